@@ -1,0 +1,70 @@
+"""Every use of Optuna's private API, in one place.
+
+Written against Optuna 5.0. Nothing else in this package reaches below Optuna's public surface, so
+a new Optuna release is checked by reading this file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from optuna.storages import InMemoryStorage
+from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+__all__ = [
+    "all_trials",
+    "enqueued_params",
+    "fixed_params",
+    "in_one_process",
+    "running_trials",
+    "set_trial_attribute",
+    "study_key",
+    "trial_attributes",
+]
+
+
+def all_trials(study: Study) -> list[FrozenTrial]:
+    """All trials by number, uncopied, read from the storage at most once per trial."""
+    return study._get_trials(deepcopy=False, use_cache=True)
+
+
+def running_trials(study: Study) -> list[FrozenTrial]:
+    """The trials that run at this moment, read afresh."""
+    return study._get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+
+
+def study_key(study: Study) -> tuple[int, int]:
+    """What tells two studies apart within this process (Hyperband's brackets are one study)."""
+    return id(study._storage), study._study_id
+
+
+def in_one_process(study: Study) -> bool:
+    """Whether no other process can take part in the study."""
+    return isinstance(study._storage, InMemoryStorage)
+
+
+def set_trial_attribute(study: Study, trial: FrozenTrial, key: str, value: Any) -> None:
+    """Write a system attribute of an unfinished trial (a sampler has no other way to write)."""
+    study._storage.set_trial_system_attr(trial._trial_id, key, value)
+
+
+def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
+    """What was enqueued for a trial as a sampler sees it."""
+    return dict(trial.system_attrs.get("fixed_params", {}))
+
+
+def trial_attributes(trial: Trial) -> dict[str, Any]:
+    """System attributes of a live trial, read afresh; empty for a ``FixedTrial``."""
+    if not isinstance(trial, Trial):
+        return {}
+    return dict(trial.storage.get_trial_system_attrs(trial._trial_id))
+
+
+def fixed_params(trial: object) -> dict[str, Any]:
+    """What was enqueued for a live trial or given to a ``FixedTrial``; else empty."""
+    if isinstance(trial, FixedTrial):
+        return dict(trial._params)
+    return dict(getattr(trial, "_fixed_params", {}))

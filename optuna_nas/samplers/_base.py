@@ -1,0 +1,297 @@
+"""The mechanism under every sampler of this package: who decides what, when, and never twice.
+
+A subclass says which decisions it wishes for; the base splits a trial's parameters between the
+subclass and ``hp_sampler``, keeps the study's history, avoids duplicates and settles claims with
+other workers.
+"""
+
+from __future__ import annotations
+
+import abc
+import secrets
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from optuna.samplers import BaseSampler, TPESampler
+
+from optuna_nas import _optuna_seam as seam
+from optuna_nas.samplers._decisions import Decides, Draw, Slot, SlotTable, as_decides
+from optuna_nas.samplers._history import DECISIONS_KEY, History
+from optuna_nas.samplers._script import Rehearsal, Script
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, TrialState
+
+    from optuna_nas.samplers._trie import Step
+
+__all__ = ["REPEAT_KEY", "ArchitectureSampler", "SpaceLike"]
+
+REPEAT_KEY = "optuna_nas:repeat"
+"""System attribute: the sampler proposes decisions again that it knows; evaluate them anew."""
+
+MAX_ATTEMPTS = 50
+
+
+class SpaceLike(Protocol):
+    """What ``space=`` needs; it may also have ``digest(params)``."""
+
+    def suggest(self, trial: Any, /) -> Any: ...
+
+
+class ArchitectureSampler(BaseSampler, abc.ABC):
+    """Base of the samplers that decide architectures.
+
+    It decides categorical parameters and integers of at most 64 values without log, in any Optuna
+    objective, conditional ones included; everything else of the same trial goes to
+    ``hp_sampler``. All state is read from the study, so a sampler can be made anew at any time,
+    and with the same seed goes on as if it had never stopped.
+
+    Args:
+        seed: Seed; None draws one. Draws are keyed by (seed, trial number, parameter name), so
+            several processes may share a seed. With ``n_jobs > 1`` results are not reproducible.
+        hp_sampler: Any Optuna sampler, for what this one does not decide. Its own random stream
+            holds.
+        decides: Which parameters the sampler decides: a function of (name, distribution), a
+            collection of names, or None for the rule above.
+        space: Optional: an object with ``suggest(trial)``, and optionally ``digest(params)``. With
+            it, decisions of conditional spaces are known before they are asked for, and
+            duplicates are judged by what a network computes.
+        avoid_duplicates: Never propose the same decisions twice while unseen ones are left, those
+            of running trials included. It does not apply in studies that have other parameters
+            too, where the same architecture is a new point. Two processes may still
+            draw the same decisions before the first trial has finished (give ``space`` to
+            prevent that), and in conditional objectives without ``space``.
+    """
+
+    _needs_single_objective = False
+    _history_size = 0  # how many of the youngest trials `_propose` sees as `history.members`
+
+    def __init__(
+        self,
+        *,
+        seed: int | None = None,
+        hp_sampler: BaseSampler | None = None,
+        decides: Decides | Collection[str] | None = None,
+        space: SpaceLike | None = None,
+        avoid_duplicates: bool = True,
+    ) -> None:
+        if seed is not None and seed < 0:
+            raise ValueError(f"`seed` must be 0 or more, but got seed={seed}.")
+        if space is not None and not callable(getattr(space, "suggest", None)):
+            raise TypeError(f"`space` must have a method suggest(trial), but got {space!r}.")
+        self._seed = secrets.randbits(63) if seed is None else seed
+        self._hp_sampler = hp_sampler or self._default_hp_sampler(seed)
+        self._decides = as_decides(decides)
+        self._space = space
+        self._avoid_duplicates = avoid_duplicates
+        self._forget()
+
+    @abc.abstractmethod
+    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Mapping[str, Step]:
+        """The decisions wished for in the next trial; those left out are drawn uniformly.
+
+        Args:
+            history: What is known of the study.
+            draw: Randomness of the trial.
+            fresh: Whether decisions that ``history.trie`` has seen are to be avoided.
+        """
+
+    def _default_hp_sampler(self, seed: int | None) -> BaseSampler:
+        return TPESampler(seed=seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        dropped = {"_lock", "_histories", "_scripts"}
+        return {key: value for key, value in self.__dict__.items() if key not in dropped}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._lock = threading.RLock()
+        self._histories: dict[tuple[int, int], tuple[Any, History]] = {}
+        self._scripts: dict[tuple[int, int, int], Script | None] = {}
+
+    def reseed_rng(self) -> None:
+        """Reseed ``hp_sampler``; the decisions are keyed by trial and need no reseeding."""
+        self._hp_sampler.reseed_rng()
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Called by Optuna before a trial starts."""
+        self._hp_sampler.before_trial(study, trial)
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """What ``hp_sampler`` draws jointly: its own parameters only.
+
+        Raises:
+            ValueError: If the study has several objectives and the sampler can take one only.
+        """
+        self._check_objectives(study)
+        with self._lock:
+            history = self._current_history(study, trial)
+        if not history.has_other_params:
+            return {}
+        space = self._hp_sampler.infer_relative_search_space(study, trial)
+        return {
+            name: distribution
+            for name, distribution in space.items()
+            if not self._decides(name, distribution)
+        }
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Draw the parameters of ``hp_sampler`` that it draws jointly."""
+        self._check_objectives(study)
+        if not search_space:
+            return {}
+        return self._hp_sampler.sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Decide one parameter, or let ``hp_sampler`` draw it.
+
+        Raises:
+            ValueError: If the study has several objectives and the sampler can take one only.
+        """
+        self._check_objectives(study)
+        with self._lock:
+            history = self._current_history(study, trial)
+            slot = history.slots.get(param_name, param_distribution)
+            if slot is not None:
+                return slot.value(self._decide(study, trial, history, slot))
+        return self._hp_sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Called by Optuna when a trial ends: record in which order its decisions were asked."""
+        with self._lock:
+            script = self._scripts.pop((*seam.study_key(study), trial.number), None)
+            if (
+                script is not None
+                and script.fresh
+                and not script.complete
+                and not seam.in_one_process(study)
+            ):
+                seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
+        self._hp_sampler.after_trial(study, trial, state, values)
+
+    def _check_objectives(self, study: Study) -> None:
+        if self._needs_single_objective and len(study.directions) > 1:
+            raise ValueError(
+                f"{type(self).__name__} searches one objective, but the study has "
+                f"{len(study.directions)}. For several objectives use RandomSearchSampler or "
+                "optuna.samplers.NSGAIISampler."
+            )
+
+    def _current_history(self, study: Study, trial: FrozenTrial) -> History:
+        """The study's history, brought up to date once per trial."""
+        key = seam.study_key(study)
+        if key not in self._histories:
+            slots = SlotTable(self._decides)
+            digest = getattr(self._space, "digest", None)
+            # The storage is kept so that its id, which is part of the key, stays its own.
+            self._histories[key] = (study._storage, History(slots, self._history_size, digest))
+        history = self._histories[key][1]
+        if (*key, trial.number) not in self._scripts:
+            self._scripts[*key, trial.number] = None
+            history.refresh(study)
+        return history
+
+    def _decide(self, study: Study, trial: FrozenTrial, history: History, slot: Slot) -> int:
+        key = (*seam.study_key(study), trial.number)
+        script = self._scripts[key]
+        if script is None:
+            script = self._scripts[key] = self._new_script(study, trial, history)
+        planned = script.decisions.get(slot.name)
+        if planned is not None and planned[0] is slot:
+            return planned[1]
+        if script.complete:
+            script.deviate()
+            history.release(trial.number)
+        for name, value in trial.params.items():
+            if name not in script.decisions:
+                other = history.slots.get(name, trial.distributions[name])
+                if other is not None and (index := other.index(value)) is not None:
+                    script.note(other, index)
+        return script.decide(slot)
+
+    def _new_script(self, study: Study, trial: FrozenTrial, history: History) -> Script:
+        """Draw a trial's decisions, as far as they can be known before they are asked for."""
+        fresh = self._avoid_duplicates and not history.has_other_params
+        for attempt in range(MAX_ATTEMPTS):
+            script = self._rehearse(study, trial, history, attempt, fresh=fresh)
+            if not script.complete:
+                return script
+            if not fresh:
+                if not self._avoid_duplicates and history.trie.seen(script.decisions):
+                    seam.set_trial_attribute(study, trial, REPEAT_KEY, True)
+                return script
+            if not _is_seen(history, script) and self._claim(study, trial, history, script):
+                return script
+        return script
+
+    def _rehearse(
+        self, study: Study, trial: FrozenTrial, history: History, attempt: int, *, fresh: bool
+    ) -> Script:
+        draw = Draw(self._seed, trial.number, attempt)
+        fresh = fresh and not history.trie.exhausted
+        script = Script(
+            draw,
+            wish=self._propose(history, draw, fresh=fresh),
+            fixed={**seam.enqueued_params(trial), **trial.params},
+            cursor=history.trie.cursor() if fresh else None,
+        )
+        if self._space is not None:
+            self._space.suggest(Rehearsal(script, history.slots, trial.number))
+            script.complete = True
+        elif history.program is not None:
+            for slot, _ in history.program:
+                script.decide(slot)
+            script.complete = True
+        return script
+
+    def _claim(self, study: Study, trial: FrozenTrial, history: History, script: Script) -> bool:
+        """Claim the script's decisions; False if another running trial claims the same.
+
+        Whoever writes a claim reads the others afterwards, so of two workers with equal claims at
+        least one sees the other and draws anew: both cannot pass.
+        """
+        sequence = script.sequence
+        history.claim(trial.number, sequence)
+        if seam.in_one_process(study):
+            return True
+        seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
+        taken = False
+        for other in seam.running_trials(study):
+            if other.number != trial.number:
+                history.note_claim(other)
+                taken = taken or history.claimed(other.number) == sequence
+        if taken and not history.trie.exhausted:
+            history.release(trial.number)
+            return False
+        return True
+
+
+def _is_seen(history: History, script: Script) -> bool:
+    """Whether decisions, or what they compute, are known, though unseen ones are left."""
+    if not script.fresh:
+        return False
+    if history.trie.seen(script.decisions):
+        return True
+    return history.digest is not None and history.digest(script.values) in history.digests

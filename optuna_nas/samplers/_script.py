@@ -1,0 +1,126 @@
+"""The decisions of one trial in the making: what is wished, what is fixed, what is unseen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalChoiceType,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from optuna_nas.samplers._decisions import Draw, Slot, SlotTable
+    from optuna_nas.samplers._trie import Cursor, Step
+
+__all__ = ["Rehearsal", "Script"]
+
+
+class Script:
+    """Makes a trial's decisions one by one and remembers them.
+
+    Args:
+        draw: Randomness of the trial.
+        wish: Decisions to take over where they are asked for and still lead to something unseen.
+        fixed: Values that are not ours to choose (enqueued ones).
+        cursor: Reader of the trie of seen sequences, or None where repeats are allowed.
+    """
+
+    def __init__(
+        self,
+        draw: Draw,
+        *,
+        wish: Mapping[str, Step],
+        fixed: Mapping[str, Any],
+        cursor: Cursor | None,
+    ) -> None:
+        self._draw = draw
+        self._wish = wish
+        self._fixed = fixed
+        self._cursor = cursor
+        self.decisions: dict[str, Step] = {}
+        self.complete = False
+        self.fresh = cursor is not None
+
+    @property
+    def sequence(self) -> tuple[Step, ...]:
+        """The decisions so far, in order."""
+        return tuple(self.decisions.values())
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The decisions so far as parameters of a trial."""
+        return {name: slot.value(index) for name, (slot, index) in self.decisions.items()}
+
+    def decide(self, slot: Slot) -> int:
+        """Decide what has not been decided yet."""
+        index: int | None = None
+        if slot.name in self._fixed:
+            index = slot.index(self._fixed[slot.name])
+        if index is None:
+            index = self._choose(slot)
+        self.note(slot, index)
+        return index
+
+    def note(self, slot: Slot, index: int) -> None:
+        """Take in a decision that was made elsewhere."""
+        self.decisions[slot.name] = (slot, index)
+        if self._cursor is not None:
+            self._cursor.advance(slot, index)
+
+    def deviate(self) -> None:
+        """The trial asks for something that was not planned: choose freely from here on."""
+        self._cursor = None
+        self.complete = False
+
+    def _choose(self, slot: Slot) -> int:
+        if self._cursor is None:
+            candidates = list(range(slot.size))
+        else:
+            candidates = self._cursor.open_choices(slot)
+        wished = self._wish.get(slot.name)
+        if wished is not None:
+            index = wished[1] if wished[0] is slot else slot.index(wished[0].value(wished[1]))
+            if index in candidates:
+                return index
+        return candidates[self._draw.index(slot.name, len(candidates))]
+
+
+class Rehearsal:
+    """A trial that asks a script, for ``space.suggest`` to be run before the real trial does."""
+
+    def __init__(self, script: Script, slots: SlotTable, number: int) -> None:
+        self.number = number
+        self.params: dict[str, Any] = {}
+        self.user_attrs: dict[str, Any] = {}
+        self._script = script
+        self._slots = slots
+
+    def suggest_categorical(self, name: str, choices: Sequence[CategoricalChoiceType]) -> Any:
+        return self._suggest(name, CategoricalDistribution(choices))
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        return int(self._suggest(name, IntDistribution(low, high, log=log, step=step)))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        return float(self._suggest(name, FloatDistribution(low, high, log=log, step=step)))
+
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self.params:
+            slot = self._slots.get(name, distribution)
+            if slot is None:
+                assert isinstance(distribution, FloatDistribution | IntDistribution)
+                self.params[name] = distribution.low
+            else:
+                self.params[name] = slot.value(self._script.decide(slot))
+        return self.params[name]

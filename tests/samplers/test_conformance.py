@@ -1,0 +1,35 @@
+"""Optuna's own suite of what every sampler must do (the floor only, see the other files)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from optuna.samplers import BaseSampler
+from optuna.testing.pytest_samplers import (
+    BasicSamplerTestCase,
+    MultiObjectiveSamplerTestCase,
+    SingleOnlySamplerTestCase,
+)
+
+from optuna_nas.samplers import RandomSearchSampler, RegularizedEvolutionSampler
+
+
+class TestRandomSearch(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: RandomSearchSampler(seed=0)
+
+
+class TestRegularizedEvolution(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: RegularizedEvolutionSampler(population_size=3, tournament_size=2, seed=0)
+
+
+class TestAmoebaNet(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: RegularizedEvolutionSampler.amoebanet(
+            population_size=3, tournament_size=2, seed=0
+        )

@@ -1,0 +1,54 @@
+"""The one order of outcomes: complete > pruned > infeasible > failed."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from optuna_nas.samplers._outcomes import outcome_key
+
+
+def _trial(
+    state: TrialState = TrialState.COMPLETE,
+    value: float | None = None,
+    reports: dict[int, float] | None = None,
+    **constraints: float,
+) -> FrozenTrial:
+    return optuna.create_trial(
+        state=state, value=value, intermediate_values=reports, constraints=constraints
+    )
+
+
+BEST_FIRST = [
+    _trial(value=0.9),
+    _trial(value=0.4, limit=0.0),
+    _trial(TrialState.PRUNED, reports={1: 0.1, 3: 0.3}),
+    _trial(TrialState.PRUNED, reports={1: 0.95, 2: 0.99}),
+    _trial(TrialState.PRUNED, reports={2: 0.5}),
+    _trial(TrialState.PRUNED, reports={2: float("nan")}),
+    _trial(TrialState.PRUNED),
+    _trial(TrialState.PRUNED, limit=1.0),
+    _trial(value=1.0, limit=1.0, other=0.5),
+    _trial(TrialState.FAIL),
+]
+
+
+def test_order_when_larger_is_better() -> None:
+    keys = [outcome_key(trial, maximize=True) for trial in BEST_FIRST]
+    assert keys == sorted(keys)
+    assert len(set(keys)) == len(keys)
+
+
+def test_direction_turns_values_but_not_kinds() -> None:
+    low, high = _trial(value=1.0), _trial(value=2.0)
+    assert outcome_key(low, maximize=False) < outcome_key(high, maximize=False)
+    assert outcome_key(high, maximize=True) < outcome_key(low, maximize=True)
+    deep = _trial(TrialState.PRUNED, reports={9: 5.0})
+    assert outcome_key(high, maximize=False) < outcome_key(deep, maximize=False)
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+def test_equal_outcomes_have_equal_keys(maximize: bool) -> None:
+    first, second = _trial(value=0.5, limit=-1.0), _trial(value=0.5)
+    assert outcome_key(first, maximize=maximize) == outcome_key(second, maximize=maximize)
