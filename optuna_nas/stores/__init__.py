@@ -1,0 +1,20 @@
+"""Files and storages that survive crashes: atomic, checked, no pickle.
+
+Whatever a search leaves on a disk goes through this room: the Optuna storage that several
+processes share, the folder of its artifacts, and single files that are either whole or absent.
+It does not import torch.
+"""
+
+from optuna_nas.stores._atomic import write_atomically
+from optuna_nas.stores._checked import DamagedFileError, read_checked, write_checked
+from optuna_nas.stores._location import artifact_directory
+from optuna_nas.stores._storage import open_storage
+
+__all__ = [
+    "DamagedFileError",
+    "artifact_directory",
+    "open_storage",
+    "read_checked",
+    "write_atomically",
+    "write_checked",
+]
