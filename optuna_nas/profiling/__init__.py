@@ -1,0 +1,9 @@
+"""The size of a network: parameters, multiply-adds, measured latency.
+
+:func:`profile` counts and needs no computing; :func:`measure_latency` runs the network.
+"""
+
+from optuna_nas.profiling._latency import Latency, measure_latency
+from optuna_nas.profiling._profile import Profile, profile
+
+__all__ = ["Latency", "Profile", "measure_latency", "profile"]

@@ -1,0 +1,88 @@
+"""Counts the parameters and multiply-adds of a network.
+
+The multiply-adds come from torch's own ``FlopCounterMode``, which counts convolutions, linear
+layers and matrix products and leaves out biases, batch norm, pooling and activations, as the
+tables of the field do. They agree with counts by hooks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from optuna_nas.profiling._forward import evaluating, example_input, run_forward
+
+__all__ = ["Profile", "profile"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Profile:
+    """The size of a network for one image. Printing it gives a table.
+
+    Attributes:
+        params: Trainable numbers. Running statistics of batch norm are not among them.
+        macs: Multiply-adds of one image in eval mode.
+        input_size: The (channels, height, width) of that image.
+    """
+
+    params: int
+    macs: int
+    input_size: tuple[int, ...]
+
+    @property
+    def flops(self) -> int:
+        """Floating point operations: two per multiply-add."""
+        return 2 * self.macs
+
+    def __str__(self) -> str:
+        rows = [
+            ("input", " x ".join(map(str, self.input_size)), ""),
+            ("parameters", f"{self.params:,}", _scaled(self.params, "M")),
+            ("multiply-adds", f"{self.macs:,}", _scaled(self.macs, "G")),
+            ("FLOPs", f"{self.flops:,}", _scaled(self.flops, "G")),
+        ]
+        width = max(len(number) for _, number, _ in rows)
+        lines = [f"{name:<14}{number:>{width}}  {scaled}" for name, number, scaled in rows]
+        return "\n".join(line.rstrip() for line in lines)
+
+
+def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Profile:
+    """Count the trainable parameters of a network and its multiply-adds for one image.
+
+    The model may be on any device; on torch's meta device nothing is computed. Its modes, its
+    batch norm statistics and the random state are as before (lazy modules are initialised).
+
+    Example:
+        >>> from torch import nn
+        >>> from optuna_nas.profiling import profile
+        >>> print(profile(nn.Conv2d(3, 64, 3, padding=1), (3, 32, 32)))
+        input         3 x 32 x 32
+        parameters          1,792  0.00179 M
+        multiply-adds   1,769,472  0.00177 G
+        FLOPs           3,538,944  0.00354 G
+
+    Args:
+        model: A network that takes images of shape (1, *input_size).
+        input_size: (channels, height, width) of one image.
+
+    Raises:
+        ValueError: If the model cannot take an input of this size.
+    """
+    counter = FlopCounterMode(display=False)
+    with evaluating(model), counter:
+        run_forward(model, example_input(model, input_size))
+    return Profile(
+        params=sum(p.numel() for p in model.parameters() if p.requires_grad),
+        macs=counter.get_total_flops() // 2,
+        input_size=tuple(input_size),
+    )
+
+
+def _scaled(number: int, unit: str) -> str:
+    """Return ``number`` in millions (M) or billions (G) with three digits."""
+    value = number / {"M": 1e6, "G": 1e9}[unit]
+    if value == 0:
+        return f"0 {unit}"
+    return f"{value:#.3g} {unit}" if value >= 0.0001 else f"<0.0001 {unit}"
