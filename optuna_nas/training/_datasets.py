@@ -1,0 +1,137 @@
+"""Reads torch datasets of (image, label) into memory, and says which item is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+from collections.abc import Mapping, Sequence, Sized
+from typing import Any
+
+import torch
+
+from optuna_nas.training._data import ImageData, Split
+from optuna_nas.training._partition import assemble
+from optuna_nas.training._pixels import as_bytes, resized
+
+__all__ = ["content_hash", "data_from_datasets"]
+
+
+def data_from_datasets(
+    name: str,
+    datasets: Mapping[str, Any],
+    *,
+    classes: Sequence[str] | None,
+    image_size: int | tuple[int, int] | None,
+    sizes: Mapping[str, int | None],
+    split_seed: int,
+) -> ImageData:
+    """Return the data of :meth:`ImageData.from_datasets`."""
+    pools = {
+        part: None if dataset is None else _read(dataset, part, image_size)
+        for part, dataset in datasets.items()
+    }
+    names = _class_names(datasets["train"], pools, classes)
+    for part, pool in pools.items():
+        if pool is not None:
+            _check_pool(part, pool, names, pools["train"])
+    return assemble(name, pools, names, sizes, split_seed, content_hash=content_hash(pools))
+
+
+def content_hash(pools: Mapping[str, Split | None]) -> str:
+    """Return a SHA-256 of all images and labels."""
+    digest = hashlib.sha256()
+    for part, pool in sorted(pools.items()):
+        if pool is not None:
+            digest.update(f"{part} {tuple(pool.images.shape)}".encode())
+            digest.update(pool.images.numpy().tobytes())
+            digest.update(pool.labels.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read(dataset: Any, part: str, image_size: int | tuple[int, int] | None) -> Split:
+    if not isinstance(dataset, Sized):
+        raise TypeError(
+            f"`{part}` must be a map-style dataset with a length, but got "
+            f"{type(dataset).__name__}."
+        )
+    if len(dataset) == 0:
+        raise ValueError(f"`{part}` must have images, but is empty.")
+    images, labels = [], []
+    items: Any = dataset
+    for index in range(len(dataset)):
+        image, label = _pair(items[index], index, part)
+        pixels = as_bytes(image, f"Image {index} of `{part}`")
+        images.append(resized(pixels[None], image_size))
+        labels.append(_label(label, index, part))
+        if images[-1].shape != images[0].shape:
+            raise ValueError(
+                f"All images must have the same shape, but image {index} of `{part}` has shape "
+                f"{tuple(images[-1].shape[1:])} and image 0 {tuple(images[0].shape[1:])}: pass "
+                "image_size=... to resize them, and convert them to the same mode."
+            )
+    return Split(torch.cat(images), torch.tensor(labels))
+
+
+def _pair(item: Any, index: int, part: str) -> tuple[Any, Any]:
+    try:
+        image, label = item
+    except (TypeError, ValueError) as e:
+        raise ValueError(
+            f"Item {index} of `{part}` must be a pair (image, label), but is a "
+            f"{type(item).__name__}."
+        ) from e
+    return image, label
+
+
+def _label(label: Any, index: int, part: str) -> int:
+    try:
+        number = operator.index(label)
+    except TypeError as e:
+        raise ValueError(f"Label {index} of `{part}` must be an integer, but is {label!r}.") from e
+    if not 0 <= number < 2**31:
+        raise ValueError(
+            f"Label {index} of `{part}` must be at least 0, but is {number}: number the classes "
+            "from 0."
+        )
+    return number
+
+
+def _class_names(
+    train: Any, pools: Mapping[str, Split | None], classes: Sequence[str] | None
+) -> tuple[str, ...]:
+    if classes is None:
+        classes = getattr(train, "classes", None)
+    if classes is not None:
+        return tuple(map(str, classes))
+    highest = max(int(pool.labels.max()) for pool in pools.values() if pool is not None)
+    images = len(train)
+    if highest >= images:
+        raise ValueError(
+            f"Every class must have an image in `train`, but there is a label {highest} and only "
+            f"{images} images: number the classes from 0 without gaps."
+        )
+    return tuple(map(str, range(highest + 1)))
+
+
+def _check_pool(part: str, pool: Split, names: Sequence[str], train: Split | None) -> None:
+    assert train is not None
+    outside = (pool.labels >= len(names)).nonzero()
+    if len(outside):
+        index = int(outside[0])
+        raise ValueError(
+            f"Labels must lie in 0..{len(names) - 1} for {len(names)} classes, but label {index} "
+            f"of `{part}` is {int(pool.labels[index])}: correct it, or give all `classes`."
+        )
+    if pool.images.shape[1:] != train.images.shape[1:]:
+        raise ValueError(
+            f"All images must have the same shape, but those of `{part}` have "
+            f"{tuple(pool.images.shape[1:])} and those of `train` "
+            f"{tuple(train.images.shape[1:])}: pass image_size=... to resize them."
+        )
+    counts = torch.bincount(train.labels, minlength=len(names))
+    if bool((counts == 0).any()):
+        empty = int((counts == 0).nonzero()[0])
+        raise ValueError(
+            f"Every class must have an image in `train`, but class {empty} ({names[empty]!r}) "
+            f"of {len(names)} has none: number the classes from 0 without gaps."
+        )

@@ -1,0 +1,139 @@
+"""Loss and accuracy of a network on one split.
+
+Letters: ``B`` images in a batch, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from optuna_nas._device import resolve_device
+from optuna_nas.training._augment import Normaliser
+from optuna_nas.training._data import ImageData, Split
+
+__all__ = ["Evaluation", "checked_logits", "evaluate", "place"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How a network does on a split.
+
+    Attributes:
+        loss: Mean cross entropy in nats, without label smoothing.
+        accuracy: Share of images whose class is right, in [0, 1].
+        count: Images in the split.
+    """
+
+    loss: float
+    accuracy: float
+    count: int
+
+
+def evaluate(
+    model: nn.Module,
+    split: Split,
+    data: ImageData,
+    *,
+    device: str | torch.device = "auto",
+    batch_size: int = 512,
+) -> Evaluation:
+    """Judge a network on a split of ``data`` in eval mode; its modes are restored.
+
+    Example:
+        >>> import torch
+        >>> from optuna_nas.training import evaluate, load_data
+        >>> data = load_data("digits")
+        >>> constant = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+        >>> _ = torch.nn.init.zeros_(constant[1].weight), torch.nn.init.zeros_(constant[1].bias)
+        >>> round(evaluate(constant, data.val, data, device="cpu").loss, 4)  # log(10)
+        2.3026
+
+    Args:
+        model: Takes float images (B, C, H, W), gives logits (B, K). It is moved to ``device``.
+        split: ``data.val``, or ``data.test`` after the search.
+        data: Its mean and standard deviation normalise the images.
+        device: See :func:`resolve_device`.
+        batch_size: Images at once, at least 1.
+
+    Raises:
+        ValueError: If the split is empty or the logits have another shape.
+    """
+    if len(split) == 0:
+        raise ValueError(
+            f"`split` must have images, but this one of {data.name!r} is empty: load the data "
+            "with a larger size."
+        )
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1, but got batch_size={batch_size}.")
+    target = place(model, device)
+    normalise = Normaliser(data.mean, data.std, target)
+    loss, correct = 0.0, 0
+    with _evaluating(model):
+        for images, labels in _batches(split.to(target), batch_size):
+            logits = checked_logits(model(normalise(images)), len(labels), data)
+            loss += functional.cross_entropy(logits, labels, reduction="sum").item()
+            correct += int((logits.argmax(1) == labels).sum())
+    return Evaluation(loss=loss / len(split), accuracy=correct / len(split), count=len(split))
+
+
+def place(model: nn.Module, device: str | torch.device) -> torch.device:
+    """Move the model to the device, and return that.
+
+    Raises:
+        ValueError: If the model has no weights, or the machine no such device.
+    """
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
+        raise ValueError(
+            f"`model` must have weights, but {type(model).__name__} is on the meta device: build "
+            "it outside of torch.device('meta')."
+        )
+    target = resolve_device(device)
+    model.to(target)
+    return target
+
+
+def checked_logits(output: Any, batch: int, data: ImageData) -> torch.Tensor:
+    """Return the output of a network if it is logits of shape (B, K) for the data's classes."""
+    if not isinstance(output, torch.Tensor):
+        raise ValueError(
+            f"`model` must return logits of shape (images, classes), but returned a "
+            f"{type(output).__name__}."
+        )
+    if output.ndim == 2 and len(output) == batch and output.shape[1] != data.num_classes:
+        raise ValueError(
+            f"`model` must return one logit per class, but returned {output.shape[1]} logits and "
+            f"{data.name!r} has {data.num_classes} classes: build it with "
+            f"num_classes={data.num_classes}."
+        )
+    if output.shape != (batch, data.num_classes):
+        raise ValueError(
+            f"`model` must return logits of shape {(batch, data.num_classes)}, but returned "
+            f"shape {tuple(output.shape)}."
+        )
+    return output
+
+
+@contextlib.contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Switch to eval mode without gradients; afterwards every module has its own mode again."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():  # inference mode would spoil lazily made weights
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _batches(split: Split, batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    return zip(
+        torch.split(split.images, batch_size), torch.split(split.labels, batch_size), strict=True
+    )

@@ -1,0 +1,136 @@
+"""Reads a folder of images: one sub-folder per class, or train/, val/ and test/ with those."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from optuna_nas.training._data import Split
+from optuna_nas.training._pixels import as_size
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["read_folder"]
+
+_EXTENSIONS = frozenset(
+    (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+)
+_PARTS = ("train", "val", "test")
+_ALIASES = ("valid", "validation")
+
+
+def read_folder(
+    path: Path, image_size: int | tuple[int, int]
+) -> tuple[dict[str, Split | None], tuple[str, ...]]:
+    """Return the images of a folder as RGB under "train", "val", "test", and the class names.
+
+    Args:
+        path: The folder.
+        image_size: Pixels, or (height, width), that every image is resized to.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If a file is no image, a class has none, or the classes differ.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"The folder of images {str(path)!r} must exist, but does not: give folder:PATH with "
+            "a folder that has one sub-folder of images per class."
+        )
+    size = as_size(image_size)
+    parts = _part_folders(path)
+    if parts is None:
+        classes = _class_names(path)
+        return {"train": _read_classes(path, classes, size), "val": None, "test": None}, classes
+    classes = _class_names(parts["train"])
+    return {
+        part: _read_classes(parts[part], classes, size) if part in parts else None
+        for part in _PARTS
+    }, classes
+
+
+def _part_folders(path: Path) -> dict[str, Path] | None:
+    """Return train/, val/ and test/ where the folder has them."""
+    found = {folder.name: folder for folder in _sub_folders(path)}
+    if "train" not in found or not {"val", "test", *_ALIASES} & set(found):
+        return None
+    others = sorted(set(found) - set(_PARTS))
+    if others:
+        raise ValueError(
+            f"A folder with train/ must have no other sub-folders than val/ and test/, but "
+            f"{str(path)!r} has {others[0]!r}: rename or move it."
+        )
+    return found
+
+
+def _sub_folders(path: Path) -> list[Path]:
+    folders = (entry for entry in path.iterdir() if entry.is_dir())
+    return sorted(folder for folder in folders if not folder.name.startswith("."))
+
+
+def _class_names(path: Path) -> tuple[str, ...]:
+    names = tuple(folder.name for folder in _sub_folders(path))
+    if len(names) < 2:
+        raise ValueError(
+            f"A folder of images must have a sub-folder for each of at least 2 classes, but "
+            f"{str(path)!r} has {len(names)}."
+        )
+    return names
+
+
+def _read_classes(path: Path, classes: tuple[str, ...], size: tuple[int, int]) -> Split:
+    unknown = {folder.name for folder in _sub_folders(path)} - set(classes)
+    if unknown:
+        raise ValueError(
+            f"Every class must be in train/ too, but {str(path)!r} has the class "
+            f"{min(unknown)!r}: the classes are {', '.join(classes)}."
+        )
+    images, labels = [], []
+    for label, name in enumerate(classes):
+        if not (path / name).exists():
+            continue  # only possible in val/ and test/
+        files = _image_files(path / name)
+        images += [_read_image(file, size) for file in files]
+        labels += [label] * len(files)
+    if not images:
+        raise ValueError(f"The folder {str(path)!r} must have images, but has none.")
+    return Split(torch.stack(images), torch.tensor(labels))
+
+
+def _image_files(folder: Path) -> list[Path]:
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in _EXTENSIONS and not file.name.startswith(".")
+    )
+    if not files:
+        raise ValueError(
+            f"Every class must have images, but {str(folder)!r} has none ending in "
+            f"{', '.join(sorted(_EXTENSIONS))}: add some or remove the folder."
+        )
+    return files
+
+
+def _read_image(file: Path, size: tuple[int, int]) -> torch.Tensor:
+    """Return an image as uint8 of shape (3, H, W)."""
+    from PIL import Image
+    from torchvision.transforms.functional import pil_to_tensor
+
+    try:
+        with Image.open(file) as image:
+            return torch.as_tensor(pil_to_tensor(_fitted(image, size)))
+    except (OSError, SyntaxError, ValueError) as e:
+        raise ValueError(
+            f"Every file must be an image that can be read, but {str(file)!r} is damaged or "
+            f"something else ({e}): replace or remove it."
+        ) from e
+
+
+def _fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    from PIL import Image
+
+    height, width = size
+    return image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)

@@ -1,0 +1,80 @@
+"""What a training run reports: one result per epoch, or the loss that ended it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+__all__ = ["EpochResult", "History", "NonFiniteLossError"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """One epoch.
+
+    Attributes:
+        epoch: 1, 2, ...
+        train_loss: Mean over the images of the epoch, as trained (augmented, smoothed).
+        val_loss: Mean cross entropy on ``data.val`` after the epoch.
+        val_accuracy: Share of right classes on ``data.val``, in [0, 1].
+        seconds: Wall time of training and validation.
+        lr: Learning rate of the epoch's first step.
+    """
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    seconds: float
+    lr: float
+
+
+@dataclasses.dataclass(frozen=True)
+class History:
+    """All epochs of a run, at least one.
+
+    Attributes:
+        epochs: In order.
+    """
+
+    epochs: tuple[EpochResult, ...]
+
+    @property
+    def last(self) -> EpochResult:
+        """The last epoch."""
+        return self.epochs[-1]
+
+    @property
+    def best(self) -> EpochResult:
+        """The first epoch that reached the highest ``val_accuracy``."""
+        return max(self.epochs, key=lambda result: result.val_accuracy)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of all epochs."""
+        return sum(result.seconds for result in self.epochs)
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss became NaN or infinite: the network or its settings cannot be trained.
+
+    Attributes:
+        epoch: The epoch, from 1.
+        step: The step within the epoch, from 1.
+        lr: The learning rate of that step.
+        loss: The loss.
+        kind: "training" or "validation".
+    """
+
+    def __init__(self, epoch: int, step: int, lr: float, loss: float, kind: str) -> None:
+        super().__init__(epoch, step, lr, loss, kind)
+        self.epoch = epoch
+        self.step = step
+        self.lr = lr
+        self.loss = loss
+        self.kind = kind
+
+    def __str__(self) -> str:
+        return (
+            f"The {self.kind} loss must be finite, but is {self.loss} in epoch {self.epoch}, step "
+            f"{self.step}, at learning rate {self.lr:.3g}: a lower lr or clip_grad_norm may help."
+        )

@@ -1,0 +1,73 @@
+"""Weights in files that are whole, checked, and read without running code from them.
+
+A file is what ``torch.save`` writes, with a checksum behind it: plain
+``torch.load(path, weights_only=True)`` reads it too.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+from typing import Any
+
+import torch
+from torch import nn
+
+from optuna_nas.stores import DamagedFileError, read_checked, write_checked
+
+__all__ = ["load_weights", "save_weights"]
+
+
+def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
+    """Write the ``state_dict`` of a model, whole or not at all.
+
+    Args:
+        model: On any device; the tensors are stored as they are.
+        path: Where the file shall stand, such as ``best.pt``. Its folder must exist.
+
+    Raises:
+        FileNotFoundError: If the folder does not exist.
+        OSError: If the folder cannot be written to or the disk is full.
+    """
+    buffer = io.BytesIO()
+    torch.save(model.state_dict(), buffer)
+    write_checked(path, buffer.getvalue())
+
+
+def load_weights(
+    path: str | os.PathLike[str], *, map_location: str | torch.device = "cpu"
+) -> dict[str, Any]:
+    """Return a ``state_dict`` for ``model.load_state_dict``.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> import torch
+        >>> from optuna_nas.training import load_weights, save_weights
+        >>> model = torch.nn.Linear(2, 2)
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "linear.pt")
+        >>> save_weights(model, path)
+        >>> model.load_state_dict(load_weights(path))
+        <All keys matched successfully>
+
+    Args:
+        path: A file of :func:`save_weights`.
+        map_location: The device for the tensors.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        DamagedFileError: If it is damaged, truncated, or not such a file.
+    """
+    data = read_checked(path)
+    try:
+        state = torch.load(io.BytesIO(data), map_location=map_location, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
+        raise DamagedFileError(
+            f"The file {str(path)!r} must hold weights written by save_weights, but holds "
+            "something else."
+        ) from e
+    if not isinstance(state, dict):
+        raise DamagedFileError(
+            f"The file {str(path)!r} must hold a state_dict, but holds a {type(state).__name__}."
+        )
+    return state
