@@ -1,29 +1,17 @@
-"""Every use of Optuna's private API, in one place.
-
-Written against Optuna 5.0. Nothing else in this package reaches below Optuna's public surface, so
-a new Optuna release is checked by reading this file.
-"""
+"""Every use of Optuna's private API, in one place, written against Optuna 5.0."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from optuna.storages import InMemoryStorage
 from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
 
 if TYPE_CHECKING:
+    from optuna.artifacts._protocol import ArtifactStore as _ArtifactStore
     from optuna.study import Study
 
-__all__ = [
-    "all_trials",
-    "enqueued_params",
-    "fixed_params",
-    "in_one_process",
-    "running_trials",
-    "set_trial_attribute",
-    "study_key",
-    "trial_attributes",
-]
+    ArtifactStore: TypeAlias = _ArtifactStore
 
 
 def all_trials(study: Study) -> list[FrozenTrial]:
@@ -51,16 +39,14 @@ def set_trial_attribute(study: Study, trial: FrozenTrial, key: str, value: Any) 
     study._storage.set_trial_system_attr(trial._trial_id, key, value)
 
 
-def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
-    """What was enqueued for a trial as a sampler sees it."""
-    return dict(trial.system_attrs.get("fixed_params", {}))
-
-
 def trial_attributes(trial: Trial) -> dict[str, Any]:
-    """System attributes of a live trial, read afresh; empty for a ``FixedTrial``."""
-    if not isinstance(trial, Trial):
-        return {}
+    """System attributes of a live trial, read afresh."""
     return dict(trial.storage.get_trial_system_attrs(trial._trial_id))
+
+
+def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
+    """What was enqueued for a trial, as a sampler sees it."""
+    return dict(trial.system_attrs.get("fixed_params", {}))
 
 
 def fixed_params(trial: object) -> dict[str, Any]:

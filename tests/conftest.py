@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# Two test processes on two cores: more threads than cores make small networks many times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import optuna
 import pytest
 

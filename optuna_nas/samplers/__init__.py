@@ -1,7 +1,12 @@
 """Optuna samplers that decide architectures: any of them with any space and any objective."""
 
-from optuna_nas.samplers._base import ArchitectureSampler
+from optuna_nas.samplers._base import REPEAT_KEY, ArchitectureSampler
 from optuna_nas.samplers._evolution import RegularizedEvolutionSampler
 from optuna_nas.samplers._random import RandomSearchSampler
 
-__all__ = ["ArchitectureSampler", "RandomSearchSampler", "RegularizedEvolutionSampler"]
+__all__ = [
+    "REPEAT_KEY",
+    "ArchitectureSampler",
+    "RandomSearchSampler",
+    "RegularizedEvolutionSampler",
+]

@@ -242,7 +242,9 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
                 if not self._avoid_duplicates and history.trie.seen(script.decisions):
                     seam.set_trial_attribute(study, trial, REPEAT_KEY, True)
                 return script
-            if not _is_seen(history, script) and self._claim(study, trial, history, script):
+            if script.fresh and history.knows(script.decisions, besides=trial.number):
+                continue
+            if self._claim(study, trial, history, script):
                 return script
         return script
 
@@ -272,26 +274,14 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         Whoever writes a claim reads the others afterwards, so of two workers with equal claims at
         least one sees the other and draws anew: both cannot pass.
         """
-        sequence = script.sequence
-        history.claim(trial.number, sequence)
+        history.claim(trial.number, script.sequence)
         if seam.in_one_process(study):
             return True
         seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
-        taken = False
         for other in seam.running_trials(study):
             if other.number != trial.number:
                 history.note_claim(other)
-                taken = taken or history.claimed(other.number) == sequence
-        if taken and not history.trie.exhausted:
-            history.release(trial.number)
-            return False
-        return True
-
-
-def _is_seen(history: History, script: Script) -> bool:
-    """Whether decisions, or what they compute, are known, though unseen ones are left."""
-    if not script.fresh:
+        if not script.fresh or not history.knows(script.decisions, besides=trial.number):
+            return True
+        history.release(trial.number)
         return False
-    if history.trie.seen(script.decisions):
-        return True
-    return history.digest is not None and history.digest(script.values) in history.digests

@@ -8,7 +8,7 @@ the trials that are new, never to all.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_nas import _optuna_seam as seam
+from optuna_nas._trials import TrialReader
 from optuna_nas.samplers._outcomes import Outcome, outcome_key
 from optuna_nas.samplers._trie import DecisionTrie, Step
 
@@ -68,14 +68,14 @@ class History:
     capacity: int
     digest: DigestOf | None = None
     trie: DecisionTrie = field(default_factory=DecisionTrie)
-    digests: set[Hashable] = field(default_factory=set)
     has_other_params: bool = False
     _youngest: list[tuple[datetime, int, Member]] = field(default_factory=list)
     _program: tuple[Step, ...] | None = None
     _static: bool = True
-    _read: int = 0
-    _open: set[int] = field(default_factory=set)
+    _reader: TrialReader = field(default_factory=TrialReader)
     _pending: dict[int, tuple[Step, ...]] = field(default_factory=dict)
+    _digests: set[Hashable] = field(default_factory=set)
+    _pending_digests: dict[int, Hashable] = field(default_factory=dict)
 
     @property
     def members(self) -> list[Member]:
@@ -89,39 +89,52 @@ class History:
 
     def refresh(self, study: Study) -> None:
         """Take in what happened in the study since the last call."""
-        trials = seam.all_trials(study)
-        unread = range(self._read, len(trials))
-        for number in (*sorted(self._open), *unread):
-            trial = trials[number]
+        for trial in self._reader.news(study):
             if trial.state.is_finished():
-                self._open.discard(number)
                 self._finish(trial, study.directions)
-            else:
-                self._open.add(number)
-                if trial.state == TrialState.RUNNING:
-                    self.note_claim(trial)
-        self._read = len(trials)
+            elif trial.state == TrialState.RUNNING:
+                self.note_claim(trial)
 
     def claim(self, number: int, sequence: tuple[Step, ...]) -> None:
         """Count a running trial's decisions as taken, replacing what it claimed before."""
         self.release(number)
         self._pending[number] = sequence
         self.trie.add(sequence)
+        self._pending_digests[number] = self._digest_of(_values(sequence))
 
     def release(self, number: int) -> None:
         """Forget what a running trial claimed."""
         if (sequence := self._pending.pop(number, None)) is not None:
             self.trie.remove(sequence)
+            self._pending_digests.pop(number, None)
 
-    def claimed(self, number: int) -> tuple[Step, ...] | None:
-        """What a running trial is known to have claimed."""
-        return self._pending.get(number)
+    def knows(self, decisions: Mapping[str, Step], *, besides: int) -> bool:
+        """Whether these decisions, or what they compute, were seen in other trials.
+
+        Args:
+            decisions: All decisions of a trial, by name.
+            besides: Number of the trial whose own claim does not count.
+        """
+        sequence = tuple(decisions.values())
+        mine = self._pending.get(besides) == sequence
+        if mine:
+            self.trie.remove(sequence)
+        known = self.trie.seen(decisions)
+        if mine:
+            self.trie.add(sequence)
+        digest = None if known else self._digest_of(_values(sequence))
+        if digest is None:
+            return known
+        pending = (d for number, d in self._pending_digests.items() if number != besides)
+        return digest in self._digests or digest in pending
 
     def note_claim(self, trial: FrozenTrial) -> None:
         """Count what another running trial has claimed, or already suggested, as taken."""
+        if (claim := trial.system_attrs.get(DECISIONS_KEY)) is not None:
+            self._pending_digests[trial.number] = self._digest_of(claim)
         if self.program is None:
             return
-        values = trial.system_attrs.get(DECISIONS_KEY) or trial.params
+        values = claim or trial.params
         sequence = tuple(_known_steps(self.program, values))
         if len(sequence) == len(self.program) and sequence != self._pending.get(trial.number):
             self.claim(trial.number, sequence)
@@ -139,18 +152,18 @@ class History:
         return tuple(steps)
 
     def _finish(self, trial: FrozenTrial, directions: list[StudyDirection]) -> None:
-        self._note_others(trial)
         sequence = self._whole_sequence(trial)
-        if self._pending.get(trial.number) == sequence:
-            del self._pending[trial.number]
-        else:
+        if len(sequence) < len(trial.distributions):
+            self._note_others(trial)
+        if self._pending.get(trial.number) != sequence:
             self.release(trial.number)
             if sequence:
                 self.trie.add(sequence)
+        self._pending.pop(trial.number, None)
+        self._pending_digests.pop(trial.number, None)
         if not sequence:
             return
-        if self.digest is not None:
-            self.digests.add(self.digest({slot.name: slot.value(i) for slot, i in sequence}))
+        self._digests.add(self._digest_of(_values(sequence)))
         if trial.state != TrialState.FAIL and len(directions) == 1:
             maximize = directions[0] == StudyDirection.MAXIMIZE
             self._remember(trial, sequence, outcome_key(trial, maximize=maximize))
@@ -159,13 +172,23 @@ class History:
         """A finished trial's decisions; empty if it failed before it had made them all."""
         sequence = self.decisions(trial)
         if self.program is not None:
+            asked = [slot for slot, _ in self.program]
+            if [slot for slot, _ in sequence] == asked:
+                return sequence
             by_slot = dict(sequence)
-            if by_slot.keys() == {slot for slot, _ in self.program}:
-                return tuple((slot, by_slot[slot]) for slot, _ in self.program)
+            if by_slot.keys() == set(asked):  # a storage that does not keep the order
+                return tuple((slot, by_slot[slot]) for slot in asked)
         if trial.state == TrialState.FAIL:
             return ()
         self._note_program(sequence)
         return sequence
+
+    def _digest_of(self, values: dict[str, Any]) -> Hashable | None:
+        """What decisions compute; None if that is unknown, as for trials of another space."""
+        try:
+            return None if self.digest is None else self.digest(values)
+        except ValueError:
+            return None
 
     def _remember(self, trial: FrozenTrial, sequence: tuple[Step, ...], outcome: Outcome) -> None:
         assert trial.datetime_complete is not None
@@ -184,6 +207,10 @@ class History:
             self._program = sequence or None
         elif sequence:
             self._static = False
+
+
+def _values(sequence: tuple[Step, ...]) -> dict[str, Any]:
+    return {slot.name: slot.value(index) for slot, index in sequence}
 
 
 def _known_steps(program: tuple[Step, ...], values: dict[str, Any]) -> Iterator[Step]:
