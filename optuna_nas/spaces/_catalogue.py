@@ -1,0 +1,51 @@
+"""The spaces of this package by name, for JSON texts, studies and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from optuna_nas.spaces._nas_rl import NASRLSpace
+from optuna_nas.spaces._nasbench201 import NASBench201Space
+from optuna_nas.spaces._space import SearchSpace
+
+__all__ = ["SPACES", "space_from_settings"]
+
+SPACES: Mapping[str, type[SearchSpace]] = MappingProxyType(
+    {space.name: space for space in (NASBench201Space, NASRLSpace)}
+)
+
+
+def space_from_settings(identity: Mapping[str, Any]) -> SearchSpace:
+    """Make the space that ``space.identity`` describes.
+
+    Args:
+        identity: ``{"space": name, "version": ..., "settings": {...}}``; further keys are passed
+            over. Settings that are left out have their defaults.
+
+    Raises:
+        ValueError: If the name is not one of this package, or version or settings are unknown.
+    """
+    name = identity["space"]
+    if name not in SPACES:
+        raise ValueError(
+            f"`space` must be one of {sorted(SPACES)}, but got {name!r}: a space of your own is "
+            "never imported from a name that stands in a text or a study. Give the space itself: "
+            "Architecture.from_json(text, space)."
+        )
+    cls = SPACES[name]
+    if identity["version"] != cls.version:
+        raise ValueError(
+            f"The settings of {name!r} have version {identity['version']!r}, but this release "
+            f"reads version {cls.version}. Use the release of optuna-nas that wrote them."
+        )
+    settings = {key: _as_field(value) for key, value in identity["settings"].items()}
+    try:
+        return cls(**settings)
+    except TypeError as error:
+        raise ValueError(f"{name!r} does not take the settings {settings} ({error}).") from error
+
+
+def _as_field(value: Any) -> Any:
+    return tuple(_as_field(v) for v in value) if isinstance(value, list) else value

@@ -1,0 +1,270 @@
+"""The convolutional search space of NAS-RL: a chain with anchor-point skip connections.
+
+References:
+    - Zoph, Le. Neural Architecture Search with Reinforcement Learning. ICLR 2017.
+      arXiv:1611.01578.
+
+Differences from the paper:
+    1. The side on which smaller maps are padded is not published; see ``nn.ConcatChain``.
+    2. An anchor offers the earlier layers only. A layer that chooses none reads the image (the
+       paper's second rule), so that the image needs no choice of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from optuna_nas.spaces._canonical import Form, canonical_form
+from optuna_nas.spaces._decisions import DecisionTrial
+from optuna_nas.spaces._space import SearchSpace
+from optuna_nas.spaces._text import Scanner
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from optuna_nas.drawing import Graph
+
+__all__ = ["NASRLSpace"]
+
+KERNEL_SIZES = (1, 3, 5, 7)
+FILTERS = (24, 36, 48, 64)
+MAX_LAYERS = 99  # names have two digits
+
+
+class Layer(NamedTuple):
+    """One layer: kernel and stride as ``(height, width)``, inputs as numbers from 1."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    filters: int
+    inputs: tuple[int, ...]
+
+    def __str__(self) -> str:
+        height, width = self.kernel
+        stride = "" if self.stride == (1, 1) else f"/{self.stride[0]}x{self.stride[1]}"
+        return f"{height}x{width}{stride}@{self.filters}"
+
+
+Chain = tuple[Layer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NASRLSpace(SearchSpace):
+    """Chains of convolutions, each of which may read any of the earlier ones.
+
+    In layer ``i`` kernel height, kernel width, number of filters and a yes or no for each of the
+    ``i - 1`` earlier layers are chosen. Several inputs are concatenated; a layer without any
+    reads the image; layers that nobody reads go to the classifier; smaller maps are padded.
+
+    Networks are large and slow (without strides every layer works at full resolution). For a
+    small budget take a cell space.
+
+    Args:
+        num_layers: Depth of the chain, or its range ``(low, high)``, which makes ``num_layers``
+            a decision; within [1, 99]. The paper's best network has 15.
+        strides: Vertical and horizontal strides to choose from; ``(1, 2, 3)`` is the paper's
+            variant that predicts strides. With a single one there is no such decision.
+        depth_schedule: ``(start, step, every)``, for a range of depths only: trial ``n``
+            suggests ``start + step * (n // every)`` layers, kept within the range. The paper's
+            is ``(6, 2, 1600)``. Enqueued depths are left alone, and decoding does not care.
+        prefix: See :class:`SearchSpace`.
+
+    Raises:
+        ValueError: If a setting is out of range, or there is a schedule but no range.
+
+    Example::
+
+        from optuna_nas.spaces import NASRLSpace
+
+        space = NASRLSpace(num_layers=3)
+        chain = space.parse("3x3@36 | 5x5@48 <- 1 | 3x3@36 <- 1,2")
+        model = chain.build(num_classes=10)
+    """
+
+    name: ClassVar[str] = "nas_rl"
+    _not_in_digest: ClassVar[frozenset[str]] = frozenset({"prefix", "depth_schedule"})
+
+    num_layers: int | tuple[int, int] = 15
+    strides: tuple[int, ...] = (1,)
+    depth_schedule: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        depths = self._depths
+        are_ints = len(depths) == 2 and all(isinstance(depth, int) for depth in depths)
+        if not are_ints or not 1 <= depths[0] <= depths[1] <= MAX_LAYERS:
+            raise ValueError(
+                f"`num_layers` must be an int or a range (low, high) within [1, {MAX_LAYERS}], "
+                f"but got num_layers={self.num_layers}."
+            )
+        if not self.strides or min(self.strides) < 1 or len(set(self.strides)) < len(self.strides):
+            raise ValueError(
+                "`strides` must be different positive integers, such as (1,) or (1, 2, 3), but "
+                f"got strides={self.strides}."
+            )
+        if self.depth_schedule is not None:
+            self._check_schedule(*self.depth_schedule)
+
+    def _check_schedule(self, start: int, step: int, every: int) -> None:
+        if not self._conditional:
+            raise ValueError(
+                "`depth_schedule` needs a range of depths, such as num_layers=(6, 22), but got "
+                f"num_layers={self.num_layers}."
+            )
+        if start < 1 or step < 0 or every < 1:
+            raise ValueError(
+                "`depth_schedule` must be (start >= 1, step >= 0, every >= 1), but got "
+                f"depth_schedule={self.depth_schedule}."
+            )
+
+    @property
+    def num_architectures(self) -> int:
+        per_layer = len(KERNEL_SIZES) ** 2 * len(FILTERS) * len(self.strides) ** 2
+        low, high = self._depths
+        return sum(per_layer**n * 2 ** (n * (n - 1) // 2) for n in range(low, high + 1))
+
+    def scheduled_depth(self, number: int) -> int:
+        """Return how many layers trial ``number`` suggests.
+
+        Raises:
+            ValueError: If the space has no ``depth_schedule``.
+        """
+        if self.depth_schedule is None:
+            raise ValueError(f"{self} has no depth schedule. Give it depth_schedule=(6, 2, 1600).")
+        start, step, every = self.depth_schedule
+        low, high = self._depths
+        return min(max(start + step * (number // every), low), high)
+
+    @property
+    def _depths(self) -> tuple[int, int]:
+        depths = self.num_layers
+        return depths if isinstance(depths, tuple) else (depths, depths)
+
+    @property
+    def _conditional(self) -> bool:
+        return isinstance(self.num_layers, tuple)
+
+    def _decide(self, trial: DecisionTrial) -> Chain:
+        return tuple(self._decide_layer(trial, i) for i in range(1, self._depth(trial) + 1))
+
+    def _depth(self, trial: DecisionTrial) -> int:
+        low, high = self._depths
+        if not self._conditional:
+            return low
+        if self.depth_schedule is None:
+            return trial.suggest_int("num_layers", low, high)
+        return trial.suggest_scheduled_int("num_layers", low, high, schedule=self.scheduled_depth)
+
+    def _decide_layer(self, trial: DecisionTrial, i: int) -> Layer:
+        scope = f"layer_{i:02d}"
+        height = trial.suggest_categorical(f"{scope}_height", KERNEL_SIZES)
+        width = trial.suggest_categorical(f"{scope}_width", KERNEL_SIZES)
+        stride = (self.strides[0], self.strides[0])
+        if len(self.strides) > 1:
+            stride = (
+                trial.suggest_categorical(f"{scope}_stride_height", self.strides),
+                trial.suggest_categorical(f"{scope}_stride_width", self.strides),
+            )
+        filters = trial.suggest_categorical(f"{scope}_filters", FILTERS)
+        inputs = tuple(
+            j
+            for j in range(1, i)
+            if trial.suggest_categorical(f"{scope}_from_{j:02d}", (False, True))
+        )
+        return Layer((height, width), stride, filters, inputs)
+
+    def _build(self, genotype: Chain, *, num_classes: int = 10, in_channels: int = 3) -> nn.Module:
+        from optuna_nas.nn import ConcatChain
+
+        return ConcatChain(
+            [(layer.kernel, layer.stride, layer.filters) for layer in genotype],
+            _sources(genotype),
+            num_classes=num_classes,
+            in_channels=in_channels,
+        )
+
+    def _canonical(self, genotype: Chain) -> Form:
+        labels = ["image", *map(str, genotype), "classifier"]
+        inputs = [(), *_sources(genotype)]
+        return canonical_form(labels, inputs, output=len(labels) - 1)
+
+    def _owns(self, name: str) -> bool:
+        fields = r"height|width|filters|stride_height|stride_width|from_\d\d"
+        return re.fullmatch(rf"num_layers|layer_\d\d_({fields})", name) is not None
+
+    def _format(self, genotype: Chain) -> str:
+        return " | ".join(
+            str(layer) + (f" <- {','.join(map(str, layer.inputs))}" if layer.inputs else "")
+            for layer in genotype
+        )
+
+    def _encode(self, text: str) -> dict[str, Any]:
+        scanner = Scanner(text)
+        params: dict[str, Any] = {}
+        depth = 0
+        while depth == 0 or scanner.take(r"\|"):
+            depth += 1
+            params |= {f"layer_{depth:02d}_{k}": v for k, v in self._read_layer(scanner, depth)}
+        if not scanner.at_end:
+            scanner.fail("Expected '|' and a further layer, or the end")
+        low, high = self._depths
+        if not low <= depth <= high:
+            allowed = f"{low} to {high}" if self._conditional else str(low)
+            scanner.fail(f"This space has {allowed} layers, but the text has {depth}")
+        return params | ({"num_layers": depth} if self._conditional else {})
+
+    def _read_layer(self, scanner: Scanner, i: int) -> Iterator[tuple[str, Any]]:
+        """Read ``5x7/2x1@36 <- 1,3``; strides of 1 and inputs may be left out."""
+        yield "height", scanner.need_int(KERNEL_SIZES, "the kernel's height")
+        scanner.need("x", "'x' between the kernel's height and width")
+        yield "width", scanner.need_int(KERNEL_SIZES, "the kernel's width")
+        stride = (1, 1)
+        if scanner.take("/"):
+            height = scanner.need_int(self.strides, "the vertical stride")
+            scanner.need("x", "'x' between the strides")
+            stride = (height, scanner.need_int(self.strides, "the horizontal stride"))
+        elif 1 not in self.strides:
+            scanner.fail(f"Expected '/' and strides, one of {self.strides}")
+        if len(self.strides) > 1:
+            yield "stride_height", stride[0]
+            yield "stride_width", stride[1]
+        scanner.need("@", "'@' and the number of filters")
+        yield "filters", scanner.need_int(FILTERS, "the number of filters")
+        inputs = self._read_inputs(scanner, i)
+        yield from ((f"from_{j:02d}", j in inputs) for j in range(1, i))
+
+    def _read_inputs(self, scanner: Scanner, i: int) -> set[int]:
+        inputs: set[int] = set()
+        if scanner.take("<-"):
+            while not inputs or scanner.take(","):
+                left = [j for j in range(i) if j not in inputs]
+                inputs.add(scanner.need_int(left, f"a further input of layer {i}"))
+        if 0 in inputs and len(inputs) > 1:
+            scanner.fail("The image (0) is read by layers without other inputs only")
+        return inputs
+
+    def _graph(self, genotype: Chain) -> Graph:
+        from optuna_nas.drawing import Edge, Graph, Node
+
+        end = str(len(genotype) + 1)
+        nodes = [
+            Node("0", "image", "input"),
+            *(Node(str(i), f"{i}\n{layer}") for i, layer in enumerate(genotype, start=1)),
+            Node(end, "classifier", "output"),
+        ]
+        edges = [
+            Edge(str(source), str(target))
+            for target, sources in enumerate(_sources(genotype), start=1)
+            for source in sources
+        ]
+        return Graph(tuple(nodes), tuple(edges), title="NAS-RL network")
+
+
+def _sources(chain: Chain) -> list[tuple[int, ...]]:
+    """Return what each layer reads, and at the end what the classifier does (0 is the image)."""
+    inputs = [layer.inputs or (0,) for layer in chain]
+    used = {i for sources in inputs for i in sources}
+    return [*inputs, tuple(i for i in range(1, len(chain) + 1) if i not in used)]

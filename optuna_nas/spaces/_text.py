@@ -1,0 +1,87 @@
+"""Reading notations, with errors that point at the place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import NoReturn
+
+__all__ = ["Scanner", "text_error"]
+
+
+def text_error(text: str, position: int, message: str) -> ValueError:
+    """Make an error that shows the line and a caret under the character.
+
+    Args:
+        text: What was to be read.
+        position: Where it went wrong, counted from 0; may lie one past the end.
+        message: What is wrong there and what would be right.
+    """
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    line = text[start:] if end < 0 else text[start:end]
+    where = f"character {position + 1}"
+    if "\n" in text:
+        where = f"line {text.count(chr(10), 0, start) + 1}, character {position - start + 1}"
+    return ValueError(f"{message} (at {where})\n    {line}\n    {' ' * (position - start)}^")
+
+
+class Scanner:
+    """Reads a text from left to right; blanks between the parts are passed over.
+
+    Args:
+        text: What is to be read.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def take(self, pattern: str) -> str | None:
+        """Read what the regular expression matches here, if it does."""
+        self._skip_blanks()
+        match = re.compile(pattern).match(self._text, self._at)
+        if match is None:
+            return None
+        self._at = match.end()
+        return match.group()
+
+    def need(self, pattern: str, what: str) -> str:
+        """Read what must stand here.
+
+        Raises:
+            ValueError: If something else does.
+        """
+        found = self.take(pattern)
+        if found is None:
+            raise text_error(self._text, self._at, f"Expected {what}")
+        return found
+
+    def need_int(self, allowed: Collection[int], what: str) -> int:
+        """Read an integer that is one of ``allowed``.
+
+        Raises:
+            ValueError: If it is none, or another one.
+        """
+        self._skip_blanks()
+        start = self._at
+        value = int(self.need(r"[0-9]+", what))
+        if value not in allowed:
+            raise text_error(
+                self._text, start, f"Expected {what}, one of {tuple(allowed)}, but got {value}"
+            )
+        return value
+
+    def fail(self, message: str) -> NoReturn:
+        """Refuse the text at the present place."""
+        raise text_error(self._text, self._at, message)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing but blanks is left."""
+        self._skip_blanks()
+        return self._at == len(self._text)
+
+    def _skip_blanks(self) -> None:
+        while self._at < len(self._text) and self._text[self._at].isspace():
+            self._at += 1
