@@ -1,0 +1,92 @@
+"""Whose fault it was: the architecture's is recorded and the search goes on, a bug is raised.
+
+An architecture that cannot be trained (a map too small, NaN, out of memory) is an outcome of the
+search like any other: the trial is infeasible and pruned. Everything else is raised with what
+was being done: trial, architecture, input shape.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from optuna import TrialPruned
+
+from optuna_nas.nn import ImageTooSmallError
+from optuna_nas.training import NonFiniteLossError
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+    from optuna_nas.spaces import Architecture
+
+__all__ = ["FAILURE_CONSTRAINT", "INFEASIBLE_KEY", "TrialError", "blamed", "prune_infeasible"]
+
+INFEASIBLE_KEY = "optuna_nas:infeasible"
+"""User attribute of a trial: why its architecture does not count, in words."""
+
+FAILURE_CONSTRAINT = "optuna_nas:failure"
+"""Constraint of a trial: 1 if its network cannot be trained."""
+
+
+class TrialError(RuntimeError):
+    """Something other than the architecture is wrong: data, settings, or a module's code."""
+
+
+@contextlib.contextmanager
+def blamed(
+    trial: BaseTrial, architecture: Architecture, input_size: tuple[int, ...], doing: str
+) -> Iterator[None]:
+    """Turn what goes wrong in the block into an infeasible trial or one clear error.
+
+    Raises:
+        TrialPruned: If it is the architecture's fault; the trial is marked.
+        TrialError: If it is not, with the low-level error as its cause.
+    """
+    try:
+        yield
+    except TrialPruned:
+        raise
+    except Exception as e:
+        about = (
+            f"Trial {trial.number}: {doing} {architecture} on images of shape {input_size} "
+            f"{'is impossible' if _is_the_architectures(e) else 'failed'}: {_first_line(e)}"
+        )
+        if not _is_the_architectures(e):
+            raise TrialError(about) from e
+        trial.set_constraint(FAILURE_CONSTRAINT, 1.0)
+        prune_infeasible(trial, about, cause=e)
+
+
+def prune_infeasible(trial: BaseTrial, why: str, *, cause: Exception | None = None) -> None:
+    """Note why an architecture does not count, and end its trial.
+
+    Raises:
+        TrialPruned: Always.
+    """
+    trial.set_user_attr(INFEASIBLE_KEY, why)
+    raise TrialPruned(why) from cause
+
+
+def _is_the_architectures(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ImageTooSmallError | NonFiniteLossError) or _is_out_of_memory(error):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    # Allocators of CPU and MPS raise a plain RuntimeError.
+    signs = ("out of memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in signs)
+
+
+def _first_line(error: Exception) -> str:
+    if _is_out_of_memory(error):
+        return "out of memory. A smaller batch_size, or max_params / max_macs, would prevent it."
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

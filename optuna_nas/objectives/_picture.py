@@ -1,0 +1,54 @@
+"""Shows a trial's architecture in optuna-dashboard: one picture, and a short note.
+
+optuna-dashboard's gallery goes by the position of an artifact, so each trial gets exactly one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from optuna.artifacts import get_all_artifact_meta, upload_artifact
+
+from optuna_nas import _optuna_seam as seam
+from optuna_nas.drawing import save_picture
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+    from optuna_nas.drawing import Graph
+
+__all__ = ["attach_picture", "write_note"]
+
+
+def attach_picture(trial: Trial, graph: Graph, store: seam.ArtifactStore) -> str:
+    """Attach the picture of an architecture to a running trial, unless it has one already.
+
+    Args:
+        trial: A live trial.
+        graph: What to draw.
+        store: Where the file is kept; any artifact store of Optuna.
+
+    Returns:
+        Id of the trial's artifact.
+    """
+    present = get_all_artifact_meta(trial)
+    if present:  # a trial that is tried again brings it along
+        return present[0].artifact_id
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "architecture.svg"
+        save_picture(graph, path)
+        artifact: str = upload_artifact(
+            artifact_store=store, file_path=str(path), study_or_trial=trial
+        )
+    return artifact
+
+
+def write_note(trial: Trial, artifact: str, lines: list[str]) -> None:
+    """Write a trial's note: its picture, then lines of Markdown."""
+    from optuna_dashboard import save_note
+    from optuna_dashboard.artifact import get_artifact_path
+
+    picture = f"![architecture]({get_artifact_path(trial, artifact)})"
+    save_note(trial, "\n\n".join([picture, *lines]))

@@ -1,0 +1,63 @@
+"""A study knows what it is: what was searched, on which data, for how long.
+
+Trials that were judged differently cannot be compared, so going on with other settings is an
+error that lists the differences.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+__all__ = ["STUDY_KEY", "read_identity", "settle_identity"]
+
+STUDY_KEY = "optuna_nas:study"
+"""User attribute of a study: space (with settings and version), data (with split seed), epochs,
+build arguments and how the score is taken."""
+
+
+def read_identity(study: Study) -> dict[str, Any] | None:
+    """What the study says of itself, or None if no objective of this package ran in it."""
+    identity: dict[str, Any] | None = study.user_attrs.get(STUDY_KEY)
+    return identity
+
+
+def settle_identity(study: Study, identity: Mapping[str, Any]) -> None:
+    """Write what the study is, or check that it is this.
+
+    Args:
+        study: The study that a trial belongs to.
+        identity: What the objective judges, ready for JSON.
+
+    Raises:
+        ValueError: If the study has been judged with other settings; all differences are named.
+    """
+    ours = json.loads(json.dumps(identity))
+    theirs = read_identity(study)
+    if theirs is None:
+        study.set_user_attr(STUDY_KEY, ours)
+        return
+    differences = list(_differences("", theirs, ours))
+    if differences:
+        raise ValueError(
+            f"The study {study.study_name!r} was begun with other settings: "
+            f"{'; '.join(differences)}. Go on with the study's own settings, or take another "
+            "study_name."
+        )
+
+
+def _differences(path: str, theirs: Any, ours: Any) -> list[str]:
+    if theirs == ours:
+        return []
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        keys = sorted({*theirs, *ours})
+        return [
+            difference
+            for key in keys
+            for difference in _differences(f"{path}.{key}", theirs.get(key), ours.get(key))
+        ]
+    return [f"{path.lstrip('.')} was {theirs!r} and is now {ours!r}"]
