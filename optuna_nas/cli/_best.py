@@ -1,0 +1,106 @@
+"""``optuna-nas best``: what a study has found so far."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optuna_nas.cli._options import open_study, space_of_study, study_options
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+    from optuna_nas.spaces import SearchSpace
+
+__all__ = ["best", "summary"]
+
+
+@click.command()
+@study_options
+@click.option(
+    "--space", help="Needed for a space of your own only: module:object or file.py:object."
+)
+@click.option("--top", default=1, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
+def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
+    """Show the best architectures of a study."""
+    study = open_study(storage, study_name)
+    searched = space_of_study(study, space)
+    trials = best_trials(study, top)
+    if not trials:
+        raise click.ClickException(f"the study {study_name!r} has no complete trial yet")
+    if as_json:
+        for trial in trials:
+            click.echo(json.dumps(_facts(searched, trial)))
+        return
+    click.echo(summary(study))
+    for rank, trial in enumerate(trials, start=1):
+        click.echo("")
+        if top > 1:
+            click.echo(f"{rank}.")
+        click.echo(describe(searched, trial))
+
+
+def best_trials(study: Study, count: int) -> list[FrozenTrial]:
+    """The best complete trials with different architectures, best first."""
+    import optuna
+
+    from optuna_nas.objectives import DIGEST_KEY
+
+    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    sign = -1 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1
+    chosen: dict[Any, FrozenTrial] = {}
+    for trial in sorted(complete, key=lambda t: (sign * (t.value or 0.0), t.number)):
+        chosen.setdefault(trial.user_attrs.get(DIGEST_KEY, trial.number), trial)
+    return list(chosen.values())[:count]
+
+
+def summary(study: Study) -> str:
+    """One line: how many trials ended how."""
+    import optuna
+
+    from optuna_nas.objectives import COPY_KEY, INFEASIBLE_KEY
+
+    trials = study.get_trials(deepcopy=False)
+    counts = Counter(
+        "infeasible" if INFEASIBLE_KEY in trial.user_attrs else trial.state.name.lower()
+        for trial in trials
+        if trial.state != optuna.trial.TrialState.WAITING
+    )
+    ended = ", ".join(f"{count} {how}" for how, count in counts.items())
+    copies = sum(COPY_KEY in trial.user_attrs for trial in trials)
+    return f"study {study.study_name!r}: {ended}" + (f" ({copies} copied)" if copies else "")
+
+
+def describe(space: SearchSpace, trial: FrozenTrial) -> str:
+    """A trial's architecture and figures, a line each."""
+    facts = _facts(space, trial)
+    rows = [
+        ("architecture", facts["architecture"]),
+        ("trial", str(facts["trial"])),
+        ("validation accuracy", f"{facts['value']:.2%}"),
+    ]
+    if facts["params"] is not None:
+        rows.append(("parameters", f"{facts['params']:,}"))
+        rows.append(("FLOPs", f"{2 * facts['macs']:,} ({facts['macs']:,} multiply-adds)"))
+    rows += [(name, f"{value}") for name, value in facts["hyperparameters"].items()]
+    return "\n".join(f"{name:<22}{value}" for name, value in rows)
+
+
+def _facts(space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
+    from optuna_nas.objectives import MACS_KEY, PARAMS_KEY
+
+    architecture = space.architecture(trial)
+    decided = architecture.params
+    return {
+        "trial": trial.number,
+        "value": trial.value,
+        "architecture": str(architecture),
+        "params": trial.user_attrs.get(PARAMS_KEY),
+        "macs": trial.user_attrs.get(MACS_KEY),
+        "hyperparameters": {k: v for k, v in trial.params.items() if k not in decided},
+    }

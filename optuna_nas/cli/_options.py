@@ -1,0 +1,160 @@
+"""Options that several commands share, and how their texts become objects."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from optuna_nas.spaces import SearchSpace
+
+__all__ = [
+    "artifacts_option",
+    "key_values",
+    "load_space",
+    "open_study",
+    "space_of_study",
+    "study_options",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def study_options(function: F) -> F:
+    """``--storage`` and ``--study-name``, which name a study."""
+    name = click.option(
+        "--study-name", default="nas", show_default=True, help="Name of the study."
+    )
+    storage = click.option(
+        "--storage",
+        default="sqlite:///nas.db",
+        show_default=True,
+        help="Where the study is kept: sqlite:///FILE, journal:FILE, or a database URL.",
+    )
+    return storage(name(function))
+
+
+artifacts_option = click.option(
+    "--artifacts",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the trials' pictures; default: beside the storage's file.",
+)
+
+
+def key_values(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> dict[str, Any]:
+    """Callback that reads ``name=value`` texts; values are Python literals or plain text."""
+    pairs = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise click.BadParameter(f"write name=value, not {text!r}")
+        try:
+            pairs[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            pairs[name] = value
+    return pairs
+
+
+def load_space(text: str) -> SearchSpace:
+    """The space that ``--space`` names: one of ours, ``module:object`` or ``file.py:object``.
+
+    Raises:
+        click.BadParameter: If there is no such space.
+    """
+    from optuna_nas.spaces import SPACES, SearchSpace
+
+    place, colon, name = text.rpartition(":")
+    if not colon:
+        if text not in SPACES:
+            raise click.BadParameter(
+                f"no space is called {text!r}; there are {', '.join(SPACES)}, or give your own as "
+                "module:object or file.py:object",
+                param_hint="--space",
+            )
+        return SPACES[text]()
+    found = getattr(_module(place), name, None)
+    if isinstance(found, type) and issubclass(found, SearchSpace):
+        found = found()
+    if not isinstance(found, SearchSpace):
+        what = "there is none" if found is None else f"it is {found!r}"
+        raise click.BadParameter(
+            f"{name!r} in {place!r} must be a space (a SearchSpace, or a function under "
+            f"@function_space), but {what}",
+            param_hint="--space",
+        )
+    return found
+
+
+def _module(place: str) -> Any:
+    if not place.endswith(".py"):
+        sys.path.insert(0, str(Path.cwd()))
+        try:
+            return importlib.import_module(place)
+        except ModuleNotFoundError as e:
+            raise click.BadParameter(f"{e}", param_hint="--space") from e
+    path = Path(place)
+    if not path.is_file():
+        raise click.BadParameter(f"there is no file {place!r}", param_hint="--space")
+    sys.path.insert(0, str(path.parent.resolve()))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def open_study(storage: str, study_name: str) -> Study:
+    """The existing study of that name.
+
+    Raises:
+        click.UsageError: If the storage has no such study.
+    """
+    import optuna
+
+    from optuna_nas.stores import open_storage
+
+    opened = open_storage(storage)
+    try:
+        return optuna.load_study(study_name=study_name, storage=opened)
+    except KeyError:
+        names = optuna.get_all_study_names(opened)
+        known = f"it has {', '.join(map(repr, names))}" if names else "it is empty"
+        raise click.UsageError(f"{storage} has no study {study_name!r}: {known}.") from None
+
+
+def space_of_study(study: Study, text: str | None) -> SearchSpace:
+    """The space that a study searches: as given, or one of ours by the name in the study.
+
+    Raises:
+        click.UsageError: If it must be given.
+    """
+    from optuna_nas.objectives import read_identity
+    from optuna_nas.spaces import SPACES, space_from_settings
+
+    if text is not None:
+        return load_space(text)
+    identity = read_identity(study)
+    if identity is None:
+        raise click.UsageError(
+            f"The study {study.study_name!r} does not say what it searches: give --space."
+        )
+    if identity["space"] not in SPACES:
+        raise click.UsageError(
+            f"The study {study.study_name!r} searches a space of your own "
+            f"({identity['settings'].get('function', identity['space'])}): give it again with "
+            "--space module:object or --space file.py:object."
+        )
+    return space_from_settings(identity)

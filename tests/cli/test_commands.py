@@ -1,0 +1,183 @@
+"""The command line as a user meets it: output, exit codes, errors of one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from click.testing import CliRunner, Result
+
+from optuna_nas.cli import main
+from optuna_nas.objectives import read_identity
+from optuna_nas.spaces import NASBench201Space
+from optuna_nas.stores import open_storage
+
+Run = Callable[..., Result]
+SEARCH = (
+    "search",
+    "--data",
+    "digits",
+    "--train-size",
+    "200",
+    "--val-size",
+    "100",
+    "--epochs",
+    "1",
+)
+NB201 = ("--space", "nasbench201", "--build", "cells=1", "--build", "channels=4")
+CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
+
+OWN_SPACE = """
+from torch import nn
+from optuna_nas.spaces import function_space
+
+@function_space
+def net(trial, num_classes=10, in_channels=3):
+    width = trial.suggest_categorical("width", [4, 8, 16])
+    return nn.Sequential(nn.Conv2d(in_channels, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                         nn.Linear(width, num_classes))
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == code, result.output
+        assert "Traceback" not in result.output
+        return result
+
+    return call
+
+
+def test_search_goes_on_with_what_the_study_is(run: Run) -> None:
+    first = run(*SEARCH, *NB201, "--trials", "3", "--seed", "5", "--sampler", "random")
+    assert "study 'nas': " in first.output
+    assert "optuna-nas dashboard --storage sqlite:///nas.db" in first.output
+    run("search", "--trials", "2")
+    study = optuna.load_study(study_name="nas", storage=open_storage("sqlite:///nas.db"))
+    assert len(study.trials) == 5
+    assert study.user_attrs["optuna_nas:search"] == {
+        "sampler": "random",
+        "pruner": "median",
+        "seed": 5,
+    }
+    identity = read_identity(study)
+    assert identity is not None
+    assert identity["build"] == {"num_classes": 10, "in_channels": 1, "cells": 1, "channels": 4}
+    assert identity["data"]["train_size"] == 200
+    assert study.metric_names == ["validation accuracy"]
+    assert len(list(Path("nas.db-artifacts").iterdir())) == 5
+
+
+def test_restarting_changes_nothing(run: Run) -> None:
+    for storage, parts in (("sqlite:///a.db", (2, 3)), ("journal:b.log", (5,))):
+        for trials in parts:
+            run(*SEARCH, *NB201, "--trials", f"{trials}", "--storage", storage, "--no-pictures")
+    first, second = (
+        optuna.load_study(study_name="nas", storage=open_storage(storage)).trials
+        for storage in ("sqlite:///a.db", "journal:b.log")
+    )
+    assert [(t.params, t.value) for t in first] == [(t.params, t.value) for t in second]
+
+
+def test_other_settings_are_one_error(run: Run) -> None:
+    run(*SEARCH, *NB201, "--trials", "1")
+    result = run("search", "--epochs", "3", "--recipe", "lr=0.5", code=1)
+    assert result.output.startswith("Error: The study 'nas' was begun with other settings: ")
+    assert "epochs was 1 and is now 3; recipe.lr was 0.1 and is now 0.5" in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+def test_best(run: Run) -> None:
+    run(*SEARCH, *NB201, "--trials", "6", "--pruner", "none")
+    text = run("best").output
+    assert "validation accuracy" in text
+    assert "multiply-adds" in text
+    lines = run("best", "--top", "3", "--json").output.splitlines()
+    facts = [json.loads(line) for line in lines]
+    assert [fact["value"] for fact in facts] == sorted((f["value"] for f in facts), reverse=True)
+    for fact in facts:
+        assert str(NASBench201Space().parse(fact["architecture"])) == fact["architecture"]
+
+
+@pytest.mark.parametrize("suffix", [".svg", ".png"])
+def test_draw(run: Run, suffix: str) -> None:
+    run("draw", "--space", "nasbench201", "--architecture", CELL, "-o", f"cell{suffix}")
+    run("draw", "--published", "nas-rl-v1", "-o", f"chain{suffix}")
+    start = b"\x89PNG" if suffix == ".png" else b"<?xml"
+    assert Path(f"cell{suffix}").read_bytes().startswith(start)
+    assert Path(f"chain{suffix}").read_bytes().startswith(start)
+
+
+def test_draw_what_a_study_found(run: Run) -> None:
+    run(*SEARCH, *NB201, "--trials", "2")
+    assert "|+|" in run("draw").output
+    assert "must be best or a number below 2" in run("draw", "--trial", "7", code=2).output
+
+
+def test_a_space_of_ones_own(run: Run) -> None:
+    Path("nets.py").write_text(OWN_SPACE)
+    run(*SEARCH, "--space", "nets.py:net", "--trials", "2")
+    assert "width" in run("best", "--space", "nets.py:net").output
+    assert "a space of your own" in run("search", "--trials", "1", code=2).output
+    assert "a space of your own (net)" in run("best", code=2).output
+    run("search", "--trials", "1", "--space", "nets:net")
+    assert "'width': " not in run("best", "--space", "nets:net").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["search", "--space", "nasbench201"], 2, "a new study needs --data"),
+        ([*SEARCH], 2, "a new study needs --space"),
+        (
+            [*SEARCH, "--space", "nasnet7"],
+            2,
+            "no space is called 'nasnet7'; there are nasbench201",
+        ),
+        ([*SEARCH, "--space", "missing.py:net"], 2, "there is no file 'missing.py'"),
+        ([*SEARCH, "--space", "missing:net"], 2, "No module named 'missing'"),
+        ([*SEARCH, "--space", "json:loads"], 2, "must be a space"),
+        ([*SEARCH, *NB201, "--build", "depth"], 2, "write name=value, not 'depth'"),
+        ([*SEARCH, *NB201, "--build", "depth=3"], 1, r"not ['depth']"),
+        ([*SEARCH, *NB201, "--sampler", "best"], 2, "'best' is not one of"),
+        (["search", "--space", "nasbench201", "--data", "mnist"], 1, "`name` must be one of"),
+        (["search", "--space", "nasbench201", "--data", "cifar10"], 1, "download"),
+        ([*SEARCH, *NB201, "--storage", "sqlite:///no/nas.db"], 1, "make the folder"),
+        ([*SEARCH, *NB201, "--recipe", "lr=-1"], 1, "`lr` must be a finite number above 0"),
+        (["best"], 2, "has no study 'nas': it is empty"),
+        (["draw", "--architecture", CELL], 2, "--architecture needs --space"),
+        (["draw", "--published", "resnet"], 2, "NASBENCH201_RESNET"),
+        (["draw", "--space", "nasbench201", "--architecture", "|a~0|"], 1, "Error: "),
+        (["draw", "--published", "nas-rl-v1", "-o", "x.gif"], 1, ".svg"),
+    ],
+)
+def test_errors(run: Run, arguments: list[str], code: int, message: str) -> None:
+    output = run(*arguments, code=code).output
+    assert message in output
+    assert "Error: " in output.strip().splitlines()[-1]
+
+
+def test_a_study_without_a_complete_trial(run: Run) -> None:
+    study = optuna.create_study(storage=open_storage("sqlite:///nas.db"), study_name="nas")
+    study.set_user_attr("optuna_nas:study", NASBench201Space().identity)
+    assert "has no complete trial yet" in run("best", code=1).output
+
+
+def test_debug_shows_the_traceback(run: Run) -> None:
+    arguments = ["--debug", "draw", "--space", "nasbench201", "--architecture", "|a~0|"]
+    result = CliRunner().invoke(main, arguments)
+    assert isinstance(result.exception, ValueError)
+
+
+def test_spaces_and_help(run: Run) -> None:
+    assert "15,625" in run("spaces").output
+    for command in ("search", "best", "draw", "spaces", "dashboard"):
+        assert command in run("--help").output
+        assert "Usage" in run(command, "--help").output
