@@ -1,0 +1,37 @@
+"""Every example runs, on real data, with fewer trials."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+ARGUMENTS = {
+    "digits_search.py": "--folder out --trials 4 --seeds 2 --final-epochs 2",
+    "own_space.py": "--trials 3",
+    "own_training.py": "--trials 3",
+}
+
+
+def test_all_examples_are_run() -> None:
+    assert ARGUMENTS.keys() == {path.name for path in EXAMPLES.glob("*.py")}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_example(name: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / name), *ARGUMENTS[name].split()],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stdout
+    if name == "digits_search.py":
+        made = {path.name for path in (tmp_path / "out").iterdir()}
+        assert made >= {"nas.db", "nas.db-artifacts", "best.svg", "best.png", "best.pt"}

@@ -1,0 +1,51 @@
+"""What must hold for the repository as a whole."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_root_links_make_no_second_copy_of_a_class() -> None:
+    code = """
+import samplers, spaces, optuna_nas.samplers, optuna_nas.spaces
+for link, package in ((samplers, optuna_nas.samplers), (spaces, optuna_nas.spaces)):
+    assert link.__file__ != package.__file__
+    for name in package.__all__:
+        assert getattr(link, name) is getattr(package, name), name
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("link", ["samplers", "spaces"])
+def test_root_links_are_relative(link: str) -> None:
+    assert (ROOT / link).readlink() == Path("optuna_nas") / link
+
+
+def test_optunas_private_api_is_used_in_the_seam_only() -> None:
+    private = re.compile(r"\b(study|trial)\._[a-z]|from optuna\.[a-z.]*\._")
+    for path in (ROOT / "optuna_nas").rglob("*.py"):
+        if path.name != "_optuna_seam.py":
+            found = private.search(path.read_text())
+            assert found is None, f"{path}: {found}"
+
+
+def test_files_stay_small() -> None:
+    long = {
+        path.name: lines
+        for path in (ROOT / "optuna_nas").rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 400
+    }
+    assert not long
+
+
+def test_version_is_in_the_changelog() -> None:
+    from optuna_nas import __version__
+
+    assert f"## [{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
