@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +97,6 @@ def search(
         **settings,
     )
     objective.prepare(study)
-    _name_metric(study)
     study.sampler = _sampler(chosen["sampler"], chosen["seed"], objective.space)
     study.pruner = _pruner(chosen["pruner"], objective.epochs)
     dead = fail_dead_trials(study)
@@ -214,12 +212,3 @@ def _pruner(name: str, epochs: int) -> BasePruner:
         "none": lambda: optuna.pruners.NopPruner(),
     }
     return makers[name]()
-
-
-def _name_metric(study: Study) -> None:
-    from optuna.exceptions import ExperimentalWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        if study.metric_names is None:
-            study.set_metric_names(["validation accuracy"])

@@ -7,8 +7,11 @@ error that lists the differences.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from optuna.exceptions import ExperimentalWarning
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -40,6 +43,7 @@ def settle_identity(study: Study, identity: Mapping[str, Any]) -> None:
     theirs = read_identity(study)
     if theirs is None:
         study.set_user_attr(STUDY_KEY, ours)
+        _name_metric(study)
         return
     differences = list(_differences("", theirs, ours))
     if differences:
@@ -48,6 +52,14 @@ def settle_identity(study: Study, identity: Mapping[str, Any]) -> None:
             f"{'; '.join(differences)}. Go on with the study's own settings, or take another "
             "study_name."
         )
+
+
+def _name_metric(study: Study) -> None:
+    """Say in plots and in the dashboard what the value is, unless the user has said so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        if len(study.directions) == 1 and study.metric_names is None:
+            study.set_metric_names(["validation accuracy"])
 
 
 def _differences(path: str, theirs: Any, ours: Any) -> list[str]:

@@ -124,7 +124,8 @@ class NASBench201Space(SearchSpace):
             Edge(str(j), str(node), op)
             for node, ops in enumerate(genotype, start=1)
             for j, op in enumerate(ops)
-            if op != "none"
+            # Drawn as faint arrows only where a node would otherwise have none at all.
+            if op != "none" or set(ops) == {"none"}
         ]
         return Graph(tuple(nodes), tuple(edges), title="NAS-Bench-201 cell")
 
