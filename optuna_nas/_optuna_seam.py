@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from optuna.storages import InMemoryStorage
+from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def running_trials(study: Study) -> list[FrozenTrial]:
     return study._get_trials(deepcopy=False, states=(TrialState.RUNNING,))
 
 
-def study_key(study: Study) -> tuple[int, int]:
+def study_key(study: Study) -> tuple[BaseStorage, int]:
     """What tells two studies apart within this process (Hyperband's brackets are one study)."""
-    return id(study._storage), study._study_id
+    return study._storage, study._study_id
 
 
 def in_one_process(study: Study) -> bool:

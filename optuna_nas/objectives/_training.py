@@ -37,6 +37,7 @@ from optuna_nas.training import (
 )
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import BaseTrial, FrozenTrial
 
@@ -156,8 +157,8 @@ class TrainingObjective:
         self._device = resolve_device(device)
         self._on_device: ImageData | None = None
         self._counted: dict[str, Profile] = {}
-        self._finished: dict[tuple[int, int], FinishedRuns] = {}
-        self._settled: set[tuple[int, int]] = set()
+        self._finished: dict[tuple[BaseStorage, int], FinishedRuns] = {}
+        self._settled: set[tuple[BaseStorage, int]] = set()
 
     @property
     def identity(self) -> dict[str, Any]:

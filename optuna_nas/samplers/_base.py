@@ -22,6 +22,7 @@ from optuna_nas.samplers._script import Rehearsal, Script
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
 
@@ -112,8 +113,8 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
 
     def _forget(self) -> None:
         self._lock = threading.RLock()
-        self._histories: dict[tuple[int, int], tuple[Any, History]] = {}
-        self._scripts: dict[tuple[int, int, int], Script | None] = {}
+        self._histories: dict[tuple[BaseStorage, int], History] = {}
+        self._scripts: dict[tuple[BaseStorage, int, int], Script | None] = {}
 
     def reseed_rng(self) -> None:
         """Reseed ``hp_sampler``; the decisions are keyed by trial and need no reseeding."""
@@ -205,9 +206,8 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         if key not in self._histories:
             slots = SlotTable(self._decides)
             digest = getattr(self._space, "digest", None)
-            # The storage is kept so that its id, which is part of the key, stays its own.
-            self._histories[key] = (study._storage, History(slots, self._history_size, digest))
-        history = self._histories[key][1]
+            self._histories[key] = History(slots, self._history_size, digest)
+        history = self._histories[key]
         if (*key, trial.number) not in self._scripts:
             self._scripts[*key, trial.number] = None
             history.refresh(study)
