@@ -253,14 +253,15 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
     ) -> Script:
         draw = Draw(self._seed, trial.number, attempt)
         fresh = fresh and not history.trie.exhausted
+        fixed = {**seam.enqueued_params(trial), **trial.params}
         script = Script(
             draw,
             wish=self._propose(history, draw, fresh=fresh),
-            fixed={**seam.enqueued_params(trial), **trial.params},
+            fixed=fixed,
             cursor=history.trie.cursor() if fresh else None,
         )
         if self._space is not None:
-            self._space.suggest(Rehearsal(script, history.slots, trial.number))
+            self._space.suggest(Rehearsal(script, history.slots, trial.number, fixed))
             script.complete = True
         elif history.program is not None:
             for slot, _ in history.program:

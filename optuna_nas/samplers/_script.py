@@ -93,10 +93,20 @@ class Script:
 
 
 class Rehearsal:
-    """A trial that asks a script, for ``space.suggest`` to be run before the real trial does."""
+    """A trial that asks a script, for ``space.suggest`` to be run before the real trial does.
 
-    def __init__(self, script: Script, slots: SlotTable, number: int) -> None:
+    Args:
+        script: Who decides.
+        slots: What is decided.
+        number: Of the real trial.
+        fixed: What was enqueued for it; kept where Optuna's trials keep it.
+    """
+
+    def __init__(
+        self, script: Script, slots: SlotTable, number: int, fixed: Mapping[str, Any]
+    ) -> None:
         self.number = number
+        self._fixed_params = dict(fixed)
         self.params: dict[str, Any] = {}
         self.user_attrs: dict[str, Any] = {}
         self._script = script

@@ -38,12 +38,11 @@ class Architecture:
 
     Example::
 
-        import optuna
-        from optuna_nas.spaces import NASBench201Space
+        from optuna_nas.spaces import Architecture, published
 
-        space = NASBench201Space()
-        architecture = space.architecture(optuna.trial.FixedTrial(published.params))
+        architecture = published.NASBENCH201_RESNET
         model = architecture.build(num_classes=100)
+        assert Architecture.from_json(architecture.to_json()) == architecture
     """
 
     space: SearchSpace

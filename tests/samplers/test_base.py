@@ -19,6 +19,7 @@ from optuna_nas.samplers import (
 )
 from optuna_nas.samplers._base import REPEAT_KEY
 from optuna_nas.samplers._history import DECISIONS_KEY
+from optuna_nas.spaces import NASRLSpace
 
 Make = Callable[..., ArchitectureSampler]
 
@@ -250,6 +251,22 @@ def test_a_space_tells_equal_architectures(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0, space=space))
     study.optimize(lambda trial: sum(space.suggest(trial)), n_trials=21)
     assert len({space.digest(trial.params) for trial in study.trials}) == 21
+
+
+@both
+def test_a_schedule_and_enqueued_depths(make: Make) -> None:
+    """The plan that is made with ``space`` is the trial that comes, also where depths vary."""
+    space = NASRLSpace(num_layers=(1, 4), depth_schedule=(1, 1, 5))
+    study = optuna.create_study(sampler=make(seed=0, space=space))
+    study.optimize(lambda trial: len(space.suggest(trial).genotype), n_trials=6)
+    study.enqueue_trial({"num_layers": 4})
+    study.enqueue_trial({"num_layers": 1, "layer_01_height": 3})
+    study.optimize(lambda trial: len(space.suggest(trial).genotype), n_trials=10)
+    depths = [trial.value for trial in study.trials]
+    assert depths == [1] * 5 + [2, 4, 1] + [2] * 2 + [3] * 5 + [4]
+    assert study.trials[7].params["layer_01_height"] == 3
+    digests = {space.architecture(trial).digest for trial in study.trials}
+    assert len(digests) == 16
 
 
 def test_a_space_must_suggest() -> None:

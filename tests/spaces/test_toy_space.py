@@ -15,7 +15,7 @@ def all_architectures(space):
             yield space.parse(">".join(chain))
 
 
-@pytest.mark.parametrize("num_layers", [1, 4, (1, 6), (2, 3)])
+@pytest.mark.parametrize("num_layers", [1, 4, 6, (1, 6), (2, 3)])
 @pytest.mark.parametrize("interaction", [0.0, 0.5, 1.0])
 def test_size_and_optimum(num_layers, interaction):
     space = ToySpace(num_layers=num_layers, interaction=interaction, prefix="t_")
