@@ -214,13 +214,13 @@ def test_decides_moves_the_split() -> None:
 
 def test_with_a_continuous_parameter_an_architecture_may_return() -> None:
     def objective(trial: optuna.Trial) -> float:
-        return trial.suggest_categorical("a", [0, 1]) + trial.suggest_float("lr", 0, 1)
+        return _grid(trial) + trial.suggest_float("lr", 0, 1)
 
     study = optuna.create_study(sampler=RandomSearchSampler(seed=0))
-    study.optimize(objective, n_trials=20)
-    draws = [trial.params["a"] for trial in study.trials]
-    assert 4 <= sum(draws) <= 16
-    assert any(first == second for first, second in itertools.pairwise(draws))
+    study.optimize(objective, n_trials=48)
+    # 48 uniform draws of 48 architectures hit 30.5 different ones on average, sd 2.2.
+    seen = {tuple(trial.params[name] for name in "abc") for trial in study.trials}
+    assert 22 <= len(seen) <= 39
 
 
 @both
@@ -251,6 +251,15 @@ def test_a_space_tells_equal_architectures(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0, space=space))
     study.optimize(lambda trial: sum(space.suggest(trial)), n_trials=21)
     assert len({space.digest(trial.params) for trial in study.trials}) == 21
+
+
+@both
+def test_a_space_tells_equal_architectures_of_running_trials(make: Make) -> None:
+    space = _Doubled()
+    study = optuna.create_study(sampler=make(seed=0, space=space))
+    for _ in range(18):
+        space.suggest(study.ask())
+    assert len({space.digest(trial.params) for trial in study.trials}) == 18
 
 
 @both
@@ -327,32 +336,79 @@ def test_decisions_are_recorded_in_order(make: Make, tmp_path: Path) -> None:
             assert asked == list(trial.params.items())
 
 
-def test_a_claim_of_another_worker_is_respected(tmp_path: Path) -> None:
-    """Two workers with the same seed would draw the same; the claim of the first prevents it."""
-    storage = f"sqlite:///{tmp_path / 'nas.db'}"
-    study = optuna.create_study(storage=storage, study_name="s", sampler=RandomSearchSampler())
+def _all_but_two_known(study: optuna.Study) -> set[tuple[tuple[str, object], ...]]:
+    """Add all architectures of ``_grid`` but two to the study; returns those it has."""
     study.optimize(_grid, n_trials=1)
-    # All but two architectures are known.
-    done = {_architecture(study.trials[0])}
-    distributions = study.trials[0].distributions
+    known = {_architecture(study.trials[0])}
     for a, b, c in itertools.product("0123", range(4), range(3)):
         params = {"a": a, "b": b, "c": c}
-        if tuple(sorted(params.items())) not in done and len(done) < 46:
-            done.add(tuple(sorted(params.items())))
+        if tuple(params.items()) not in known and len(known) < 46:
+            known.add(tuple(params.items()))
             study.add_trial(
-                optuna.create_trial(params=params, distributions=distributions, value=0.0)
+                optuna.create_trial(
+                    params=params, distributions=study.trials[0].distributions, value=0.0
+                )
             )
-    workers = [
-        optuna.load_study(storage=storage, study_name="s", sampler=RandomSearchSampler(seed=seed))
-        for seed in (0, 1)
-    ]
-    trials = [worker.ask() for worker in workers]
+    return known
+
+
+def _first_decision(trial: optuna.Trial) -> None:
+    trial.suggest_categorical("a", ["0", "1", "2", "3"])
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("early_reader", [False, True])
+def test_the_claim_of_another_worker_is_respected(
+    tmp_path: Path, seed: int, early_reader: bool
+) -> None:
+    """Two architectures are left for two workers, which decide before either has suggested all.
+
+    An early reader has read the study before the other worker wrote its claim, and finds out
+    only after it has written its own.
+    """
+    storage = f"sqlite:///{tmp_path / 'nas.db'}"
+    study = optuna.create_study(storage=storage, study_name="s", sampler=RandomSearchSampler())
+    known = _all_but_two_known(study)
+    first, second = (
+        optuna.load_study(
+            storage=storage, study_name="s", sampler=RandomSearchSampler(seed=seed + offset)
+        )
+        for offset in (0, 100)
+    )
+    trials = [first.ask(), second.ask()]
+    if early_reader:
+        first.sampler.infer_relative_search_space(first, first.trials[-2])
+    _first_decision(trials[1])
+    _first_decision(trials[0])
     for trial in trials:
-        trial.suggest_categorical("a", ["0", "1", "2", "3"])  # the claim is made here
-    for trial in reversed(trials):
         _grid(trial)
     proposed = {tuple(sorted(trial.params.items())) for trial in trials}
-    assert len(proposed | done) == 48
+    assert len(proposed | known) == 48
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_a_running_trial_will_decide_counts_as_seen(seed: int) -> None:
+    study = optuna.create_study(sampler=RandomSearchSampler(seed=seed))
+    known = _all_but_two_known(study)
+    trials = [study.ask(), study.ask()]
+    for trial in trials:
+        _first_decision(trial)
+    for trial in trials:
+        _grid(trial)
+    assert len({tuple(sorted(trial.params.items())) for trial in trials} | known) == 48
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_trial_that_asks_for_something_else_gives_its_claim_back(seed: int) -> None:
+    study = optuna.create_study(sampler=RandomSearchSampler(seed=seed))
+    known = _all_but_two_known(study)
+    other = study.ask()
+    _first_decision(other)
+    other.suggest_categorical("unplanned", [1, 2])
+    for _ in range(2):
+        _grid(study.ask())
+    whole = [trial for trial in study.trials if len(trial.params) == 3]
+    assert len({_architecture(trial) for trial in whole} | known) == 48
 
 
 def test_growing_ranges_and_single_choices() -> None:
