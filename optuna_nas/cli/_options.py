@@ -6,7 +6,7 @@ import ast
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +23,9 @@ __all__ = [
     "load_space",
     "open_study",
     "space_of_study",
+    "space_options",
     "study_options",
+    "training_options",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -66,11 +68,63 @@ def key_values(
     return pairs
 
 
-def load_space(text: str) -> SearchSpace:
+def space_options(function: F) -> F:
+    """``--space`` and ``--space-setting``."""
+    settings = click.option(
+        "--space-setting",
+        multiple=True,
+        callback=key_values,
+        metavar="NAME=VALUE",
+        help="Setting of one of our spaces, such as num_layers=6; repeatable.",
+    )
+    space = click.option(
+        "--space", help="A space by name (see spaces), module:object or file.py:object."
+    )
+    return space(settings(function))
+
+
+def training_options(function: F) -> F:
+    """What a network is built for, trained on and limited by."""
+    options = [
+        click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH."),
+        click.option("--train-size", type=int, help="Images to train with; default: all."),
+        click.option("--val-size", type=int, help="Images to validate with."),
+        click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept."),
+        click.option("--download", is_flag=True, help="Allow missing data to be downloaded."),
+        click.option(
+            "--build",
+            multiple=True,
+            callback=key_values,
+            metavar="NAME=VALUE",
+            help="Build argument, such as channels=8; repeatable.  [default: the search size]",
+        ),
+        click.option(
+            "--recipe",
+            multiple=True,
+            callback=key_values,
+            metavar="NAME=VALUE",
+            help="Training setting, such as lr=0.05 or batch_size=128; repeatable.",
+        ),
+        click.option("--max-params", type=int, help="Upper limit on parameters."),
+        click.option("--max-macs", type=int, help="Upper limit on multiply-adds per image."),
+        click.option(
+            "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
+        ),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSpace:
     """The space that ``--space`` names: one of ours, ``module:object`` or ``file.py:object``.
 
+    Args:
+        text: What ``--space`` says.
+        settings: Settings for one of our spaces.
+
     Raises:
-        click.BadParameter: If there is no such space.
+        click.BadParameter: If there is no such space, or it does not take the settings.
     """
     from optuna_nas.spaces import SPACES, SearchSpace
 
@@ -82,7 +136,14 @@ def load_space(text: str) -> SearchSpace:
                 "module:object or file.py:object",
                 param_hint="--space",
             )
-        return SPACES[text]()
+        try:
+            return SPACES[text](**(settings or {}))
+        except TypeError as e:
+            raise click.BadParameter(f"{text}: {e}", param_hint="--space-setting") from e
+    if settings:
+        raise click.BadParameter(
+            "a space of your own has its settings in its code", param_hint="--space-setting"
+        )
     found = getattr(_module(place), name, None)
     if isinstance(found, type) and issubclass(found, SearchSpace):
         found = found()

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optuna_nas.cli._best import best_trials, describe, summary
-from optuna_nas.cli._options import artifacts_option, key_values, load_space, study_options
+from optuna_nas.cli._options import (
+    artifacts_option,
+    load_space,
+    space_options,
+    study_options,
+    training_options,
+)
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -29,37 +35,16 @@ PRUNERS = ("hyperband", "median", "halving", "none")
 
 
 @click.command()
-@click.option("--space", help="A space by name (see spaces), module:object or file.py:object.")
+@space_options
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="Who decides.  [default: evolution]")
 @click.option("--pruner", type=click.Choice(PRUNERS), help="Who stops.  [default: median]")
-@click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH.")
-@click.option("--train-size", type=int, help="Images to train with; default: all.")
-@click.option("--val-size", type=int, help="Images to validate with.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where data files are kept.")
-@click.option("--download", is_flag=True, help="Allow missing data to be downloaded.")
+@training_options
 @click.option("--trials", default=40, show_default=True, help="Trials to add to the study.")
 @click.option("--epochs", type=int, help="Epochs per trial.  [default: 4]")
 @click.option(
-    "--build",
-    multiple=True,
-    callback=key_values,
-    metavar="NAME=VALUE",
-    help="Build argument, such as channels=8; repeatable.  [default: the paper's search size]",
-)
-@click.option(
-    "--recipe",
-    multiple=True,
-    callback=key_values,
-    metavar="NAME=VALUE",
-    help="Training setting, such as lr=0.05 or batch_size=128; repeatable.",
-)
-@click.option(
     "--score", type=click.Choice(("last", "best", "max_last_5")), help="Epoch that counts."
 )
-@click.option("--max-params", type=int, help="Upper limit on parameters.")
-@click.option("--max-macs", type=int, help="Upper limit on multiply-adds per image.")
 @click.option("--seed", type=int, help="Seed of sampler and training.  [default: 0]")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
 @click.option("--pictures/--no-pictures", default=True, help="Attach a picture to each trial.")
 @artifacts_option
 @study_options
@@ -128,6 +113,7 @@ def _objective(
     identity: Mapping[str, Any] | None,
     *,
     space: str | None,
+    space_setting: Mapping[str, Any],
     data: str | None,
     train_size: int | None,
     val_size: int | None,
@@ -159,7 +145,7 @@ def _objective(
         },
     )
     return TrainingObjective(
-        _space(space, identity),
+        _space(space, space_setting, identity),
         loaded,
         epochs=epochs or begun["epochs"],
         build=build or begun["build"],
@@ -173,11 +159,13 @@ def _as_argument(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _space(text: str | None, identity: Mapping[str, Any] | None) -> SearchSpace:
+def _space(
+    text: str | None, settings: Mapping[str, Any], identity: Mapping[str, Any] | None
+) -> SearchSpace:
     from optuna_nas.spaces import SPACES, space_from_settings
 
     if text is not None:
-        return load_space(text)
+        return load_space(text, settings)
     if identity is None:
         raise click.UsageError("a new study needs --space, such as --space nasbench201")
     if identity["space"] not in SPACES:

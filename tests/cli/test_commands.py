@@ -151,6 +151,11 @@ def test_a_space_of_ones_own(run: Run) -> None:
         (["search", "--space", "nasbench201", "--data", "cifar10"], 1, "download"),
         ([*SEARCH, *NB201, "--storage", "sqlite:///no/nas.db"], 1, "make the folder"),
         ([*SEARCH, *NB201, "--recipe", "lr=-1"], 1, "`lr` must be a finite number above 0"),
+        (
+            [*SEARCH, *NB201, "--space-setting", "layers=3"],
+            2,
+            "unexpected keyword argument 'layers'",
+        ),
         (["best"], 2, "has no study 'nas': it is empty"),
         (["draw", "--architecture", CELL], 2, "--architecture needs --space"),
         (["draw", "--published", "resnet"], 2, "NASBENCH201_RESNET"),
@@ -162,6 +167,12 @@ def test_errors(run: Run, arguments: list[str], code: int, message: str) -> None
     output = run(*arguments, code=code).output
     assert message in output
     assert "Error: " in output.strip().splitlines()[-1]
+
+
+def test_space_settings(run: Run) -> None:
+    run(*SEARCH, "--space", "nas_rl", "--space-setting", "num_layers=2", "--trials", "1")
+    run("search", "--trials", "1")
+    assert len(run("best", "--json").output.split(" | ")) == 2
 
 
 def test_a_study_without_a_complete_trial(run: Run) -> None:
