@@ -61,7 +61,8 @@ def row_panel(nodes: Sequence[Node], edges: Sequence[Edge], *, width: float) -> 
         row, column = divmod(i, columns)
         x = step_x * (columns - 1 - column if row % 2 else column)
         box_width = size[0] if node.kind == "state" else step_x - _ROW_GAP_X
-        boxes.append(Box(node.key, node.label, node.kind, x, step_y * row, box_width, size[1]))
+        at = (x, step_y * row)
+        boxes.append(Box(node.key, node.label, node.kind, *at, box_width, size[1], node.marked))
     place = {node.key: i for i, node in enumerate(nodes)}
     arrows = [
         _straight(edge, boxes[place[edge.source]], boxes[place[edge.target]]) for edge in edges
@@ -99,7 +100,7 @@ def _line(nodes: Sequence[Node], down: bool, width: float) -> list[Box]:
     for node, label, size in zip(nodes, labels, sizes, strict=True):
         along = size[1] if down else size[0]
         x, y = (0.0, at + along / 2) if down else (at + along / 2, 0.0)
-        boxes.append(Box(node.key, label, node.kind, x, y, *size))
+        boxes.append(Box(node.key, label, node.kind, x, y, *size, node.marked))
         at += along + _GAP
     return boxes
 
@@ -125,7 +126,7 @@ def _straight(edge: Edge, source: Box, target: Box) -> Arrow:
         tip = target.y - target.height / 2
         start = source.y + source.height / 2
         points = ((source.x, start), (source.x, tip - HEAD), (source.x, tip))
-    return Arrow(edge.source, edge.target, edge.label, edge.color_key, points)
+    return Arrow(edge.source, edge.target, edge.label, edge.color_key, points, marked=edge.marked)
 
 
 def _arcs(boxes: list[Box], arcs: list[tuple[int, int, Edge]], down: bool) -> list[Arrow]:
@@ -138,7 +139,8 @@ def _arcs(boxes: list[Box], arcs: list[tuple[int, int, Edge]], down: bool) -> li
         for number, (start, end, edge) in enumerate(mine):
             height = _LOW + per_step * (end - start - 1)
             points = _arc(boxes[start], boxes[end], ports[number], side * height, down)
-            arrows.append(Arrow(edge.source, edge.target, "", edge.color_key, points))
+            arrow = Arrow(edge.source, edge.target, "", edge.color_key, points, marked=edge.marked)
+            arrows.append(arrow)
     return arrows
 
 

@@ -26,6 +26,7 @@ class Node:
             or ``"output"``. It chooses shape and colour only.
         panel: Nodes of one panel are laid out together; panels stand side by side, in the order
             of their first node, under their name (``"normal cell"``, ``"reduction cell"``).
+        marked: Drawn with a bold border of its own colour (what a mutation has changed).
 
     Raises:
         ValueError: If ``kind`` is unknown.
@@ -35,6 +36,7 @@ class Node:
     label: str
     kind: str = "op"
     panel: str = ""
+    marked: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in NODE_KINDS:
@@ -51,12 +53,14 @@ class Edge:
         label: Written on the arrow, for spaces whose operations stand on edges.
         color_key: Arrows and boxes with the same key get the same colour; default is the label
             of an edge, or of an ``op`` node. Empty: neutral.
+        marked: Drawn bold and in a colour of its own.
     """
 
     source: str
     target: str
     label: str = ""
     color_key: str = ""
+    marked: bool = False
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class _Layers:
     def _box(self, slot: _Slot, node: Node) -> Box:
         place = self._turned((slot.u, slot.v))
         size = self._turned((slot.size_u, slot.size_v))
-        return Box(node.key, node.label, node.kind, *place, *size)
+        return Box(node.key, node.label, node.kind, *place, *size, node.marked)
 
     def _turned(self, pair: tuple[float, float]) -> tuple[float, float]:
         return (pair[1], pair[0]) if self._down else pair
@@ -191,6 +191,7 @@ class _Layers:
             edge.color_key or edge.label,
             tuple(self._turned(point) for point in dict.fromkeys(points)),
             label_at,
+            edge.marked,
         )
 
     def _half_thickness(self, slot: _Slot) -> float:

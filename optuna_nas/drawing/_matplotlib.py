@@ -153,7 +153,8 @@ def _figure(picture: Layout, dpi: float) -> Figure:
         _add_label(figure, arrow, place)
     for box in picture.boxes:
         fill, border = box_paint(box)
-        _add_polygon(figure, box.outline(), place, facecolor=fill, edgecolor=border, linewidth=0.9)
+        width = 2.2 if box.marked else 0.9
+        _add_polygon(figure, box.outline(), place, facecolor=fill, edgecolor=border, lw=width)
         _add_text(figure, (box.x, box.y), box.label, place, BODY, color=INK)
     for heading in picture.headings:
         at = (heading.x, heading.y)
@@ -171,7 +172,7 @@ def _add_arrow(figure: Figure, arrow: Arrow, place: Transform) -> None:
         transform=place,
         facecolor="none",
         edgecolor=color,
-        linewidth=0.75 if faint else 1.05,
+        linewidth=2.2 if arrow.marked else 0.75 if faint else 1.05,
         linestyle=(0, (4, 3)) if faint else "solid",
         capstyle="butt",
         joinstyle="round",

@@ -20,6 +20,7 @@ BACKGROUND = "#ffffff"
 INK = "#1f2328"  # all text
 FAINT_INK = "#8b949e"
 NEUTRAL = "#57606a"  # arrows without an operation
+MARK = "#cf222e"  # what is marked
 
 Paint = tuple[str, str]  # fill, border
 
@@ -47,6 +48,11 @@ _PALEST, _DEEPEST = 0.14, 0.38  # share of the hue in a fill
 
 def box_paint(box: Box) -> Paint:
     """Fill and border of a box: by its kind, and for an ``op`` by the name of the operation."""
+    fill, border = _paint(box)
+    return fill, MARK if box.marked else border
+
+
+def _paint(box: Box) -> Paint:
     if box.kind in _KINDS:
         return _KINDS[box.kind]
     color = _family(box.label)
@@ -58,6 +64,8 @@ def box_paint(box: Box) -> Paint:
 
 def arrow_color(arrow: Arrow) -> str:
     """Colour of an arrow: by its operation, neutral where it has none."""
+    if arrow.marked:
+        return MARK
     return _family(arrow.color_key) if arrow.color_key else NEUTRAL
 
 

@@ -72,7 +72,7 @@ def to_plotly(graph: Graph) -> go.Figure:
 
 def _arrow_trace(arrow: Arrow, names: dict[str, str]) -> dict[str, Any]:
     faint = is_faint(arrow)
-    line = {"color": arrow_color(arrow), "width": 1.0 if faint else 1.4}
+    line = {"color": arrow_color(arrow), "width": 2.8 if arrow.marked else 1.0 if faint else 1.4}
     label = f"<br>{html.escape(_one_line(arrow.label))}" if arrow.label else ""
     ends = html.escape(f"{names[arrow.source]} → {names[arrow.target]}")
     return {
@@ -95,7 +95,7 @@ def _box_trace(box: Box) -> dict[str, Any]:
         "mode": "lines",
         "fill": "toself",
         "fillcolor": fill,
-        "line": {"color": border, "width": 1.2},
+        "line": {"color": border, "width": 2.8 if box.marked else 1.2},
         "hoveron": "fills",
         "text": f"{html.escape(_one_line(box.label))}<br>{box.kind} {html.escape(box.key)}",
         "hoverinfo": "text",

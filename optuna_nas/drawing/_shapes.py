@@ -34,6 +34,7 @@ class Box:
         y: Vertical centre.
         width: Width.
         height: Height.
+        marked: Whether it is drawn bold.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Box:
     y: float
     width: float
     height: float
+    marked: bool = False
 
     @property
     def radius(self) -> float:
@@ -88,6 +90,7 @@ class Arrow:
         points: From the border of the source to the border of the target. The last piece is
             straight and as long as the arrowhead.
         label_at: Centre of the label, for an arrow that has one.
+        marked: Whether it is drawn bold.
     """
 
     source: str
@@ -96,6 +99,7 @@ class Arrow:
     color_key: str
     points: tuple[Point, ...]
     label_at: Point | None = None
+    marked: bool = False
 
     @property
     def line(self) -> tuple[Point, ...]:
