@@ -20,6 +20,7 @@ __all__ = ["draw"]
 @click.option("--architecture", metavar="TEXT", help="In the field's notation; needs --space.")
 @click.option("--published", metavar="NAME", help="A published network, such as NAS_RL_V1.")
 @click.option("--trial", default="best", show_default=True, help="Trial of the study, or best.")
+@click.option("--beside", metavar="TRIAL", help="Mark what differs from this trial of the study.")
 @study_options
 @click.option(
     "--output",
@@ -34,12 +35,13 @@ def draw(
     architecture: str | None,
     published: str | None,
     trial: str,
+    beside: str | None,
     storage: str,
     study_name: str,
     output: Path,
 ) -> None:
     """Draw an architecture: given, published, or found by a study."""
-    from optuna_nas.drawing import save_picture
+    from optuna_nas.drawing import compare, save_picture
 
     if architecture is not None and published is not None:
         raise click.UsageError("give either --architecture or --published")
@@ -51,7 +53,11 @@ def draw(
         chosen = load_space(space).parse(architecture)
     else:
         chosen = _of_study(storage, study_name, trial, space)
-    save_picture(chosen.graph(), output)
+    graph = chosen.graph()
+    if beside is not None:
+        other = _of_study(storage, study_name, beside, space)
+        graph = compare(other.graph(), graph, titles=(f"trial {beside}", "this one"))
+    save_picture(graph, output)
     click.echo(f"{chosen}\n{output}")
 
 

@@ -10,6 +10,7 @@ from optuna_nas import __version__
 from optuna_nas.cli._best import best
 from optuna_nas.cli._dashboard import dashboard
 from optuna_nas.cli._draw import draw
+from optuna_nas.cli._estimate import estimate
 from optuna_nas.cli._search import search
 from optuna_nas.cli._spaces import spaces
 
@@ -40,5 +41,5 @@ def main(debug: bool) -> None:
     """Neural architecture search as ordinary Optuna studies."""
 
 
-for command in (search, best, draw, spaces, dashboard):
+for command in (search, estimate, best, draw, spaces, dashboard):
     main.add_command(command)

@@ -1,5 +1,6 @@
 """Who judges: Optuna objectives, callables that take a trial."""
 
+from optuna_nas.objectives._estimate import Estimate, estimate
 from optuna_nas.objectives._failures import INFEASIBLE_KEY, TrialError
 from optuna_nas.objectives._runs import COPY_KEY
 from optuna_nas.objectives._study import read_identity
@@ -12,8 +13,10 @@ __all__ = [
     "INFEASIBLE_KEY",
     "MACS_KEY",
     "PARAMS_KEY",
+    "Estimate",
     "TrainingObjective",
     "TrialError",
+    "estimate",
     "fail_dead_trials",
     "read_identity",
 ]

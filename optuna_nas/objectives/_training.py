@@ -41,7 +41,14 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import BaseTrial, FrozenTrial
 
-__all__ = ["DIGEST_KEY", "MACS_KEY", "PARAMS_KEY", "SECONDS_KEY", "TrainingObjective"]
+__all__ = [
+    "DIGEST_KEY",
+    "MACS_KEY",
+    "PARAMS_KEY",
+    "SECONDS_KEY",
+    "TrainingObjective",
+    "build_arguments",
+]
 
 DIGEST_KEY = "optuna_nas:digest"
 """User attribute of a trial: digest of its architecture."""
@@ -145,7 +152,7 @@ class TrainingObjective:
         self.space = space
         self.data = load_data(data) if isinstance(data, str) else data
         self.epochs = epochs
-        self.build = _build_arguments(space, self.data, space.proxy if build is None else build)
+        self.build = build_arguments(space, self.data, space.proxy if build is None else build)
         self.recipe = recipe or Recipe()
         self._hyperparameters = hyperparameters
         self._score = score
@@ -346,7 +353,7 @@ class TrainingObjective:
         return self._on_device
 
 
-def _build_arguments(
+def build_arguments(
     space: SearchSpace, data: ImageData, build: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Complete build arguments by what the data decides, as far as the space takes it."""

@@ -4,6 +4,7 @@
 """
 
 from optuna_nas.profiling._latency import Latency, measure_latency
+from optuna_nas.profiling._memory import activation_memory
 from optuna_nas.profiling._profile import Profile, profile
 
-__all__ = ["Latency", "Profile", "measure_latency", "profile"]
+__all__ = ["Latency", "Profile", "activation_memory", "measure_latency", "profile"]

@@ -7,6 +7,7 @@ from optuna_nas.spaces._enumeration import SizeEstimate
 from optuna_nas.spaces._function import FunctionSpace, MetaDeviceWarning, function_space
 from optuna_nas.spaces._nas_rl import NASRLSpace
 from optuna_nas.spaces._nasbench201 import NASBench201Space, nb201_string
+from optuna_nas.spaces._sampling import sample_architectures
 from optuna_nas.spaces._space import SearchSpace
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "function_space",
     "nb201_string",
     "published",
+    "sample_architectures",
     "space_from_settings",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,6 +119,8 @@ def test_draw(run: Run, suffix: str) -> None:
 def test_draw_what_a_study_found(run: Run) -> None:
     run(*SEARCH, *NB201, "--trials", "2")
     assert "|+|" in run("draw").output
+    run("draw", "--trial", "1", "--beside", "0", "-o", "both.svg")
+    assert "#cf222e" in Path("both.svg").read_text()
     assert "must be best or a number below 2" in run("draw", "--trial", "7", code=2).output
 
 
@@ -169,6 +172,17 @@ def test_errors(run: Run, arguments: list[str], code: int, message: str) -> None
     assert "Error: " in output.strip().splitlines()[-1]
 
 
+def test_estimate(run: Run) -> None:
+    arguments = ("estimate", "--data", "digits", "--train-size", "200", *NB201, "--samples", "8")
+    output = run(*arguments, "--max-params", "9000").output
+    for line in ("architectures            15,625", "of 8 drawn", "time of the search"):
+        assert line in output
+    share = re.search(r"within the limits +(\d+)%", output)
+    assert share is not None
+    assert 0 < int(share[1]) < 100
+    assert "give --space and --data" in run("estimate", code=2).output
+
+
 def test_space_settings(run: Run) -> None:
     run(*SEARCH, "--space", "nas_rl", "--space-setting", "num_layers=2", "--trials", "1")
     run("search", "--trials", "1")
@@ -189,6 +203,6 @@ def test_debug_shows_the_traceback(run: Run) -> None:
 
 def test_spaces_and_help(run: Run) -> None:
     assert "15,625" in run("spaces").output
-    for command in ("search", "best", "draw", "spaces", "dashboard"):
+    for command in ("search", "estimate", "best", "draw", "spaces", "dashboard"):
         assert command in run("--help").output
         assert "Usage" in run(command, "--help").output

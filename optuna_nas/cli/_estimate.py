@@ -1,0 +1,66 @@
+"""``optuna-nas estimate``: what a search would cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from optuna_nas.cli._options import load_space, space_options, training_options
+
+__all__ = ["estimate"]
+
+
+@click.command()
+@space_options
+@training_options
+@click.option("--epochs", default=4, show_default=True, help="Epochs per trial.")
+@click.option("--trials", default=40, show_default=True, help="Trials of the search.")
+@click.option("--samples", default=30, show_default=True, help="Networks to draw.")
+@click.option("--seed", default=0, show_default=True, help="Of the draw.")
+def estimate(
+    *,
+    space: str | None,
+    space_setting: Mapping[str, Any],
+    data: str | None,
+    train_size: int | None,
+    val_size: int | None,
+    data_root: Path | None,
+    download: bool,
+    build: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    epochs: int,
+    trials: int,
+    **options: Any,
+) -> None:
+    """Say what a search would cost before it is begun: sizes, limits, time."""
+    from optuna_nas import objectives
+    from optuna_nas.training import Recipe, load_data
+
+    if space is None or data is None:
+        raise click.UsageError("give --space and --data")
+    loaded = load_data(
+        data, train_size=train_size, val_size=val_size, root=data_root, download=download
+    )
+    found = objectives.estimate(
+        load_space(space, space_setting),
+        loaded,
+        build=build or None,
+        recipe=Recipe(**recipe),
+        **options,
+    )
+    click.echo(found)
+    seconds = found.seconds_per_epoch * epochs * trials
+    click.echo(
+        f"time of the search       {_duration(seconds)} at most ({trials} trials of {epochs} "
+        "epochs, none pruned)"
+    )
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"

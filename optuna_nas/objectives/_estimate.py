@@ -1,0 +1,209 @@
+"""What a search would cost, before anything is spent on it.
+
+Networks are drawn at random from the space and counted on torch's meta device; the time of an
+epoch is measured on a few batches of the one with the median multiply-adds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from optuna_nas.objectives._training import build_arguments
+from optuna_nas.profiling import activation_memory, profile
+from optuna_nas.spaces import Architecture, FunctionSpace, SearchSpace, sample_architectures
+from optuna_nas.training import ImageData, Recipe, evaluate, fit, seeded
+
+__all__ = ["Estimate", "NetworkSize", "estimate"]
+
+_MEASURED_BATCHES = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class NetworkSize:
+    """The size of one drawn network.
+
+    Attributes:
+        params: Trainable parameters.
+        macs: Multiply-adds per image.
+        activations: Bytes kept for the backward pass, per image.
+    """
+
+    params: int
+    macs: int
+    activations: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """What :func:`estimate` found. Printing it gives a table.
+
+    Attributes:
+        num_architectures: Size of the space; an estimate with its error for large functions.
+        sizes: Of the drawn networks that fit the images.
+        unfit: Share of drawn networks that cannot take the images.
+        within_limits: Share of drawn networks within ``max_params`` and ``max_macs``.
+        seconds_per_epoch: Training and validation of the median network on this machine.
+        images: Images per epoch.
+        batch_size: Images per step.
+    """
+
+    num_architectures: str
+    sizes: tuple[NetworkSize, ...]
+    unfit: float
+    within_limits: float
+    seconds_per_epoch: float
+    images: int
+    batch_size: int
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, str, list[float]]] = [
+            ("parameters", "{:,.0f}", [size.params for size in self.sizes]),
+            ("multiply-adds", "{:,.0f}", [size.macs for size in self.sizes]),
+            (
+                "activations, MB a batch",
+                "{:,.1f}",
+                [size.activations * self.batch_size / 1e6 for size in self.sizes],
+            ),
+        ]
+        lines = [
+            f"architectures            {self.num_architectures}",
+            f"{f'of {len(self.sizes)} drawn':<25}{'smallest':>14}{'median':>14}{'largest':>14}",
+        ]
+        for name, form, values in rows:
+            cells = (min(values), statistics.median(values), max(values))
+            lines.append(f"{name:<25}" + "".join(f"{form.format(cell):>14}" for cell in cells))
+        if self.unfit:
+            lines.append(f"too large for the images {self.unfit:.0%}")
+        lines.append(f"within the limits        {self.within_limits:.0%}")
+        lines.append(
+            f"time of an epoch         {self.seconds_per_epoch:.3g} s (median network, "
+            f"{self.images:,} images)"
+        )
+        return "\n".join(lines)
+
+
+def estimate(
+    space: SearchSpace,
+    data: ImageData,
+    *,
+    build: Mapping[str, Any] | None = None,
+    recipe: Recipe | None = None,
+    samples: int = 30,
+    seed: int = 0,
+    max_params: int | None = None,
+    max_macs: int | None = None,
+    device: str | torch.device = "auto",
+) -> Estimate:
+    """Say how large a space's networks are and how long an epoch takes here.
+
+    Args:
+        space: What would be searched.
+        data: What would be trained on.
+        build: As for ``TrainingObjective``.
+        recipe: As for ``TrainingObjective``.
+        samples: Networks to draw, at least 1.
+        seed: Of the draw.
+        max_params: As for ``TrainingObjective``.
+        max_macs: As for ``TrainingObjective``.
+        device: Where an epoch is measured.
+
+    Raises:
+        ValueError: If ``samples`` is below 1, or no drawn network can take the images.
+
+    Example::
+
+        from optuna_nas.objectives import estimate
+        from optuna_nas.spaces import NASBench201Space
+        from optuna_nas.training import load_data
+
+        print(estimate(NASBench201Space(), load_data("digits"), max_params=500_000))
+    """
+    if samples < 1:
+        raise ValueError(f"`samples` must be at least 1, but got samples={samples}.")
+    arguments = build_arguments(space, data, space.proxy if build is None else build)
+    drawn = sample_architectures(space, samples, seed=seed)
+    sized = [
+        (size, architecture)
+        for architecture in drawn
+        if (size := _size(architecture, arguments, data)) is not None
+    ]
+    if not sized:
+        raise ValueError(
+            f"None of {samples} networks drawn from {space} can take images of shape "
+            f"{data.input_size}: load the data with a larger image_size."
+        )
+    fitting = [
+        size
+        for size, _ in sized
+        if (max_params is None or size.params <= max_params)
+        and (max_macs is None or size.macs <= max_macs)
+    ]
+    recipe = recipe or Recipe()
+    median = sorted(sized, key=lambda pair: pair[0].macs)[len(sized) // 2][1]
+    return Estimate(
+        num_architectures=_space_size(space),
+        sizes=tuple(size for size, _ in sized),
+        unfit=1 - len(sized) / samples,
+        within_limits=len(fitting) / samples,
+        seconds_per_epoch=_seconds_per_epoch(median, arguments, data, recipe, device),
+        images=len(data.train),
+        batch_size=min(recipe.batch_size, len(data.train)),
+    )
+
+
+def _space_size(space: SearchSpace) -> str:
+    try:
+        size = space.num_architectures
+    except ValueError:
+        if not isinstance(space, FunctionSpace):
+            raise
+        try:
+            return str(space.estimate_size())
+        except ValueError:  # a float among the decisions
+            return "without end"
+    return f"{size:,}" if size < 10**12 else f"{size:.3e}"
+
+
+def _size(
+    architecture: Architecture, arguments: Mapping[str, Any], data: ImageData
+) -> NetworkSize | None:
+    """Count a network, or None if it cannot take the images."""
+    try:
+        with torch.device("meta"):
+            model = architecture.build(**arguments)
+        counted = profile(model, data.input_size)
+        memory = activation_memory(model, data.input_size)
+    except ValueError:
+        return None
+    return NetworkSize(counted.params, counted.macs, memory)
+
+
+def _seconds_per_epoch(
+    architecture: Architecture,
+    arguments: Mapping[str, Any],
+    data: ImageData,
+    recipe: Recipe,
+    device: str | torch.device,
+) -> float:
+    """Measure a few batches, after a warm-up, and scale to all of the data."""
+    images = min(_MEASURED_BATCHES * recipe.batch_size, len(data.train))
+    judged = min(images, len(data.val))
+    part = dataclasses.replace(
+        data,
+        train=data.train.take(torch.arange(images)),
+        val=data.val.take(torch.arange(judged)),
+    )
+    with seeded(0):
+        model = architecture.build(**arguments)
+    warm = fit(model, part, epochs=3, recipe=recipe, device=device).epochs[1:]
+    started = time.perf_counter()
+    evaluate(model, part.val, part, device=device)
+    validation = time.perf_counter() - started
+    training = max(min(epoch.seconds for epoch in warm) - validation, 0.0)
+    return training * len(data.train) / images + validation * len(data.val) / judged
