@@ -249,7 +249,7 @@ class TrainingObjective:
 
     def _twin(self, trial: Trial, key: str) -> FrozenTrial | None:
         """An earlier complete trial that was the same run, if its result may be taken over."""
-        if not self._reuse or not isinstance(trial, Trial):
+        if not self._reuse or not _can_report(trial) or not isinstance(trial, Trial):
             return None
         if seam.trial_attributes(trial).get(REPEAT_KEY):
             return None
@@ -257,7 +257,6 @@ class TrainingObjective:
         return runs.find(trial.study, key)
 
     def _copy(self, trial: Trial, twin: FrozenTrial) -> float:
-        assert twin.value is not None or twin.values
         trial.set_user_attr(COPY_KEY, twin.number)
         for name, value in take_over(twin.user_attrs, (PARAMS_KEY, MACS_KEY)).items():
             trial.set_user_attr(name, value)
@@ -317,11 +316,10 @@ class TrainingObjective:
 
     def _train(self, trial: Trial, architecture: Architecture, recipe: Recipe) -> float:
         accuracies: list[float] = []
-        reports = not isinstance(trial, Trial) or len(trial.study.directions) == 1
 
         def on_epoch(result: EpochResult) -> None:
             accuracies.append(result.val_accuracy)
-            if not reports:  # Optuna takes reports of single-objective studies only
+            if not _can_report(trial):
                 return
             trial.report(result.val_accuracy, result.epoch)
             if result.epoch < self.epochs and trial.should_prune():
@@ -351,6 +349,11 @@ class TrainingObjective:
         if self._on_device is None:
             self._on_device = self.data.to(self._device)
         return self._on_device
+
+
+def _can_report(trial: BaseTrial) -> bool:
+    """Whether Optuna takes reports of the trial: only in studies with a single objective."""
+    return not isinstance(trial, Trial) or len(trial.study.directions) == 1
 
 
 def build_arguments(

@@ -329,8 +329,11 @@ def test_several_objectives_with_a_wrapper(data: ImageData) -> None:
     study = optuna.create_study(
         directions=["maximize", "minimize"], sampler=RandomSearchSampler(seed=0)
     )
-    study.optimize(both, n_trials=2)
+    for architecture in (CONV, CONV, SKIP):  # the repetition is trained too
+        architecture.enqueue(study)
+    study.optimize(both, n_trials=3)
     assert all(len(trial.values) == 2 for trial in study.trials)
+    assert not any(COPY_KEY in trial.user_attrs for trial in study.trials)
 
 
 def test_each_trial_has_one_picture_and_a_note(data: ImageData, tmp_path: Path) -> None:
