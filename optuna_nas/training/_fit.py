@@ -17,11 +17,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from optuna_nas.nn import set_drop_path
 from optuna_nas.training._augment import Normaliser, random_crop, random_flip
 from optuna_nas.training._data import ImageData
 from optuna_nas.training._evaluate import checked_logits, evaluate, place
 from optuna_nas.training._history import EpochResult, History, NonFiniteLossError
-from optuna_nas.training._optimizers import learning_rate, make_optimizer, set_drop_path
+from optuna_nas.training._optimizers import learning_rate, make_optimizer
 from optuna_nas.training._recipes import Recipe
 from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
 

@@ -1,4 +1,4 @@
-"""Optimizers, learning rates and drop path as a recipe asks for them.
+"""Optimizers and learning rates as a recipe asks for them.
 
 Each is a function of the recipe and the step alone, so that a run can go on from any epoch.
 """
@@ -12,7 +12,7 @@ from torch import nn
 
 from optuna_nas.training._recipes import Recipe
 
-__all__ = ["learning_rate", "make_optimizer", "set_drop_path"]
+__all__ = ["learning_rate", "make_optimizer"]
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -45,19 +45,3 @@ def learning_rate(recipe: Recipe, step: int, total: int) -> float:
     if recipe.schedule == "constant":
         return recipe.lr
     return recipe.lr * (1 + math.cos(math.pi * step / total)) / 2
-
-
-def set_drop_path(model: nn.Module, probability: float) -> None:
-    """Set ``drop_prob`` of every module that has one, as modules for drop path do.
-
-    Raises:
-        ValueError: If none has, and the probability is not 0.
-    """
-    found = [module for module in model.modules() if hasattr(module, "drop_prob")]
-    if not found and probability > 0:
-        raise ValueError(
-            f"`drop_path` must be 0 for a network without drop path, but {type(model).__name__} "
-            "has no module with a `drop_prob`: build it with drop path, or set drop_path=0.0."
-        )
-    for module in found:
-        module.drop_prob = probability  # type: ignore[assignment]
