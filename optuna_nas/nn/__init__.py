@@ -1,23 +1,56 @@
 """Building blocks of networks: operations, cells, skeletons and heads."""
 
+from optuna_nas.nn._cell_network import CellNetwork, cell_network
 from optuna_nas.nn._chain import ConcatChain, concat_padded
-from optuna_nas.nn._errors import ImageTooSmallError, check_image_size, check_positive
-from optuna_nas.nn._head import ClassifierHead
+from optuna_nas.nn._drop_path import DropPath, set_drop_path
+from optuna_nas.nn._enas_macro import ENASMacroNetwork
+from optuna_nas.nn._errors import (
+    ImageTooSmallError,
+    OddSizeError,
+    check_image_size,
+    check_positive,
+)
+from optuna_nas.nn._factorized import FactorizedReduction
+from optuna_nas.nn._genotype import Cell, Edge, Node
+from optuna_nas.nn._head import AuxiliaryHead, ClassifierHead
+from optuna_nas.nn._mbconv import ConvBlock, MBConv, ShortcutBlock, SqueezeExcite
+from optuna_nas.nn._mnasnet import MnasNetwork, Stage
 from optuna_nas.nn._nasbench201 import NASBench201Cell, NASBench201Network
+from optuna_nas.nn._operations import make_op
 from optuna_nas.nn._ops import ConvNormAct, ReLUConvBN, avg_pool
 from optuna_nas.nn._residual import ResidualReduction
+from optuna_nas.nn._widths import scaled_channels
 
 __all__ = [
+    "AuxiliaryHead",
+    "Cell",
+    "CellNetwork",
     "ClassifierHead",
     "ConcatChain",
+    "ConvBlock",
     "ConvNormAct",
+    "DropPath",
+    "ENASMacroNetwork",
+    "Edge",
+    "FactorizedReduction",
     "ImageTooSmallError",
+    "MBConv",
+    "MnasNetwork",
     "NASBench201Cell",
     "NASBench201Network",
+    "Node",
+    "OddSizeError",
     "ReLUConvBN",
     "ResidualReduction",
+    "ShortcutBlock",
+    "SqueezeExcite",
+    "Stage",
     "avg_pool",
+    "cell_network",
     "check_image_size",
     "check_positive",
     "concat_padded",
+    "make_op",
+    "scaled_channels",
+    "set_drop_path",
 ]

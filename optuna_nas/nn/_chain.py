@@ -9,6 +9,8 @@ References:
 Differences from the paper:
     1. It does not say on which side a smaller input is padded; here it is centred, and an odd
        pixel is added below and on the right.
+    2. It does not say what a layer behind a pool reads of the maps before it. Here all of them,
+       the image too, are pooled, so that pooling is not undone by padding.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ class ConcatChain(nn.Module):
             earlier layers, 0 is the image.
         num_classes: Number of logits.
         in_channels: ``I``.
+        pool_after: Layers (from 1) after which every map made so far, and the image, is halved
+            by a 2x2 max pool, rounded up.
     """
 
     def __init__(
@@ -47,8 +51,10 @@ class ConcatChain(nn.Module):
         *,
         num_classes: int,
         in_channels: int,
+        pool_after: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        self.pool_after = frozenset(pool_after)
         check_positive(num_classes=num_classes, in_channels=in_channels)
         *self.inputs, self.outputs = inputs
         channels = [in_channels]
@@ -61,8 +67,10 @@ class ConcatChain(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         maps = [x]
-        for layer, sources in zip(self.layers, self.inputs, strict=True):
+        for k, (layer, sources) in enumerate(zip(self.layers, self.inputs, strict=True), start=1):
             maps.append(layer(concat_padded([maps[i] for i in sources])))
+            if k in self.pool_after:
+                maps = [F.max_pool2d(earlier, 2, ceil_mode=True) for earlier in maps]
         logits: torch.Tensor = self.head(concat_padded([maps[i] for i in self.outputs]))
         return logits
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["ImageTooSmallError", "check_image_size", "check_positive"]
+__all__ = ["ImageTooSmallError", "OddSizeError", "check_image_size", "check_positive"]
 
 
 class ImageTooSmallError(ValueError):
@@ -25,6 +25,29 @@ class ImageTooSmallError(ValueError):
         return (
             f"The network halves its maps too often for images of {height}x{width}; the smallest "
             f"size that works is {self.minimum}x{self.minimum}. Resize the images."
+        )
+
+
+class OddSizeError(ValueError):
+    """The image gives an odd map at a place that needs an even one.
+
+    Args:
+        size: Height and width of the image.
+        working: The nearest sizes, below and above, that work for height and width.
+    """
+
+    def __init__(self, size: tuple[int, int], working: tuple[tuple[int, ...], ...]) -> None:
+        self.size = size
+        self.working = working
+        super().__init__(size, working)
+
+    def __str__(self) -> str:
+        height, width = self.size
+        heights, widths = (" or ".join(str(n) for n in sizes) for sizes in self.working)
+        return (
+            f"Images of {height}x{width} give maps of odd height or width where this network "
+            f"halves them, which its factorised reduction cannot do; the nearest sizes that work "
+            f"are {heights} for the height and {widths} for the width. Resize or pad the images."
         )
 
 

@@ -12,7 +12,8 @@ Differences from the paper's code:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import nn
@@ -42,7 +43,7 @@ class NASBench201Cell(nn.Module):
         super().__init__()
         self.sources = [[j for j, op in enumerate(ops) if op != "none"] for ops in nodes]
         self.nodes = nn.ModuleList(
-            nn.ModuleList(_make_edge(ops[j], channels) for j in sources)
+            nn.ModuleList(nasbench201_op(ops[j], channels) for j in sources)
             for ops, sources in zip(nodes, self.sources, strict=True)
         )
 
@@ -59,7 +60,8 @@ class NASBench201Network(nn.Module):
     """Three stages of cells with residual reductions between: ``(B, I, H, W) -> (B, classes)``.
 
     Args:
-        nodes: The cell, as :class:`NASBench201Cell` takes it.
+        nodes: The cell, as :class:`NASBench201Cell` takes it, or what makes a cell of ``C``
+            channels.
         num_classes: Number of logits.
         in_channels: ``I``, channels of the image.
         cells: Cells in each stage (``N`` in the paper).
@@ -72,7 +74,7 @@ class NASBench201Network(nn.Module):
 
     def __init__(
         self,
-        nodes: Sequence[Sequence[str]],
+        nodes: Sequence[Sequence[str]] | Callable[[int], nn.Module],
         *,
         num_classes: int,
         in_channels: int,
@@ -83,13 +85,14 @@ class NASBench201Network(nn.Module):
         check_positive(
             num_classes=num_classes, in_channels=in_channels, cells=cells, channels=channels
         )
+        make_cell = nodes if callable(nodes) else partial(NASBench201Cell, nodes)
         self.stem = ConvNormAct(in_channels, channels, (3, 3), act=False)
         layers: list[nn.Module] = []
         for stage in range(NUM_REDUCTIONS + 1):
             if stage > 0:
                 layers.append(ResidualReduction(channels, 2 * channels))
                 channels *= 2
-            layers += [NASBench201Cell(nodes, channels) for _ in range(cells)]
+            layers += [make_cell(channels) for _ in range(cells)]
         self.cells = nn.Sequential(*layers)
         self.act = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
         self.head = ClassifierHead(channels, num_classes)
@@ -100,10 +103,11 @@ class NASBench201Network(nn.Module):
         return logits
 
 
-def _make_edge(op: str, channels: int) -> nn.Module:
+def nasbench201_op(op: str, channels: int, *, affine: bool = True) -> nn.Module:
+    """Make an operation other than ``none``: ``(B, C, H, W) -> (B, C, H, W)``."""
     if op == "skip_connect":
         return nn.Identity()
     if op == "avg_pool_3x3":
         return avg_pool(3)
     kernel_sizes = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
-    return ReLUConvBN(channels, channels, kernel_sizes[op])
+    return ReLUConvBN(channels, channels, kernel_sizes[op], affine=affine)

@@ -1,0 +1,122 @@
+"""Networks of the MnasNet family: a stem, stages of equal layers, a head.
+
+Legend: ``B`` batch, ``I`` image channels, ``H``/``W`` height and width.
+
+References:
+    - Tan et al. MnasNet: Platform-Aware Neural Architecture Search for Mobile. CVPR 2019.
+      arXiv:1807.11626.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from optuna_nas.nn._errors import check_positive
+from optuna_nas.nn._head import ClassifierHead
+from optuna_nas.nn._mbconv import ConvBlock, MBConv, ShortcutBlock
+from optuna_nas.nn._ops import ConvNormAct
+from optuna_nas.nn._widths import scaled_channels
+
+__all__ = ["MnasNetwork", "Stage"]
+
+EXPANSIONS = {"sep_conv": 1, "mbconv3": 3, "mbconv6": 6}
+NORM_EPS = 1e-3  # of the release
+
+
+class Stage(NamedTuple):
+    """Equal layers in a row.
+
+    Args:
+        op: ``"conv"``, ``"sep_conv"``, ``"mbconv3"`` or ``"mbconv6"``.
+        kernel: Side of the kernel.
+        stride: Of the first layer; the others have 1.
+        se_ratio: Of squeeze-and-excitation, which a plain convolution does not have.
+        skip: ``"identity"``, ``"pool"`` or ``"none"``.
+        channels: That the layers put out, at width 1.0.
+        layers: Number of layers.
+    """
+
+    op: str
+    kernel: int
+    stride: int
+    se_ratio: float
+    skip: str
+    channels: int
+    layers: int
+
+
+class MnasNetwork(nn.Module):
+    """Stem, stages and head of MnasNet: ``(B, I, H, W) -> (B, num_classes)``.
+
+    Maps are halved rounding up, so that images of any size will do.
+
+    Args:
+        stages: From the image to the head.
+        stem: Channels of the first convolution, at width 1.0.
+        head: Channels of the last convolution, at whatever width.
+        num_classes: Number of logits.
+        in_channels: ``I``.
+        width: Multiplies all other channels; see :func:`scaled_channels`.
+        dropout: Before the classifier.
+        bn_momentum: How much a batch counts in the running statistics.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        *,
+        stem: int,
+        head: int,
+        num_classes: int,
+        in_channels: int,
+        width: float,
+        dropout: float,
+        bn_momentum: float,
+    ) -> None:
+        super().__init__()
+        check_positive(num_classes=num_classes, in_channels=in_channels)
+        channels = scaled_channels(stem, width)
+        self.stem = ConvNormAct(in_channels, channels, (3, 3), stride=(2, 2))
+        self.stages = nn.Sequential()
+        for stage in stages:
+            scaled = stage._replace(channels=scaled_channels(stage.channels, width))
+            self.stages.append(_make_stage(scaled, channels))
+            channels = scaled.channels
+        self.features = ConvNormAct(channels, head, (1, 1))
+        self.head = ClassifierHead(head, num_classes, dropout=dropout)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps, module.momentum = NORM_EPS, bn_momentum
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.features(self.stages(self.stem(x))))
+        return logits
+
+
+def _make_stage(stage: Stage, in_channels: int) -> nn.Sequential:
+    first = _make_layer(stage, in_channels)
+    others = (stage.layers - 1) * [stage._replace(stride=1)]
+    return nn.Sequential(first, *(_make_layer(layer, stage.channels) for layer in others))
+
+
+def _make_layer(stage: Stage, in_channels: int) -> ShortcutBlock:
+    if stage.op == "conv":
+        return ConvBlock(
+            in_channels, stage.channels, stage.kernel, stride=stage.stride, skip=stage.skip
+        )
+    return MBConv(
+        in_channels,
+        stage.channels,
+        stage.kernel,
+        expansion=EXPANSIONS[stage.op],
+        stride=stage.stride,
+        se_ratio=stage.se_ratio,
+        skip=stage.skip,
+    )

@@ -1,0 +1,133 @@
+"""Sums of candidates, one candidate, and what takes no part."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from optuna_nas.nn._mixed import (
+    Board,
+    MixedOp,
+    Switch,
+    SwitchedNetwork,
+    add_up,
+    use_batch_statistics,
+    weighted_sum,
+)
+
+X = torch.linspace(-1, 1, 2 * 3 * 5 * 5, dtype=torch.float64).sin().reshape(2, 3, 5, 5)
+
+
+def convs() -> list[nn.Module]:
+    torch.manual_seed(0)
+    return [nn.Conv2d(3, 4, k, padding=k // 2, dtype=torch.float64) for k in (1, 3, 5)]
+
+
+def test_a_mixture_is_the_weighted_sum():
+    ops = convs()
+    weights = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
+    expected = 0.2 * ops[0](X) + 0.5 * ops[1](X) + 0.3 * ops[2](X)
+    torch.testing.assert_close(MixedOp(ops)(X, weights), expected, rtol=0, atol=1e-12)
+    results = [op(X) for op in ops]
+    torch.testing.assert_close(weighted_sum(results, weights), expected, rtol=0, atol=1e-12)
+
+
+def test_one_candidate_is_the_sum_with_a_one_hot_weight():
+    mixed = MixedOp(convs())
+    for index in range(3):
+        one_hot = torch.eye(3, dtype=torch.float64)[index]
+        torch.testing.assert_close(mixed(X, index), mixed(X, one_hot), rtol=0, atol=1e-12)
+
+
+def test_one_candidate_touches_only_its_weights():
+    mixed = MixedOp(convs())
+    mixed(X, 1).sum().backward()
+    touched = [[p.grad is not None for p in op.parameters()] for op in mixed.ops]
+    assert touched == [[False] * 2, [True] * 2, [False] * 2]
+
+
+def test_zeros_are_not_computed_but_keep_their_weight():
+    first, second, _ = convs()
+    mixed = MixedOp([None, first, None, second])
+    weights = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64)
+    torch.testing.assert_close(mixed(X, weights), 0.2 * first(X) + 0.4 * second(X))
+    assert mixed(X, 0) is None
+    assert torch.equal(mixed(X, 3), second(X))
+    assert MixedOp([None, None])(X, weights[:2]) is None
+
+
+def test_add_up():
+    assert add_up([None, None]) is None
+    assert add_up([]) is None
+    assert add_up([None, X]) is X
+    assert torch.equal(add_up([X, None, X]), 2 * X)
+
+
+def test_gradient_of_the_weights():
+    ops = convs()
+    alpha = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda a: MixedOp(ops)(X, a.softmax(-1)), (alpha,))
+
+
+def switched() -> tuple[SwitchedNetwork, list[nn.Module]]:
+    board = Board()
+    ops = convs()
+    switch = Switch("op", dict(zip("abc", ops, strict=True)), board)
+    return SwitchedNetwork(nn.Sequential(switch, nn.ReLU()), board), ops
+
+
+def test_a_switch_reads_its_board():
+    network, ops = switched()
+    weights = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
+    expected = MixedOp(ops)(X, weights).relu()
+    torch.testing.assert_close(network(X, {"op": weights}), expected, rtol=0, atol=1e-12)
+    assert torch.equal(network(X, {"op": 2}), ops[2](X).relu())
+    assert "op, choices=('a', 'b', 'c')" in repr(network)
+
+
+def test_a_switch_belongs_to_its_network():
+    network, _ = switched()
+    with pytest.raises(RuntimeError, match="`op` are weighted by the supernet"):
+        network.network(X)
+    with pytest.raises(RuntimeError, match="does not decide on `op`"):
+        network(X, {})
+    with pytest.raises(RuntimeError, match="`op` are weighted by the supernet"):
+        network.network(X)  # an exception has not left anything on the board
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_have_a_board_of_their_own(again):
+    network, _ = switched()
+    other = again(network)
+    assert other.board is other.network[0].board
+    assert other.board is not network.board
+    assert torch.equal(other(X, {"op": 1}), network(X, {"op": 1}))
+
+
+def test_a_switch_passes_on_whatever_it_is_called_with():
+    class Product(nn.Module):
+        def forward(self, x, y, *, scale):
+            return x * y * scale
+
+    network = Switch("op", {"a": Product()}, Board())
+    network.board.selection = {"op": 0}
+    assert network(2, 3, scale=5) == 30
+
+
+def test_candidates_that_do_not_fit_are_named():
+    network, _ = switched()
+    network.network[0].candidates[1] = nn.Conv2d(3, 1, 1, dtype=torch.float64)  # would broadcast
+    weights = torch.ones(3, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"`op` must give.*'b': \(2, 1, 5, 5\).*projection"):
+        network(X, {"op": weights})
+
+
+def test_batch_statistics_in_evaluation():
+    norm = nn.Sequential(nn.BatchNorm2d(3))
+    use_batch_statistics(norm)
+    norm.eval()
+    out = norm(X.float())
+    torch.testing.assert_close(out.mean((0, 2, 3)), torch.zeros(3), atol=1e-6, rtol=0)
+    assert len(list(norm.buffers())) == 0
