@@ -1,25 +1,43 @@
 """Search spaces: what can be built. ``suggest(trial) -> Architecture -> torch.nn.Module``."""
 
 from optuna_nas.spaces import published
+from optuna_nas.spaces._amoebanet import AmoebaNetSpace
 from optuna_nas.spaces._architecture import ARCHITECTURE_KEY, Architecture
 from optuna_nas.spaces._catalogue import SPACES, space_from_settings
+from optuna_nas.spaces._choice import choice
+from optuna_nas.spaces._darts import DARTSSpace
+from optuna_nas.spaces._enas_macro import ENASMacroSpace
+from optuna_nas.spaces._enas_micro import ENASMicroSpace
 from optuna_nas.spaces._enumeration import SizeEstimate
 from optuna_nas.spaces._function import FunctionSpace, MetaDeviceWarning, function_space
+from optuna_nas.spaces._mixture import MixtureError
+from optuna_nas.spaces._mnasnet import MnasNetSpace
 from optuna_nas.spaces._nas_rl import NASRLSpace
 from optuna_nas.spaces._nasbench201 import NASBench201Space, nb201_string
+from optuna_nas.spaces._nasnet import NASNetSpace
+from optuna_nas.spaces._pnas import PNASSpace
 from optuna_nas.spaces._sampling import sample_architectures
 from optuna_nas.spaces._space import SearchSpace
 
 __all__ = [
     "ARCHITECTURE_KEY",
     "SPACES",
+    "AmoebaNetSpace",
     "Architecture",
+    "DARTSSpace",
+    "ENASMacroSpace",
+    "ENASMicroSpace",
     "FunctionSpace",
     "MetaDeviceWarning",
+    "MixtureError",
+    "MnasNetSpace",
     "NASBench201Space",
+    "NASNetSpace",
     "NASRLSpace",
+    "PNASSpace",
     "SearchSpace",
     "SizeEstimate",
+    "choice",
     "function_space",
     "nb201_string",
     "published",

@@ -6,14 +6,34 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from optuna_nas.spaces._amoebanet import AmoebaNetSpace
+from optuna_nas.spaces._darts import DARTSSpace
+from optuna_nas.spaces._enas_macro import ENASMacroSpace
+from optuna_nas.spaces._enas_micro import ENASMicroSpace
+from optuna_nas.spaces._mnasnet import MnasNetSpace
 from optuna_nas.spaces._nas_rl import NASRLSpace
 from optuna_nas.spaces._nasbench201 import NASBench201Space
+from optuna_nas.spaces._nasnet import NASNetSpace
+from optuna_nas.spaces._pnas import PNASSpace
 from optuna_nas.spaces._space import SearchSpace
 
 __all__ = ["SPACES", "space_from_settings"]
 
 SPACES: Mapping[str, type[SearchSpace]] = MappingProxyType(
-    {space.name: space for space in (NASBench201Space, NASRLSpace)}
+    {
+        space.name: space
+        for space in (
+            NASBench201Space,
+            NASRLSpace,
+            NASNetSpace,
+            AmoebaNetSpace,
+            PNASSpace,
+            ENASMicroSpace,
+            DARTSSpace,
+            ENASMacroSpace,
+            MnasNetSpace,
+        )
+    }
 )
 
 

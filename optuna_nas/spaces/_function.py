@@ -23,7 +23,9 @@ from optuna.exceptions import TrialPruned
 
 from optuna_nas.spaces._decisions import DecisionTrial, FixedParams, Source
 from optuna_nas.spaces._enumeration import SizeEstimate, count_leaves, estimate_leaves
+from optuna_nas.spaces._relaxation import Choices
 from optuna_nas.spaces._space import SearchSpace
+from optuna_nas.spaces._supernet_trial import SupernetTrial
 
 if TYPE_CHECKING:
     from torch import nn
@@ -168,11 +170,10 @@ class FunctionSpace(SearchSpace):
             module = self.function(trial)
         self._check_module(module)
 
-    def _build_checked(self, genotype: Decisions, arguments: Mapping[str, Any]) -> nn.Module:
+    def _check_arguments(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         parameters = inspect.signature(self.function).parameters.values()
-        if any(p.kind is p.VAR_KEYWORD for p in parameters):
-            return self._build(genotype, **arguments)
-        return super()._build_checked(genotype, arguments)
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            super()._check_arguments(known, given)
 
     def _build(self, genotype: Decisions, **arguments: Any) -> nn.Module:
         recorded = dict(genotype)
@@ -186,6 +187,21 @@ class FunctionSpace(SearchSpace):
                 f"suggested from. {_MUST_REPEAT}"
             )
         return module
+
+    @property
+    def supernet_arguments(self) -> dict[str, Any]:
+        return self.build_arguments
+
+    def _relax(self, fixed: Mapping[str, Any], **arguments: Any) -> tuple[nn.Module, Choices]:
+        """Run the function once, with everything left open that is not fixed."""
+        from optuna_nas.nn._mixed import Board, SwitchedNetwork
+
+        board = Board(self.prefix)
+        trial = SupernetTrial(fixed, self, board, self.prefix)
+        module = self.function(trial, **arguments)
+        self._check_module(module)
+        trial.check_use()
+        return SwitchedNetwork(module, board), trial.choices
 
     def _check_module(self, module: object) -> None:
         from torch import nn

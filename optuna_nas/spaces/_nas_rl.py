@@ -8,6 +8,14 @@ Differences from the paper:
     1. The side on which smaller maps are padded is not published; see ``nn.ConcatChain``.
     2. An anchor offers the earlier layers only. A layer that chooses none reads the image (the
        paper's second rule), so that the image needs no choice of its own.
+    3. The third variant, 13 decisions for 39 layers (``block_layers=3``), is UNVERIFIED: the paper
+       says "a fully connected block of 3 layers" and no more, and its networks are not published.
+       Here the layers of a block are alike; each reads what the block reads and the block's
+       earlier layers; whoever reads the block reads all of its layers. No parameter count is
+       claimed.
+    4. Where that variant pools (``pool_after=(13, 24)``) is from a secondary source, and what
+       layers behind a pool read of earlier maps is UNVERIFIED; see ``nn.ConcatChain``. Layers are
+       counted in the network, so the first pool lies within the fifth block.
 """
 
 from __future__ import annotations
@@ -19,6 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from optuna_nas.spaces._canonical import Form, canonical_form
 from optuna_nas.spaces._decisions import DecisionTrial
+from optuna_nas.spaces._depths import depth_range
 from optuna_nas.spaces._space import SearchSpace
 from optuna_nas.spaces._text import Scanner
 
@@ -31,7 +40,6 @@ __all__ = ["NASRLSpace"]
 
 KERNEL_SIZES = (1, 3, 5, 7)
 FILTERS = (24, 36, 48, 64)
-MAX_LAYERS = 99  # names have two digits
 
 
 class Layer(NamedTuple):
@@ -62,14 +70,22 @@ class NASRLSpace(SearchSpace):
     Networks are large and slow (without strides every layer works at full resolution). For a
     small budget take a cell space.
 
+    The paper's variant with pooling (see *Differences* in the module for what is not certain):
+    ``NASRLSpace(num_layers=13, filters=(6, 12, 24, 36), block_layers=3, pool_after=(13, 24))``,
+    which it also trained with ``build(extra_filters=40)``.
+
     Args:
-        num_layers: Depth of the chain, or its range ``(low, high)``, which makes ``num_layers``
-            a decision; within [1, 99]. The paper's best network has 15.
+        num_layers: Depth of the chain (in blocks, see ``block_layers``), or its range
+            ``(low, high)``, which makes ``num_layers`` a decision; within [1, 99]. The paper's
+            best network has 15.
         strides: Vertical and horizontal strides to choose from; ``(1, 2, 3)`` is the paper's
             variant that predicts strides. With a single one there is no such decision.
         depth_schedule: ``(start, step, every)``, for a range of depths only: trial ``n``
             suggests ``start + step * (n // every)`` layers, kept within the range. The paper's
             is ``(6, 2, 1600)``. Enqueued depths are left alone, and decoding does not care.
+        filters: Numbers of filters to choose from.
+        block_layers: Layers that each decision stands for, fully connected among themselves.
+        pool_after: Layers of the network, counted from 1, after which all maps are halved.
         prefix: See :class:`SearchSpace`.
 
     Raises:
@@ -85,28 +101,32 @@ class NASRLSpace(SearchSpace):
     """
 
     name: ClassVar[str] = "nas_rl"
-    _not_in_digest: ClassVar[frozenset[str]] = frozenset({"prefix", "depth_schedule"})
+    # The last two change what a genotype computes; the canonical form is that of the network.
+    _not_in_digest: ClassVar[frozenset[str]] = frozenset(
+        {"prefix", "depth_schedule", "filters", "block_layers", "pool_after"}
+    )
 
     num_layers: int | tuple[int, int] = 15
     strides: tuple[int, ...] = (1,)
     depth_schedule: tuple[int, int, int] | None = None
+    filters: tuple[int, ...] = FILTERS
+    block_layers: int = 1
+    pool_after: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        depths = self._depths
-        are_ints = len(depths) == 2 and all(isinstance(depth, int) for depth in depths)
-        if not are_ints or not 1 <= depths[0] <= depths[1] <= MAX_LAYERS:
-            raise ValueError(
-                f"`num_layers` must be an int or a range (low, high) within [1, {MAX_LAYERS}], "
-                f"but got num_layers={self.num_layers}."
-            )
-        if not self.strides or min(self.strides) < 1 or len(set(self.strides)) < len(self.strides):
-            raise ValueError(
-                "`strides` must be different positive integers, such as (1,) or (1, 2, 3), but "
-                f"got strides={self.strides}."
-            )
+        depth_range(self.num_layers)
+        _check_choices("strides", self.strides, "(1,) or (1, 2, 3)")
+        _check_choices("filters", self.filters, f"{FILTERS} or (6, 12, 24, 36)")
         if self.depth_schedule is not None:
             self._check_schedule(*self.depth_schedule)
+        if self.block_layers < 1 or (self.block_layers > 1 and self.strides != (1,)):
+            raise ValueError(
+                "`block_layers` must be at least 1, and above 1 only with strides=(1,), but got "
+                f"block_layers={self.block_layers} and strides={self.strides}."
+            )
+        if self.pool_after:
+            _check_choices("pool_after", self.pool_after, "(13, 24)")
 
     def _check_schedule(self, start: int, step: int, every: int) -> None:
         if not self._conditional:
@@ -122,8 +142,8 @@ class NASRLSpace(SearchSpace):
 
     @property
     def num_architectures(self) -> int:
-        per_layer = len(KERNEL_SIZES) ** 2 * len(FILTERS) * len(self.strides) ** 2
-        low, high = self._depths
+        per_layer = len(KERNEL_SIZES) ** 2 * len(self.filters) * len(self.strides) ** 2
+        low, high = depth_range(self.num_layers)
         return sum(per_layer**n * 2 ** (n * (n - 1) // 2) for n in range(low, high + 1))
 
     def scheduled_depth(self, number: int) -> int:
@@ -135,13 +155,8 @@ class NASRLSpace(SearchSpace):
         if self.depth_schedule is None:
             raise ValueError(f"{self} has no depth schedule. Give it depth_schedule=(6, 2, 1600).")
         start, step, every = self.depth_schedule
-        low, high = self._depths
+        low, high = depth_range(self.num_layers)
         return min(max(start + step * (number // every), low), high)
-
-    @property
-    def _depths(self) -> tuple[int, int]:
-        depths = self.num_layers
-        return depths if isinstance(depths, tuple) else (depths, depths)
 
     @property
     def _conditional(self) -> bool:
@@ -151,7 +166,7 @@ class NASRLSpace(SearchSpace):
         return tuple(self._decide_layer(trial, i) for i in range(1, self._depth(trial) + 1))
 
     def _depth(self, trial: DecisionTrial) -> int:
-        low, high = self._depths
+        low, high = depth_range(self.num_layers)
         if not self._conditional:
             return low
         if self.depth_schedule is None:
@@ -168,7 +183,7 @@ class NASRLSpace(SearchSpace):
                 trial.suggest_categorical(f"{scope}_stride_height", self.strides),
                 trial.suggest_categorical(f"{scope}_stride_width", self.strides),
             )
-        filters = trial.suggest_categorical(f"{scope}_filters", FILTERS)
+        filters = trial.suggest_categorical(f"{scope}_filters", self.filters)
         inputs = tuple(
             j
             for j in range(1, i)
@@ -176,19 +191,35 @@ class NASRLSpace(SearchSpace):
         )
         return Layer((height, width), stride, filters, inputs)
 
-    def _build(self, genotype: Chain, *, num_classes: int = 10, in_channels: int = 3) -> nn.Module:
+    def _build(
+        self,
+        genotype: Chain,
+        *,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        extra_filters: int = 0,
+    ) -> nn.Module:
         from optuna_nas.nn import ConcatChain
 
+        if extra_filters < 0:
+            raise ValueError(
+                f"`extra_filters` must be at least 0, but got extra_filters={extra_filters}."
+            )
+        layers = _expanded(genotype, self.block_layers)
         return ConcatChain(
-            [(layer.kernel, layer.stride, layer.filters) for layer in genotype],
-            _sources(genotype),
+            [(layer.kernel, layer.stride, layer.filters + extra_filters) for layer in layers],
+            _sources(layers),
             num_classes=num_classes,
             in_channels=in_channels,
+            pool_after=self.pool_after,
         )
 
     def _canonical(self, genotype: Chain) -> Form:
-        labels = ["image", *map(str, genotype), "classifier"]
-        inputs = [(), *_sources(genotype)]
+        layers = _expanded(genotype, self.block_layers)
+        labels = ["image", *map(str, layers), "classifier"]
+        inputs = [(), *_sources(layers)]
+        for pool in self.pool_after:  # who reads pooled maps is another thing than who does not
+            labels[pool + 1 :] = ["pooled " + label for label in labels[pool + 1 :]]
         return canonical_form(labels, inputs, output=len(labels) - 1)
 
     def _owns(self, name: str) -> bool:
@@ -210,7 +241,7 @@ class NASRLSpace(SearchSpace):
             params |= {f"layer_{depth:02d}_{k}": v for k, v in self._read_layer(scanner, depth)}
         if not scanner.at_end:
             scanner.fail("Expected '|' and a further layer, or the end")
-        low, high = self._depths
+        low, high = depth_range(self.num_layers)
         if not low <= depth <= high:
             allowed = f"{low} to {high}" if self._conditional else str(low)
             scanner.fail(f"This space has {allowed} layers, but the text has {depth}")
@@ -232,7 +263,7 @@ class NASRLSpace(SearchSpace):
             yield "stride_height", stride[0]
             yield "stride_width", stride[1]
         scanner.need("@", "'@' and the number of filters")
-        yield "filters", scanner.need_int(FILTERS, "the number of filters")
+        yield "filters", scanner.need_int(self.filters, "the number of filters")
         inputs = self._read_inputs(scanner, i)
         yield from ((f"from_{j:02d}", j in inputs) for j in range(1, i))
 
@@ -252,7 +283,7 @@ class NASRLSpace(SearchSpace):
         end = str(len(genotype) + 1)
         nodes = [
             Node("0", "image", "input"),
-            *(Node(str(i), f"{i}\n{layer}") for i, layer in enumerate(genotype, start=1)),
+            *(Node(str(i), self._label(i, layer)) for i, layer in enumerate(genotype, start=1)),
             Node(end, "classifier", "output"),
         ]
         edges = [
@@ -261,6 +292,36 @@ class NASRLSpace(SearchSpace):
             for source in sources
         ]
         return Graph(tuple(nodes), tuple(edges), title="NAS-RL network")
+
+    def _label(self, i: int, layer: Layer) -> str:
+        count = self.block_layers
+        lines = [str(i), str(layer), *([f"{count} layers"] if count > 1 else [])]
+        inside = range((i - 1) * count + 1, i * count + 1)
+        lines += [f"halved after {pool}" for pool in self.pool_after if pool in inside]
+        return "\n".join(lines)
+
+
+def _check_choices(name: str, values: tuple[int, ...], such_as: str) -> None:
+    if not values or min(values) < 1 or len(set(values)) < len(values):
+        raise ValueError(
+            f"`{name}` must be different positive integers, such as {such_as}, but got "
+            f"{name}={values}."
+        )
+
+
+def _expanded(chain: Chain, block_layers: int) -> Chain:
+    """Write every block as its layers, fully connected among themselves."""
+    if block_layers == 1:
+        return chain
+    layers: list[Layer] = []
+    for block in chain:
+        first = len(layers) + 1
+        inputs = [
+            (i - 1) * block_layers + k for i in block.inputs for k in range(1, block_layers + 1)
+        ]
+        for k in range(block_layers):
+            layers.append(block._replace(inputs=(*(inputs or [0]), *range(first, first + k))))
+    return tuple(layers)
 
 
 def _sources(chain: Chain) -> list[tuple[int, ...]]:

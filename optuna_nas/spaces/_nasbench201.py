@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from optuna_nas.spaces._architecture import Architecture
 from optuna_nas.spaces._canonical import Form, canonical_form
 from optuna_nas.spaces._decisions import DecisionTrial
+from optuna_nas.spaces._relaxation import Choices, open_choices
 from optuna_nas.spaces._space import SearchSpace
 from optuna_nas.spaces._text import text_error
 
@@ -81,6 +82,37 @@ class NASBench201Space(SearchSpace):
             cells=cells,
             channels=channels,
         )
+
+    def _relax(
+        self,
+        fixed: Mapping[str, Any],
+        *,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        cells: int = 5,
+        channels: int = 16,
+        affine: bool = False,
+        track_running_stats: bool = True,
+    ) -> tuple[nn.Module, Choices]:
+        """One alpha for each edge, shared by all cells; ``none`` takes part in the softmax.
+
+        ``affine`` and ``track_running_stats`` are those of the batch norms in the cells.
+        """
+        from optuna_nas.nn._nasbench201_supernet import NASBench201Supernet
+
+        choices = open_choices(self, fixed)
+        edges = [[_edge(node, j) for j in range(node)] for node in range(1, NUM_NODES)]
+        network = NASBench201Supernet(
+            edges,
+            choices,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            cells=cells,
+            channels=channels,
+            affine=affine,
+            track_running_stats=track_running_stats,
+        )
+        return network, choices
 
     def _canonical(self, genotype: Cell) -> Form:
         return canonical_form(*_dataflow(genotype))

@@ -12,7 +12,7 @@ import inspect
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -29,12 +29,14 @@ from optuna_nas.spaces._decisions import (
     LiveTrial,
     Source,
 )
+from optuna_nas.spaces._relaxation import Choices, no_relaxation
 from optuna_nas.spaces._sizes import size_of
 
 if TYPE_CHECKING:
     from torch import nn
 
     from optuna_nas.drawing import Graph
+    from optuna_nas.spaces._supernet import Supernet
 
 __all__ = ["SearchSpace"]
 
@@ -54,6 +56,8 @@ class SearchSpace(ABC):
     - ``_owns(name) -> bool``: whether a name (without prefix) belongs to spaces of this kind.
     - ``_format(genotype) -> str`` and ``_encode(text) -> params``: the field's notation.
     - ``_graph(genotype) -> Graph``: the picture.
+    - ``_relax(fixed, *, ...) -> (nn.Module, choices)``, where the space has a supernet, and
+      ``_path`` and ``_discretise``, where its alphas are not one for each decision.
 
     Args:
         prefix: Put before the name of every decision, so that two spaces can live in one trial.
@@ -92,8 +96,18 @@ class SearchSpace(ABC):
     @property
     def build_arguments(self) -> dict[str, Any]:
         """Names and defaults of what ``architecture.build`` takes."""
-        parameters = inspect.signature(self._build).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return _keywords(self._build)
+
+    @property
+    def supernet_arguments(self) -> dict[str, Any]:
+        """Names and defaults of what ``supernet`` takes beside ``fixed``.
+
+        Raises:
+            TypeError: If the space has no supernet.
+        """
+        if type(self)._relax is SearchSpace._relax:
+            raise no_relaxation(self)
+        return _keywords(self._relax)
 
     @property
     def num_architectures(self) -> int:
@@ -190,6 +204,26 @@ class SearchSpace(ABC):
         """Return the digest of the architecture with these decisions (see there)."""
         return self._decode(params).digest
 
+    def supernet(self, *, fixed: Mapping[str, Any] | None = None, **arguments: Any) -> Supernet:
+        """Make all networks of the space in one module, on shared weights.
+
+        Args:
+            fixed: Decisions that are made beforehand, by name; they have no alpha, and nothing
+                is made for their other choices.
+            arguments: Such as ``num_classes=10, in_channels=3, cells=5, channels=16``; the
+                defaults are those of the search in the paper.
+
+        Raises:
+            TypeError: If the space has no relaxation, or does not take one of the arguments.
+            ValueError: If ``fixed`` holds something that the space does not ask for, or a value
+                that does not fit.
+        """
+        from optuna_nas.spaces._supernet import Supernet
+
+        self._check_arguments(self.supernet_arguments, arguments)
+        network, choices = self._relax(fixed or {}, **arguments)
+        return Supernet(self, network, choices)
+
     # What a subclass writes
 
     @property
@@ -224,6 +258,24 @@ class SearchSpace(ABC):
     @abstractmethod
     def _graph(self, genotype: Any) -> Graph:
         """Describe the picture."""
+
+    # What a subclass with a supernet writes
+
+    def _relax(self, *args: Any, **kwargs: Any) -> tuple[nn.Module, Choices]:
+        """``_relax(fixed, *, ...)``: the network, and what each alpha chooses from.
+
+        The network is called with images and, for each name, mixing weights or the number of the
+        only choice that takes part. A name with a single choice gets no alpha.
+        """
+        raise no_relaxation(self)
+
+    def _path(self, architecture: Architecture) -> Mapping[str, Any]:
+        """Return what an architecture chooses for each alpha that it uses."""
+        return {name.removeprefix(self.prefix): value for name, value in architecture.items}
+
+    def _discretise(self, weights: Mapping[str, Mapping[Any, float]]) -> Mapping[str, Any]:
+        """Return the decisions to which mixing weights by choice lead; ties keep the first."""
+        return {name: max(of, key=of.__getitem__) for name, of in weights.items()}
 
     # How it is done
 
@@ -293,12 +345,14 @@ class SearchSpace(ABC):
             )
 
     def _build_checked(self, genotype: Any, arguments: Mapping[str, Any]) -> nn.Module:
-        known = self.build_arguments
-        unknown = sorted(arguments.keys() - known.keys())
+        self._check_arguments(self.build_arguments, arguments)
+        return self._build(genotype, **arguments)
+
+    def _check_arguments(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+        unknown = sorted(given.keys() - known.keys())
         if unknown:
             takes = ", ".join(f"{name}={default!r}" for name, default in known.items())
             raise TypeError(f"{self} does not take the build arguments {unknown}, only {takes}.")
-        return self._build(genotype, **arguments)
 
     def _digest(self, genotype: Any) -> str:
         settings = {k: v for k, v in self.settings.items() if k not in self._not_in_digest}
@@ -308,3 +362,8 @@ class SearchSpace(ABC):
 
 def _jsonable(value: Any) -> Any:
     return [_jsonable(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _keywords(function: Callable[..., Any]) -> dict[str, Any]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}

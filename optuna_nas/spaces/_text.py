@@ -72,6 +72,26 @@ class Scanner:
             )
         return value
 
+    def need_word(self, allowed: Collection[str], what: str) -> str:
+        """Read a word of letters, digits and underscores that is one of ``allowed``.
+
+        Raises:
+            ValueError: If there is none, or another one.
+        """
+        start = self.position
+        word = self.need(r"[A-Za-z0-9_]+", what)
+        if word not in allowed:
+            raise text_error(
+                self._text, start, f"Expected {what}, one of {tuple(allowed)}, but got {word!r}"
+            )
+        return word
+
+    @property
+    def position(self) -> int:
+        """Where the next part begins."""
+        self._skip_blanks()
+        return self._at
+
     def fail(self, message: str) -> NoReturn:
         """Refuse the text at the present place."""
         raise text_error(self._text, self._at, message)

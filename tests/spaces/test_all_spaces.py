@@ -4,7 +4,15 @@ import pytest
 from function_examples import chain_net, prefixed_net
 from space_testing import SpaceTestCase
 
-from optuna_nas.spaces import NASBench201Space, NASRLSpace
+from optuna_nas.spaces import (
+    AmoebaNetSpace,
+    DARTSSpace,
+    ENASMicroSpace,
+    NASBench201Space,
+    NASNetSpace,
+    NASRLSpace,
+    PNASSpace,
+)
 from optuna_nas.spaces._toy import ToySpace
 
 
@@ -26,6 +34,65 @@ class TestNASRLSpaceWithStridesAndDepths(SpaceTestCase):
     @pytest.fixture
     def space(self):
         return NASRLSpace(num_layers=(1, 6), strides=(1, 2, 3))
+
+
+class CellSpaceTestCase(SpaceTestCase):
+    small = {"cells": 1, "channels": 4}
+    image_sizes = (16, 20)
+
+
+class TestNASNetSpace(CellSpaceTestCase):
+    @pytest.fixture
+    def space(self):
+        return NASNetSpace()
+
+
+class TestNASNetSpaceWithConcat(CellSpaceTestCase):
+    @pytest.fixture
+    def space(self):
+        return NASNetSpace(num_blocks=3, concat={"normal": (0, 3, 4), "reduce": (1, 2, 4)})
+
+
+class TestAmoebaNetSpace(CellSpaceTestCase):
+    @pytest.fixture
+    def space(self):
+        return AmoebaNetSpace(ops=("identity", "max_pool_2x2", "conv_1x1", "dil_conv_3x3"))
+
+
+class TestPNASSpace(CellSpaceTestCase):
+    @pytest.fixture
+    def space(self):
+        return PNASSpace()
+
+
+class TestGrowingPNASSpace(CellSpaceTestCase):
+    @pytest.fixture
+    def space(self):
+        return PNASSpace(num_blocks=(1, 5))
+
+
+class TestENASMicroSpace(CellSpaceTestCase):
+    small = {"cells": 4, "channels": 4}
+
+    @pytest.fixture
+    def space(self):
+        return ENASMicroSpace()
+
+
+class TestDARTSSpace(CellSpaceTestCase):
+    small = {"cells": 3, "channels": 4}
+
+    @pytest.fixture
+    def space(self):
+        return DARTSSpace()
+
+
+class TestDARTSSpaceWithNone(CellSpaceTestCase):
+    small = {"cells": 3, "channels": 4}
+
+    @pytest.fixture
+    def space(self):
+        return DARTSSpace(num_nodes=2, keep_none=True)
 
 
 class TestToySpace(SpaceTestCase):

@@ -94,7 +94,8 @@ def test_golden_names_and_json():
     }
     assert architecture.to_json().startswith(
         '{"space": "nas_rl", "version": 1, "settings": {"prefix": "", "num_layers": [2, 2], '
-        '"strides": [1, 2], "depth_schedule": null}, "params": {'
+        '"strides": [1, 2], "depth_schedule": null, "filters": [24, 36, 48, 64], '
+        '"block_layers": 1, "pool_after": []}, "params": {'
     )
 
 
