@@ -22,7 +22,13 @@ FRESH = [
     *("--build", "cells=1", "--build", "channels=4", "--pruner", "none", "--no-pictures"),
 ]
 
-both_storages = pytest.mark.parametrize("url", ["sqlite:///{}/nas.db", "journal:{}/nas.log"])
+both_storages = pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("sqlite:///{}/nas.db", id="sqlite"),
+        pytest.param("journal:{}/nas.log", id="journal", marks=pytest.mark.slow),
+    ],
+)
 
 
 def _search(storage: str, trials: int, *arguments: str) -> subprocess.Popen[str]:
@@ -42,8 +48,8 @@ def _study(storage: str) -> optuna.Study:
 
 
 def _wait_for_a_running_trial(storage: str, finished: int) -> None:
-    for _ in range(600):
-        time.sleep(0.1)
+    for _ in range(200):
+        time.sleep(0.3)
         try:
             trials = _study(storage).trials
         except (KeyError, ValueError):  # not there yet
