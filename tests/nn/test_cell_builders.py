@@ -134,7 +134,10 @@ def test_shapes_of_nasnet_on_imagenet():
     assert found[:3] == [(56, 56, 44), (28, 28, 88), (28, 28, 264)]
     assert found[6:8] == [(14, 14, 352), (14, 14, 528)]
     assert found[11:] == [(7, 7, 704), *[(7, 7, 1056)] * 4]
-    found = shapes(build(NASNET_A, 6, 168, stem="imagenet_large"), 331)
+    assert [k for k, back in enumerate(network.older) if back != 2] == [0]
+    large = build(NASNET_A, 6, 168, stem="imagenet_large")
+    assert [k for k, back in enumerate(large.older) if back == 3] == [9, 16]  # after reductions
+    found = shapes(large, 331)
     assert found[1:3] == [(42, 42, 336), (42, 42, 1008)]
     assert found[8:10] == [(21, 21, 1344), (21, 21, 2016)]
     assert found[-1] == (11, 11, 4032)

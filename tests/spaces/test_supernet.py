@@ -249,7 +249,7 @@ CASES_BUILD = {**SMALL, "cells": 2}
 
 def test_alphas_and_weights_are_all_parameters(case):
     _, supernet = case
-    parts = [*supernet.alphas().values(), *supernet.weights().values()]
+    parts = [*supernet.weights().values(), *supernet.alphas().values()]
     assert [id(p) for p in parts] == [id(p) for p in supernet.parameters()]
     assert max(alpha.abs().max() for alpha in supernet.alphas().values()) < 6e-3
 
