@@ -14,6 +14,7 @@ from optuna_nas.nn._factorized import FactorizedReduction
 from optuna_nas.nn._genotype import Cell, Edge, Node
 from optuna_nas.nn._head import AuxiliaryHead, ClassifierHead
 from optuna_nas.nn._mbconv import ConvBlock, MBConv, ShortcutBlock, SqueezeExcite
+from optuna_nas.nn._mixed import MixedOp, use_batch_statistics
 from optuna_nas.nn._mnasnet import MnasNetwork, Stage
 from optuna_nas.nn._nasbench201 import NASBench201Cell, NASBench201Network
 from optuna_nas.nn._operations import make_op
@@ -35,6 +36,7 @@ __all__ = [
     "FactorizedReduction",
     "ImageTooSmallError",
     "MBConv",
+    "MixedOp",
     "MnasNetwork",
     "NASBench201Cell",
     "NASBench201Network",
@@ -53,4 +55,5 @@ __all__ = [
     "make_op",
     "scaled_channels",
     "set_drop_path",
+    "use_batch_statistics",
 ]

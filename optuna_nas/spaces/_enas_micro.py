@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from optuna_nas.spaces._blocks import BlockSpace
 from optuna_nas.spaces._cells import NUM_INPUTS, CellPair
+from optuna_nas.spaces._relaxation import Choices, open_choices
 from optuna_nas.spaces._text import text_error
 
 if TYPE_CHECKING:
@@ -96,6 +97,39 @@ class ENASMicroSpace(BlockSpace):
             drop_path=drop_path,
             dropout=dropout,
         )
+
+    def _relax(
+        self,
+        fixed: Mapping[str, Any],
+        *,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        cells: int = 6,
+        channels: int = 20,
+        auxiliary: bool = False,
+        dropout: float = 0.1,
+        track_running_stats: bool = False,
+    ) -> tuple[nn.Module, Choices]:
+        """Weights for each block, input and operation; an alpha for each decision.
+
+        The paper samples children and has no alphas. A mixture computes every pair of an input
+        and an operation: use it to select, not to train.
+        """
+        from optuna_nas.nn._enas_supernet import ENASSupernet
+
+        choices = open_choices(self, fixed)
+        network = ENASSupernet(
+            self._sizes[0],
+            choices,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            cells=cells,
+            channels=channels,
+            auxiliary=auxiliary,
+            dropout=dropout,
+            track_running_stats=track_running_stats,
+        )
+        return network, choices
 
     def _format(self, genotype: CellPair) -> str:
         return " ".join(

@@ -77,8 +77,8 @@ class Supernet(nn.Module):
         return dict(zip(self.choices, self._alphas, strict=True))
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """All other parameters, by their names in the network."""
-        return dict(self.network.named_parameters())
+        """All other parameters, by their names in ``named_parameters()``."""
+        return {f"network.{name}": p for name, p in self.network.named_parameters()}
 
     def mixture(self) -> dict[str, torch.Tensor]:
         """The softmax of each alpha: what ``supernet(x)`` mixes by."""

@@ -14,6 +14,7 @@ from optuna_nas.nn._nasbench201_supernet import NASBench201MixedCell
 from optuna_nas.spaces import (
     SPACES,
     DARTSSpace,
+    ENASMicroSpace,
     NASBench201Space,
     NASNetSpace,
     function_space,
@@ -209,6 +210,7 @@ def test_images_that_are_too_small():
 CASES = {
     "nasbench201": (SPACE, SMALL),
     "darts": (DARTSSpace(num_nodes=2), {**SMALL, "cells": 3}),
+    "enas": (ENASMicroSpace(num_blocks=2), {**SMALL, "cells": 1, "dropout": 0.0}),
     "prefix": (NASBench201Space(prefix="my_"), SMALL),
     "darts_prefix": (DARTSSpace(num_nodes=2, prefix="my_"), {**SMALL, "cells": 2}),
 }
@@ -282,7 +284,9 @@ def test_architectures_of_other_spaces(case):
     space, supernet = case
     with pytest.raises(ValueError, match="`architecture` belongs to another space"):
         supernet(X, published.MNASNET_A1)
-    with pytest.raises(ValueError, match="prefix='other_'|num_nodes=2 here, num_nodes=4 there"):
+    with pytest.raises(
+        ValueError, match="prefix='other_'|num_nodes=2 here, num_nodes=4 there|num_blocks=2 here"
+    ):
         supernet(X, sample(type(space)(prefix="other_"), 1)[0])
 
 
@@ -315,7 +319,7 @@ def test_arguments():
 
 
 def test_spaces_without_a_supernet():
-    message = "has no supernet. NASBench201Space, .*DARTSSpace.* have one.*choice"
+    message = "has no supernet. NASBench201Space, ENASMicroSpace, DARTSSpace have one.*choice"
     for name, cls in SPACES.items():
         if name in ("nasbench201", "enas_micro", "darts"):
             continue
