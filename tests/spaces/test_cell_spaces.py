@@ -530,6 +530,18 @@ def test_form_does_not_mind_the_numbering_of_inputs(cell):
     assert cell_form(cell.renumbered(1 - cell.previous)) == cell_form(cell)
 
 
+def test_form_of_single_cells_tells_what_no_space_can_vary():
+    """How often an operation is used, and which inputs the output lists."""
+    base = Node((Edge(0, "conv_1x1"), Edge(1, "conv_1x1")))
+    inner = [Edge(2, "conv_1x1")] * 2
+    cells = [
+        Cell((base, Node(tuple(inner[:times]))), output, 0)
+        for times in (1, 2)
+        for output in ((3,), (0, 3), (1, 3), (0, 1, 3))
+    ]
+    assert len({cell_form(cell) for cell in cells}) == 8
+
+
 def test_wholly_symmetric_cells_are_quick():
     same = Node((Edge(0, "sep_conv_3x3"), Edge(0, "sep_conv_3x3")))
     chained = Node((Edge(2, "sep_conv_3x3"), Edge(2, "sep_conv_3x3")))
