@@ -65,33 +65,20 @@ class AmoebaNetSpace(ConcatSpace):
     name: ClassVar[str] = "amoebanet"
     title: ClassVar[str] = "AmoebaNet cells"
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 3, "channels": 24})
+    sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "cells": 6,
+            "channels": 36,
+            "stem": "cifar",
+            "assembly": "nasnet",
+            "auxiliary": False,
+            "drop_path": 0.0,
+            "dropout": 0.0,
+        }
+    )
 
     ops: tuple[str, ...] = OPS
 
-    def _build(
-        self,
-        genotype: CellPair,
-        *,
-        num_classes: int = 10,
-        in_channels: int = 3,
-        cells: int = 6,
-        channels: int = 36,
-        stem: str = "cifar",
-        assembly: str = "nasnet",
-        auxiliary: bool = False,
-        drop_path: float = 0.0,
-        dropout: float = 0.0,
-    ) -> nn.Module:
-        return self._network(
-            genotype,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            cells=cells,
-            channels=channels,
-            stem=stem,
-            assembly=assembly,
-            auxiliary=auxiliary,
-            drop_path=drop_path,
-            dropout=dropout,
-            ops="amoebanet" if assembly == "nasnet" else None,
-        )
+    def _build(self, genotype: CellPair, **arguments: Any) -> nn.Module:
+        nasnet = arguments.get("assembly", self.sizes["assembly"]) == "nasnet"
+        return super()._build(genotype, ops="amoebanet" if nasnet else None, **arguments)

@@ -15,6 +15,7 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from optuna_nas.spaces._canonical import Form, canonical_form
@@ -70,14 +71,18 @@ class CellPair(NamedTuple):
 class CellNetworkSpace(SearchSpace):
     """The base of NASNet, AmoebaNet, PNAS, ENAS micro and DARTS.
 
-    Subclasses give the class constants ``scopes`` (the first part of the decisions' names) and
-    ``previous`` (which of the states 0 and 1 is the previous cell's output, k-1), and write
-    ``_decide_node``, ``_encode_node`` and ``_output``, the notation, and ``_build``.
+    Subclasses give the class constants ``scopes`` (the first part of the decisions' names),
+    ``previous`` (which of the states 0 and 1 is the previous cell's output, k-1), ``sizes`` (names
+    and defaults of the build arguments besides ``num_classes`` and ``in_channels``) and
+    ``builder`` (what ``cell_network`` is given always), and write ``_decide_node``,
+    ``_encode_node`` and ``_output``, and the notation.
     """
 
     scopes: ClassVar[tuple[str, ...]] = ("normal", "reduce")
     previous: ClassVar[int]
     title: ClassVar[str]
+    sizes: ClassVar[Mapping[str, Any]]
+    builder: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     # What a subclass writes
 
@@ -136,10 +141,15 @@ class CellNetworkSpace(SearchSpace):
         cells = self._by_scope(genotype)
         return cell_graph({panels[s]: cell for s, cell in cells.items()}, title=self.title)
 
-    def _network(self, genotype: CellPair, **arguments: Any) -> nn.Module:
+    @property
+    def build_arguments(self) -> dict[str, Any]:
+        return {"num_classes": 10, "in_channels": 3, **self.sizes}
+
+    def _build(self, genotype: CellPair, **arguments: Any) -> nn.Module:
         from optuna_nas.nn import cell_network
 
-        network: nn.Module = cell_network(genotype.normal, genotype.reduce, **arguments)
+        chosen = {**self.builder, **self.build_arguments, **arguments}
+        network: nn.Module = cell_network(genotype.normal, genotype.reduce, **chosen)
         return network
 
 

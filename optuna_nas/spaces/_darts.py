@@ -72,6 +72,16 @@ class DARTSSpace(CellNetworkSpace):
     title: ClassVar[str] = "DARTS cells"
     previous: ClassVar[int] = 1
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 8, "channels": 16})
+    sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "cells": 20,
+            "channels": 36,
+            "stem": "cifar",
+            "auxiliary": False,
+            "drop_path": 0.0,
+        }
+    )
+    builder: ClassVar[Mapping[str, Any]] = MappingProxyType({"assembly": "darts"})
 
     num_nodes: int = 4
     ops: tuple[str, ...] = OPS
@@ -118,30 +128,6 @@ class DARTSSpace(CellNetworkSpace):
 
     def _output(self, scope: str, nodes: tuple[Node, ...]) -> tuple[int, ...]:
         return tuple(range(NUM_INPUTS, NUM_INPUTS + len(nodes)))
-
-    def _build(
-        self,
-        genotype: CellPair,
-        *,
-        num_classes: int = 10,
-        in_channels: int = 3,
-        cells: int = 20,
-        channels: int = 36,
-        stem: str = "cifar",
-        auxiliary: bool = False,
-        drop_path: float = 0.0,
-    ) -> nn.Module:
-        return self._network(
-            genotype,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            cells=cells,
-            channels=channels,
-            stem=stem,
-            assembly="darts",
-            auxiliary=auxiliary,
-            drop_path=drop_path,
-        )
 
     def _relax(
         self,

@@ -71,32 +71,18 @@ class ENASMicroSpace(BlockSpace):
     title: ClassVar[str] = "ENAS micro cells"
     previous: ClassVar[int] = 1
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 6, "channels": 20})
+    sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "cells": 15,
+            "channels": 36,
+            "auxiliary": False,
+            "drop_path": 0.0,
+            "dropout": 0.0,
+        }
+    )
+    builder: ClassVar[Mapping[str, Any]] = MappingProxyType({"assembly": "enas"})
 
     ops: tuple[str, ...] = OPS
-
-    def _build(
-        self,
-        genotype: CellPair,
-        *,
-        num_classes: int = 10,
-        in_channels: int = 3,
-        cells: int = 15,
-        channels: int = 36,
-        auxiliary: bool = False,
-        drop_path: float = 0.0,
-        dropout: float = 0.0,
-    ) -> nn.Module:
-        return self._network(
-            genotype,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            cells=cells,
-            channels=channels,
-            assembly="enas",
-            auxiliary=auxiliary,
-            drop_path=drop_path,
-            dropout=dropout,
-        )
 
     def _relax(
         self,

@@ -19,10 +19,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas.spaces._blocks import ConcatSpace
-from optuna_nas.spaces._cells import CellPair
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 __all__ = ["NASNetSpace"]
 
@@ -76,32 +75,16 @@ class NASNetSpace(ConcatSpace):
     title: ClassVar[str] = "NASNet cells"
     combiners: ClassVar[tuple[str, ...]] = ("add", "concat")
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 2, "channels": 32})
+    sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "cells": 6,
+            "channels": 32,
+            "stem": "cifar",
+            "assembly": "nasnet",
+            "auxiliary": False,
+            "drop_path": 0.0,
+            "dropout": 0.0,
+        }
+    )
 
     ops: tuple[str, ...] = OPS
-
-    def _build(
-        self,
-        genotype: CellPair,
-        *,
-        num_classes: int = 10,
-        in_channels: int = 3,
-        cells: int = 6,
-        channels: int = 32,
-        stem: str = "cifar",
-        assembly: str = "nasnet",
-        auxiliary: bool = False,
-        drop_path: float = 0.0,
-        dropout: float = 0.0,
-    ) -> nn.Module:
-        return self._network(
-            genotype,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            cells=cells,
-            channels=channels,
-            stem=stem,
-            assembly=assembly,
-            auxiliary=auxiliary,
-            drop_path=drop_path,
-            dropout=dropout,
-        )

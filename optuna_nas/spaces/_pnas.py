@@ -16,11 +16,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas.spaces._blocks import BlockSpace
-from optuna_nas.spaces._cells import NUM_INPUTS, CellPair
+from optuna_nas.spaces._cells import NUM_INPUTS
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from optuna_nas.nn._genotype import Node
 
 __all__ = ["PNASSpace"]
@@ -67,6 +65,17 @@ class PNASSpace(BlockSpace):
     scopes: ClassVar[tuple[str, ...]] = ("cell",)
     previous: ClassVar[int] = 0
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 2, "channels": 24})
+    sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {
+            "cells": 3,
+            "channels": 48,
+            "stem": "cifar",
+            "auxiliary": False,
+            "drop_path": 0.0,
+            "dropout": 0.0,
+        }
+    )
+    builder: ClassVar[Mapping[str, Any]] = MappingProxyType({"assembly": "pnas"})
     _growing: ClassVar[bool] = True
 
     ops: tuple[str, ...] = OPS
@@ -84,29 +93,3 @@ class PNASSpace(BlockSpace):
 
     def _owns(self, name: str) -> bool:
         return name == "num_blocks" or super()._owns(name)
-
-    def _build(
-        self,
-        genotype: CellPair,
-        *,
-        num_classes: int = 10,
-        in_channels: int = 3,
-        cells: int = 3,
-        channels: int = 48,
-        stem: str = "cifar",
-        auxiliary: bool = False,
-        drop_path: float = 0.0,
-        dropout: float = 0.0,
-    ) -> nn.Module:
-        return self._network(
-            genotype,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            cells=cells,
-            channels=channels,
-            stem=stem,
-            assembly="pnas",
-            auxiliary=auxiliary,
-            drop_path=drop_path,
-            dropout=dropout,
-        )
