@@ -10,15 +10,15 @@ from __future__ import annotations
 import abc
 import secrets
 import threading
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from optuna.samplers import BaseSampler, TPESampler
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas.samplers._decisions import Decides, Draw, Slot, SlotTable, as_decides
 from optuna_nas.samplers._history import DECISIONS_KEY, History
-from optuna_nas.samplers._script import Rehearsal, Script
+from optuna_nas.samplers._script import Proposal, Rehearsal, Script
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
 
-    from optuna_nas.samplers._trie import Step
-
 __all__ = ["REPEAT_KEY", "ArchitectureSampler", "SpaceLike"]
+
+T = TypeVar("T")
 
 REPEAT_KEY = "optuna_nas:repeat"
 """System attribute: the sampler proposes decisions again that it knows; evaluate them anew."""
@@ -68,7 +68,12 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
     """
 
     _needs_single_objective = False
-    _history_size = 0  # how many of the youngest trials `_propose` sees as `history.members`
+    _history_size: int | None = 0
+    """How many of the youngest trials `_propose` sees as ``history.members``; None: all."""
+    _needs_order = False
+    """Whether the order of a trial's decisions must be recorded even where nothing is claimed."""
+    _free_attempts = 0
+    """So many proposals may turn out to be known before choices are kept from known ones."""
 
     def __init__(
         self,
@@ -88,11 +93,12 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         self._decides = as_decides(decides)
         self._space = space
         self._avoid_duplicates = avoid_duplicates
+        self._proposed = 0
         self._forget()
 
     @abc.abstractmethod
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Mapping[str, Step]:
-        """The decisions wished for in the next trial; those left out are drawn uniformly.
+    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
+        """What is wished for in the next trial.
 
         Args:
             history: What is known of the study.
@@ -185,12 +191,56 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
             script = self._scripts.pop((*seam.study_key(study), trial.number), None)
             if (
                 script is not None
-                and script.fresh
+                and (script.fresh or self._needs_order)
                 and not script.complete
                 and not seam.in_one_process(study)
             ):
                 seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
+            if script is not None and not script.complete:
+                _record(study, trial, script)
         self._hp_sampler.after_trial(study, trial, state, values)
+
+    def propose(
+        self, study: Study, suggest: Callable[[Any], T], n: int, *, seed: int | None = None
+    ) -> list[T]:
+        """Draw architectures as the next trials would, without making trials.
+
+        Draws may repeat each other and what the study has seen. Training with shared weights
+        needs many of them per trial.
+
+        Args:
+            study: What to learn from.
+            suggest: A function of a trial, such as ``space.suggest``.
+            n: How many draws.
+            seed: Equal seeds give equal draws as long as no trial finishes; None takes new ones
+                at every call.
+
+        Returns:
+            What ``suggest`` returned, n times.
+
+        Raises:
+            ValueError: If ``n`` is negative, or the sampler cannot take the study's objectives.
+
+        Example::
+
+            architectures = sampler.propose(study, space.suggest, 10)
+        """
+        if n < 0:
+            raise ValueError(f"`n` must be 0 or more, but got n={n}.")
+        self._check_objectives(study)
+        with self._lock:
+            history = self._history_of(study)
+            history.refresh(study)
+            if seed is None:
+                seed = self._proposed
+                self._proposed += n
+            drawn = []
+            for i in range(n):
+                draw = Draw(self._seed, seed, i, stream=1)
+                proposal = self._propose(history, draw, fresh=False)
+                script = Script(draw, proposal=proposal, fixed={}, cursor=None, fresh=False)
+                drawn.append(suggest(Rehearsal(script, history.slots, -1, {})))
+            return drawn
 
     def _check_objectives(self, study: Study) -> None:
         if self._needs_single_objective and len(study.directions) > 1:
@@ -202,16 +252,20 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
 
     def _current_history(self, study: Study, trial: FrozenTrial) -> History:
         """The study's history, brought up to date once per trial."""
+        key = (*seam.study_key(study), trial.number)
+        history = self._history_of(study)
+        if key not in self._scripts:
+            self._scripts[key] = None
+            history.refresh(study)
+        return history
+
+    def _history_of(self, study: Study) -> History:
         key = seam.study_key(study)
         if key not in self._histories:
             slots = SlotTable(self._decides)
             digest = getattr(self._space, "digest", None)
             self._histories[key] = History(slots, self._history_size, digest)
-        history = self._histories[key]
-        if (*key, trial.number) not in self._scripts:
-            self._scripts[*key, trial.number] = None
-            history.refresh(study)
-        return history
+        return self._histories[key]
 
     def _decide(self, study: Study, trial: FrozenTrial, history: History, slot: Slot) -> int:
         key = (*seam.study_key(study), trial.number)
@@ -241,11 +295,14 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
             if not fresh:
                 if not self._avoid_duplicates and history.trie.seen(script.decisions):
                     seam.set_trial_attribute(study, trial, REPEAT_KEY, True)
-                return script
+                if self._needs_order and not seam.in_one_process(study):
+                    seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
+                break
             if script.fresh and history.knows(script.decisions, besides=trial.number):
                 continue
             if self._claim(study, trial, history, script):
-                return script
+                break
+        _record(study, trial, script)
         return script
 
     def _rehearse(
@@ -254,11 +311,14 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         draw = Draw(self._seed, trial.number, attempt)
         fresh = fresh and not history.trie.exhausted
         fixed = {**seam.enqueued_params(trial), **trial.params}
+        known_beforehand = self._space is not None or history.program is not None
+        free = known_beforehand and attempt < self._free_attempts
         script = Script(
             draw,
-            wish=self._propose(history, draw, fresh=fresh),
+            proposal=self._propose(history, draw, fresh=fresh),
             fixed=fixed,
-            cursor=history.trie.cursor() if fresh else None,
+            cursor=history.trie.cursor() if fresh and not free else None,
+            fresh=fresh,
         )
         if self._space is not None:
             self._space.suggest(Rehearsal(script, history.slots, trial.number, fixed))
@@ -286,3 +346,8 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
             return True
         history.release(trial.number)
         return False
+
+
+def _record(study: Study, trial: FrozenTrial, script: Script) -> None:
+    for key, value in script.proposal.attributes().items():
+        seam.set_trial_attribute(study, trial, key, value)

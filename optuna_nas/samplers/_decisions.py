@@ -140,11 +140,13 @@ class Draw:
         seed: The sampler's seed.
         number: The trial's number.
         attempt: Raised when a proposal turned out to be taken by another worker.
+        stream: Sets apart what is not drawn for a trial.
     """
 
     seed: int
     number: int
     attempt: int = 0
+    stream: int = 0
 
     def indices(self, label: str, size: int, count: int) -> list[int]:
         """``count`` independent uniform integers in [0, size)."""
@@ -165,5 +167,6 @@ class Draw:
 
     def _words(self, label: str, count: int) -> list[int]:
         key = [self.seed, self.number, zlib.crc32(label.encode()), self.attempt]
+        key += [self.stream] * (self.stream > 0)
         words: list[int] = np.random.SeedSequence(key).generate_state(count, np.uint32).tolist()
         return words

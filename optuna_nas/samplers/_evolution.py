@@ -20,6 +20,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
+from optuna_nas.samplers._script import Proposal, Wish
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -134,14 +135,14 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         }
         return cls(**(settings | overrides))
 
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Mapping[str, Step]:
+    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
         population = history.members
         if len(population) < self._population_size:
-            return {}
+            return Proposal()
         parent = self._select(population, draw)
         if draw.uniform("identity") < self._identity_probability:
-            return parent.decisions
-        return _mutate(parent.decisions, draw, history.trie if fresh else None)
+            return Wish(parent.decisions)
+        return Wish(_mutate(parent.decisions, draw, history.trie if fresh else None))
 
     def _select(self, population: list[Member], draw: Draw) -> Member:
         drawn = draw.indices("tournament", len(population), self._tournament_size)

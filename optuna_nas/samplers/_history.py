@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_nas._trials import TrialReader
@@ -21,7 +20,7 @@ from optuna_nas.samplers._outcomes import Outcome, outcome_key
 from optuna_nas.samplers._trie import DecisionTrie, Step
 
 if TYPE_CHECKING:
-    from optuna.study import Study
+    from optuna.study import Study, StudyDirection
     from optuna.trial import FrozenTrial
 
     from optuna_nas.samplers._decisions import SlotTable
@@ -41,17 +40,23 @@ class DigestOf(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One finished trial, as evolution sees it.
+    """One finished trial, as samplers see it.
 
     Args:
-        number: The trial's number.
-        decisions: Its decisions by name.
-        outcome: Its place in the order of outcomes; smaller is better.
+        trial: As the storage has it; not to be changed.
+        decisions: Its decisions by name, in the order of asking.
+        outcome: Its place in the order of outcomes; smaller is better. Trials with several
+            objectives are told apart by state and violation only.
     """
 
-    number: int
+    trial: FrozenTrial
     decisions: dict[str, Step]
     outcome: Outcome
+
+    @property
+    def number(self) -> int:
+        """The trial's number."""
+        return self.trial.number
 
 
 @dataclass
@@ -60,27 +65,28 @@ class History:
 
     Args:
         slots: What is decided by the sampler.
-        capacity: How many of the youngest finished trials to remember as members.
+        capacity: How many of the youngest finished trials to remember as members; None: all.
         digest: Maps a trial's decisions to what they compute, or None.
+
+    Attributes:
+        trie: The decisions of all trials, those of running ones as far as they are known.
+        members: The youngest finished, not failed trials by (time of completion, number), at most
+            ``capacity``. A late arrival is inserted where it belongs.
+        has_other_params: Whether the study has shown parameters that the sampler does not decide.
     """
 
     slots: SlotTable
-    capacity: int
+    capacity: int | None
     digest: DigestOf | None = None
     trie: DecisionTrie = field(default_factory=DecisionTrie)
     has_other_params: bool = False
-    _youngest: list[tuple[datetime, int, Member]] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
     _program: tuple[Step, ...] | None = None
     _static: bool = True
     _reader: TrialReader = field(default_factory=TrialReader)
     _pending: dict[int, tuple[Step, ...]] = field(default_factory=dict)
     _digests: set[Hashable] = field(default_factory=set)
     _pending_digests: dict[int, Hashable] = field(default_factory=dict)
-
-    @property
-    def members(self) -> list[Member]:
-        """The youngest finished, not failed trials, oldest first: at most ``capacity``."""
-        return [member for _, _, member in self._youngest]
 
     @property
     def program(self) -> tuple[Step, ...] | None:
@@ -164,9 +170,8 @@ class History:
         if not sequence:
             return
         self._digests.add(self._digest_of(_values(sequence)))
-        if trial.state != TrialState.FAIL and len(directions) == 1:
-            maximize = directions[0] == StudyDirection.MAXIMIZE
-            self._remember(trial, sequence, outcome_key(trial, maximize=maximize))
+        if trial.state != TrialState.FAIL and self.capacity != 0:
+            self._remember(trial, sequence, outcome_key(trial, directions))
 
     def _whole_sequence(self, trial: FrozenTrial) -> tuple[Step, ...]:
         """A finished trial's decisions; empty if it failed before it had made them all."""
@@ -191,10 +196,10 @@ class History:
             return None
 
     def _remember(self, trial: FrozenTrial, sequence: tuple[Step, ...], outcome: Outcome) -> None:
-        assert trial.datetime_complete is not None
-        member = Member(trial.number, {step[0].name: step for step in sequence}, outcome)
-        bisect.insort(self._youngest, (trial.datetime_complete, trial.number, member))
-        del self._youngest[: -self.capacity or None]
+        member = Member(trial, {step[0].name: step for step in sequence}, outcome)
+        bisect.insort(self.members, member, key=_age)
+        if self.capacity is not None:
+            del self.members[: -self.capacity or None]
 
     def _note_others(self, trial: FrozenTrial) -> None:
         self.has_other_params = self.has_other_params or any(
@@ -207,6 +212,11 @@ class History:
             self._program = sequence or None
         elif sequence:
             self._static = False
+
+
+def _age(member: Member) -> tuple[datetime, int]:
+    assert member.trial.datetime_complete is not None
+    return member.trial.datetime_complete, member.trial.number
 
 
 def _values(sequence: tuple[Step, ...]) -> dict[str, Any]:

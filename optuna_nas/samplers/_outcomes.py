@@ -7,19 +7,21 @@ only learns from few. Here every finished trial has a place in one total order.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = ["outcome_key"]
+__all__ = ["Outcome", "outcome_key"]
 
 Outcome = tuple[int, float, float]
 
 
-def outcome_key(trial: FrozenTrial, *, maximize: bool) -> Outcome:
+def outcome_key(trial: FrozenTrial, directions: Sequence[StudyDirection]) -> Outcome:
     """Sort key of a finished trial; smaller is better.
 
     Complete trials come first, by value; then pruned ones, by how far they came and then by the
@@ -27,21 +29,20 @@ def outcome_key(trial: FrozenTrial, *, maximize: bool) -> Outcome:
     ones. Trials of equal outcome have equal keys.
 
     Args:
-        trial: A finished trial of a study with one objective.
-        maximize: Whether larger values are better.
+        trial: A finished trial.
+        directions: Of the study. With several, all complete and feasible trials are equal.
 
     Returns:
         A tuple of three floats, comparable with those of other trials of the study.
     """
-    sign = -1.0 if maximize else 1.0
+    sign = -1.0 if directions[0] == StudyDirection.MAXIMIZE else 1.0
     violation = sum(max(value, 0.0) for value in trial.constraints.values())
     if trial.state == TrialState.FAIL:
         return (3, 0.0, 0.0)
     if violation > 0.0:
         return (2, violation, 0.0)
     if trial.state == TrialState.COMPLETE:
-        assert trial.value is not None
-        return (0, sign * trial.value, 0.0)
+        return (0, sign * trial.values[0] if len(directions) == 1 else 0.0, 0.0)
     step = trial.last_step
     if step is None:
         return (1, math.inf, math.inf)

@@ -7,17 +7,16 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from optuna.samplers import BaseSampler, RandomSampler
 
 from optuna_nas.samplers._base import ArchitectureSampler
+from optuna_nas.samplers._script import Proposal
 
 if TYPE_CHECKING:
     from optuna_nas.samplers._decisions import Draw
     from optuna_nas.samplers._history import History
-    from optuna_nas.samplers._trie import Step
 
 __all__ = ["RandomSearchSampler"]
 
@@ -57,8 +56,8 @@ class RandomSearchSampler(ArchitectureSampler):
         )
     """
 
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Mapping[str, Step]:
-        return {}
+    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
+        return Proposal()
 
     def _default_hp_sampler(self, seed: int | None) -> BaseSampler:
         return RandomSampler(seed=seed)

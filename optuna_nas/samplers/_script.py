@@ -19,7 +19,55 @@ if TYPE_CHECKING:
     from optuna_nas.samplers._decisions import Draw, Slot, SlotTable
     from optuna_nas.samplers._trie import Cursor, Step
 
-__all__ = ["Rehearsal", "Script"]
+__all__ = ["Proposal", "Rehearsal", "Script", "Wish"]
+
+
+class Proposal:
+    """What a sampler wishes for one trial: by default nothing, so that all is drawn uniformly.
+
+    A proposal follows the trial: it is asked for each decision that is free, and told of each
+    decision made, by itself or by others (enqueued values, choices that were used up).
+    """
+
+    def choose(self, slot: Slot, candidates: Sequence[int]) -> int | None:
+        """The choice wished for; None, or one that is no candidate, means any of them.
+
+        Args:
+            slot: The decision that is asked for.
+            candidates: Its choices that are open, in ascending order, never empty.
+        """
+        return None
+
+    def note(self, slot: Slot, index: int) -> None:
+        """Take in a decision of the trial; called for each one in the order of asking."""
+
+    def attributes(self) -> Mapping[str, Any]:
+        """System attributes to record with the trial, read once its decisions are made."""
+        return {}
+
+
+class Wish(Proposal):
+    """Decisions that were all thought of beforehand.
+
+    Args:
+        decisions: Steps by name of the parameter.
+        attributes: System attributes to record with the trial.
+    """
+
+    def __init__(
+        self, decisions: Mapping[str, Step], attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        self._decisions = decisions
+        self._attributes = attributes or {}
+
+    def choose(self, slot: Slot, candidates: Sequence[int]) -> int | None:
+        wished = self._decisions.get(slot.name)
+        if wished is None:
+            return None
+        return wished[1] if wished[0] is slot else slot.index(wished[0].value(wished[1]))
+
+    def attributes(self) -> Mapping[str, Any]:
+        return self._attributes
 
 
 class Script:
@@ -27,26 +75,29 @@ class Script:
 
     Args:
         draw: Randomness of the trial.
-        wish: Decisions to take over where they are asked for and still lead to something unseen.
+        proposal: Asked first, wherever a choice is free.
         fixed: Values that are not ours to choose (enqueued ones).
-        cursor: Reader of the trie of seen sequences, or None where repeats are allowed.
+        cursor: Reader of the trie of seen sequences, which closes choices that are used up; None
+            leaves all choices open.
+        fresh: Whether the whole must be something unseen.
     """
 
     def __init__(
         self,
         draw: Draw,
         *,
-        wish: Mapping[str, Step],
+        proposal: Proposal,
         fixed: Mapping[str, Any],
         cursor: Cursor | None,
+        fresh: bool,
     ) -> None:
         self._draw = draw
-        self._wish = wish
+        self.proposal = proposal
         self._fixed = fixed
         self._cursor = cursor
         self.decisions: dict[str, Step] = {}
         self.complete = False
-        self.fresh = cursor is not None
+        self.fresh = fresh
 
     @property
     def sequence(self) -> tuple[Step, ...]:
@@ -71,6 +122,7 @@ class Script:
     def note(self, slot: Slot, index: int) -> None:
         """Take in a decision that was made elsewhere."""
         self.decisions[slot.name] = (slot, index)
+        self.proposal.note(slot, index)
         if self._cursor is not None:
             self._cursor.advance(slot, index)
 
@@ -84,11 +136,9 @@ class Script:
             candidates = list(range(slot.size))
         else:
             candidates = self._cursor.open_choices(slot)
-        wished = self._wish.get(slot.name)
-        if wished is not None:
-            index = wished[1] if wished[0] is slot else slot.index(wished[0].value(wished[1]))
-            if index in candidates:
-                return index
+        index = self.proposal.choose(slot, candidates)
+        if index in candidates:
+            return index
         return candidates[self._draw.index(slot.name, len(candidates))]
 
 

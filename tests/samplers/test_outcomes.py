@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import optuna
 import pytest
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_nas.samplers._outcomes import outcome_key
+
+MAXIMIZE, MINIMIZE = [StudyDirection.MAXIMIZE], [StudyDirection.MINIMIZE]
 
 
 def _trial(
@@ -35,20 +38,30 @@ BEST_FIRST = [
 
 
 def test_order_when_larger_is_better() -> None:
-    keys = [outcome_key(trial, maximize=True) for trial in BEST_FIRST]
+    keys = [outcome_key(trial, MAXIMIZE) for trial in BEST_FIRST]
     assert keys == sorted(keys)
     assert len(set(keys)) == len(keys)
 
 
 def test_direction_turns_values_but_not_kinds() -> None:
     low, high = _trial(value=1.0), _trial(value=2.0)
-    assert outcome_key(low, maximize=False) < outcome_key(high, maximize=False)
-    assert outcome_key(high, maximize=True) < outcome_key(low, maximize=True)
+    assert outcome_key(low, MINIMIZE) < outcome_key(high, MINIMIZE)
+    assert outcome_key(high, MAXIMIZE) < outcome_key(low, MAXIMIZE)
     deep = _trial(TrialState.PRUNED, reports={9: 5.0})
-    assert outcome_key(high, maximize=False) < outcome_key(deep, maximize=False)
+    assert outcome_key(high, MINIMIZE) < outcome_key(deep, MINIMIZE)
 
 
-@pytest.mark.parametrize("maximize", [True, False])
-def test_equal_outcomes_have_equal_keys(maximize: bool) -> None:
+@pytest.mark.parametrize("directions", [MAXIMIZE, MINIMIZE])
+def test_equal_outcomes_have_equal_keys(directions: list[StudyDirection]) -> None:
     first, second = _trial(value=0.5, limit=-1.0), _trial(value=0.5)
-    assert outcome_key(first, maximize=maximize) == outcome_key(second, maximize=maximize)
+    assert outcome_key(first, directions) == outcome_key(second, directions)
+
+
+def test_several_objectives_are_not_ordered_but_states_and_violations_are() -> None:
+    directions = [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
+    first, second = (optuna.create_trial(values=values) for values in ([1.0, 2.0], [3.0, 1.0]))
+    pruned, infeasible = _trial(TrialState.PRUNED), optuna.create_trial(values=[9.0, 0.0])
+    infeasible.set_constraint("limit", 1.0)
+    assert outcome_key(first, directions) == outcome_key(second, directions)
+    assert outcome_key(first, directions) < outcome_key(pruned, directions)
+    assert outcome_key(pruned, directions) < outcome_key(infeasible, directions)
