@@ -72,6 +72,7 @@ class History:
         trie: The decisions of all trials, those of running ones as far as they are known.
         members: The youngest finished, not failed trials by (time of completion, number), at most
             ``capacity``. A late arrival is inserted where it belongs.
+        directions: Of the study.
         has_other_params: Whether the study has shown parameters that the sampler does not decide.
     """
 
@@ -79,6 +80,7 @@ class History:
     capacity: int | None
     digest: DigestOf | None = None
     trie: DecisionTrie = field(default_factory=DecisionTrie)
+    directions: list[StudyDirection] = field(default_factory=list)
     has_other_params: bool = False
     members: list[Member] = field(default_factory=list)
     _program: tuple[Step, ...] | None = None
@@ -95,9 +97,10 @@ class History:
 
     def refresh(self, study: Study) -> None:
         """Take in what happened in the study since the last call."""
+        self.directions = study.directions
         for trial in self._reader.news(study):
             if trial.state.is_finished():
-                self._finish(trial, study.directions)
+                self._finish(trial)
             elif trial.state == TrialState.RUNNING:
                 self.note_claim(trial)
 
@@ -157,7 +160,7 @@ class History:
                 steps.append((slot, index))
         return tuple(steps)
 
-    def _finish(self, trial: FrozenTrial, directions: list[StudyDirection]) -> None:
+    def _finish(self, trial: FrozenTrial) -> None:
         sequence = self._whole_sequence(trial)
         if len(sequence) < len(trial.distributions):
             self._note_others(trial)
@@ -171,7 +174,7 @@ class History:
             return
         self._digests.add(self._digest_of(_values(sequence)))
         if trial.state != TrialState.FAIL and self.capacity != 0:
-            self._remember(trial, sequence, outcome_key(trial, directions))
+            self._remember(trial, sequence, outcome_key(trial, self.directions))
 
     def _whole_sequence(self, trial: FrozenTrial) -> tuple[Step, ...]:
         """A finished trial's decisions; empty if it failed before it had made them all."""

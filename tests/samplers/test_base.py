@@ -14,8 +14,10 @@ from optuna.trial import TrialState
 
 from optuna_nas.samplers import (
     ArchitectureSampler,
+    PPOSampler,
     RandomSearchSampler,
     RegularizedEvolutionSampler,
+    ReinforceSampler,
 )
 from optuna_nas.samplers._base import REPEAT_KEY
 from optuna_nas.samplers._history import DECISIONS_KEY
@@ -28,7 +30,9 @@ def _evolution(**kwargs: object) -> ArchitectureSampler:
     return RegularizedEvolutionSampler(population_size=5, tournament_size=3, **kwargs)
 
 
-both = pytest.mark.parametrize("make", [RandomSearchSampler, _evolution])
+every_sampler = pytest.mark.parametrize(
+    "make", [RandomSearchSampler, _evolution, ReinforceSampler, PPOSampler]
+)
 
 
 def _grid(trial: optuna.Trial) -> float:
@@ -49,7 +53,7 @@ def _architecture(trial: optuna.trial.FrozenTrial) -> tuple[tuple[str, object], 
     return tuple(sorted(trial.params.items()))
 
 
-@both
+@every_sampler
 @pytest.mark.parametrize(("objective", "size"), [(_grid, 48), (_chain, 30)])
 def test_every_architecture_is_proposed_once_and_then_again(
     make: Make, objective: Callable[[optuna.Trial], float], size: int
@@ -61,7 +65,7 @@ def test_every_architecture_is_proposed_once_and_then_again(
     assert len(study.trials) == size + 3
 
 
-@both
+@every_sampler
 def test_failed_and_pruned_trials_are_not_proposed_again(make: Make) -> None:
     def objective(trial: optuna.Trial) -> float:
         value = _grid(trial)
@@ -77,7 +81,7 @@ def test_failed_and_pruned_trials_are_not_proposed_again(make: Make) -> None:
     assert len({_architecture(trial) for trial in study.trials}) == 48
 
 
-@both
+@every_sampler
 def test_a_trial_that_failed_before_its_decisions_blocks_nothing(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0))
     study.optimize(_grid, n_trials=1)
@@ -90,7 +94,7 @@ def test_a_trial_that_failed_before_its_decisions_blocks_nothing(make: Make) -> 
     assert len(set(whole)) == 48
 
 
-@both
+@every_sampler
 def test_running_trials_count_as_seen(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0))
     study.optimize(_grid, n_trials=1)
@@ -102,7 +106,7 @@ def test_running_trials_count_as_seen(make: Make) -> None:
         study.tell(trial, 0.0)
 
 
-@both
+@every_sampler
 def test_threads_share_one_sampler(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0))
     study.optimize(_grid, n_trials=1)
@@ -110,7 +114,7 @@ def test_threads_share_one_sampler(make: Make) -> None:
     assert len({_architecture(trial) for trial in study.trials}) == 48
 
 
-@both
+@every_sampler
 @pytest.mark.parametrize("objective", [_grid, _chain])
 def test_a_restart_changes_nothing(
     make: Make, objective: Callable[[optuna.Trial], float], tmp_path: Path
@@ -126,7 +130,7 @@ def test_a_restart_changes_nothing(
     assert [t.params for t in study.trials] == [t.params for t in undisturbed.trials]
 
 
-@both
+@every_sampler
 def test_seeds_differ_and_none_draws_one(make: Make) -> None:
     runs = []
     for seed in (0, 0, 1, None, None):
@@ -137,7 +141,7 @@ def test_seeds_differ_and_none_draws_one(make: Make) -> None:
     assert all(first != second for first, second in itertools.combinations(runs[1:], 2))
 
 
-@both
+@every_sampler
 def test_hyperparameters_go_to_hp_sampler(make: Make) -> None:
     class Recorder(optuna.samplers.RandomSampler):
         def __init__(self) -> None:
@@ -180,7 +184,7 @@ def test_hyperparameters_go_to_hp_sampler(make: Make) -> None:
     ]
 
 
-@both
+@every_sampler
 def test_tpe_takes_no_architecture_decision(make: Make) -> None:
     """TPE draws everything jointly if it is allowed to; here it must not see what is ours."""
     tpe = optuna.samplers.TPESampler(seed=0, n_startup_trials=1, multivariate=False)
@@ -223,7 +227,7 @@ def test_with_a_continuous_parameter_an_architecture_may_return() -> None:
     assert 22 <= len(seen) <= 39
 
 
-@both
+@every_sampler
 def test_enqueued_values_are_kept_and_completed(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0))
     study.optimize(_grid, n_trials=8)
@@ -245,7 +249,7 @@ class _Doubled:
         return tuple(sorted((params["a"], params["b"])))
 
 
-@both
+@every_sampler
 def test_a_space_tells_equal_architectures(make: Make) -> None:
     space = _Doubled()
     study = optuna.create_study(sampler=make(seed=0, space=space))
@@ -253,7 +257,7 @@ def test_a_space_tells_equal_architectures(make: Make) -> None:
     assert len({space.digest(trial.params) for trial in study.trials}) == 21
 
 
-@both
+@every_sampler
 def test_a_space_tells_equal_architectures_of_running_trials(make: Make) -> None:
     space = _Doubled()
     study = optuna.create_study(sampler=make(seed=0, space=space))
@@ -262,7 +266,7 @@ def test_a_space_tells_equal_architectures_of_running_trials(make: Make) -> None
     assert len({space.digest(trial.params) for trial in study.trials}) == 18
 
 
-@both
+@every_sampler
 def test_a_schedule_and_enqueued_depths(make: Make) -> None:
     """The plan that is made with ``space`` is the trial that comes, also where depths vary."""
     space = NASRLSpace(num_layers=(1, 4), depth_schedule=(1, 1, 5))
@@ -288,7 +292,7 @@ def test_a_negative_seed_is_refused() -> None:
         RandomSearchSampler(seed=-1)
 
 
-@both
+@every_sampler
 def test_hyperband_and_pruned_trials(make: Make) -> None:
     def objective(trial: optuna.Trial) -> float:
         value = _grid(trial)
@@ -305,7 +309,7 @@ def test_hyperband_and_pruned_trials(make: Make) -> None:
     assert any(trial.state == TrialState.PRUNED for trial in study.trials)
 
 
-@both
+@every_sampler
 def test_one_sampler_serves_several_studies_and_pickles(make: Make) -> None:
     sampler = make(seed=0)
     first, second = (optuna.create_study(sampler=sampler) for _ in range(2))
@@ -324,7 +328,7 @@ def test_storage_keys_are_pinned() -> None:
     assert REPEAT_KEY == "optuna_nas:repeat"
 
 
-@both
+@every_sampler
 def test_decisions_are_recorded_in_order(make: Make, tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'nas.db'}"
     for objective in (_grid, _chain):

@@ -12,7 +12,12 @@ from optuna.testing.pytest_samplers import (
     SingleOnlySamplerTestCase,
 )
 
-from optuna_nas.samplers import RandomSearchSampler, RegularizedEvolutionSampler
+from optuna_nas.samplers import (
+    PPOSampler,
+    RandomSearchSampler,
+    RegularizedEvolutionSampler,
+    ReinforceSampler,
+)
 
 
 class TestRandomSearch(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
@@ -33,3 +38,15 @@ class TestAmoebaNet(BasicSamplerTestCase, SingleOnlySamplerTestCase):
         return lambda: RegularizedEvolutionSampler.amoebanet(
             population_size=3, tournament_size=2, seed=0
         )
+
+
+class TestReinforce(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: ReinforceSampler(seed=0)
+
+
+class TestPPO(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: PPOSampler(batch_size=2, inner_steps=2, seed=0)

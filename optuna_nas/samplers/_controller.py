@@ -1,0 +1,270 @@
+"""The recurrent controller: a policy over decisions that need not be declared beforehand.
+
+Every decision is one step of an LSTM that has read all earlier decisions of the same trial. A
+distinct list of choices has a head of its own, made when it is first met, so conditional and
+hierarchical spaces need no declaration. The anchors of a layer are read from one step by
+set-selection attention over the steps at which earlier layers ended.
+
+Letters: ``B`` trials, ``T`` steps, ``H`` hidden units, ``V`` choices of all heads together.
+
+References:
+    Zoph and Le, Neural Architecture Search with Reinforcement Learning, arXiv:1611.01578.
+    Pham et al., Efficient Neural Architecture Search via Parameter Sharing, arXiv:1802.03268 (the
+    temperature and the tanh constant).
+
+Differences from the papers:
+    1. Heads and embeddings are drawn from a generator keyed by (seed, choices), so that a policy
+       does not depend on the order in which a process met them.
+    2. By default the cap on the logits grows with the number of choices such that no choice gets
+       more than the same largest probability; ENAS has one constant for all.
+    3. The step after an anchor step reads the sum of what stands for the chosen layers.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from optuna_nas.samplers._sentences import START
+
+if TYPE_CHECKING:
+    from optuna_nas.samplers._sentences import Block, Sentence
+
+__all__ = ["Controller", "ControllerShape", "Encoded"]
+
+LARGEST_PROBABILITY = 0.974  # of one choice, at a cap of 2.5 and five choices
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControllerShape:
+    """What a controller is made of.
+
+    Args:
+        hidden_size: Units of every LSTM layer, H.
+        num_layers: LSTM layers.
+        init_range: All weights start uniform in [-init_range, init_range].
+        temperature: Logits are divided by it before tanh; None: by the cap.
+        tanh_constant: The cap on logits; None: no cap; ``"auto"``: by the number of choices.
+    """
+
+    hidden_size: int
+    num_layers: int
+    init_range: float
+    temperature: float | None
+    tanh_constant: float | str | None
+
+    def cap(self, size: int) -> float:
+        """Bound on the logits of a decision with ``size`` choices."""
+        if self.tanh_constant is None or size == 1:
+            return math.inf
+        if isinstance(self.tanh_constant, str):
+            odds = LARGEST_PROBABILITY / (1.0 - LARGEST_PROBABILITY)
+            return 0.5 * math.log(odds * (size - 1))
+        return self.tanh_constant
+
+    def shape(self, logits: Tensor, cap: Tensor | float) -> Tensor:
+        """Logits as they enter the softmax.
+
+        Args:
+            logits: Any shape.
+            cap: Bound per logit, infinite where there is none.
+        """
+        if self.tanh_constant is None:
+            return logits / (self.temperature or 1.0)
+        return cap * torch.tanh(logits / (self.temperature or cap))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A trial's decisions in numbers of rows and steps, all of dtype long.
+
+    Args:
+        ids: Rows of the embeddings that the steps read, one step after the other.
+        offsets: Where each step's rows begin in ``ids``, (T,).
+        choice_step: Step of each choice.
+        choice_row: Its row.
+        choice_head: Its head.
+        bit_step: Step of each anchor.
+        bit_source: Step that stands for the earlier layer, -1 where there is none.
+        bit_chosen: 1 where the earlier layer is read.
+    """
+
+    ids: Tensor
+    offsets: Tensor
+    choice_step: Tensor
+    choice_row: Tensor
+    choice_head: Tensor
+    bit_step: Tensor
+    bit_source: Tensor
+    bit_chosen: Tensor
+
+
+class Controller(nn.Module):
+    """LSTM with a head per list of choices.
+
+    Args:
+        shape: Sizes and shaping.
+        seed: Of all initial weights.
+    """
+
+    embedding: nn.Parameter
+    output: nn.Parameter
+    bias: nn.Parameter
+
+    def __init__(self, shape: ControllerShape, *, seed: int) -> None:
+        super().__init__()
+        size = shape.hidden_size
+        self.shape = shape
+        self.seed = seed
+        self.blocks: dict[Hashable, Block] = {}
+        self.first_row: dict[Hashable, int] = {}
+        self._row_block: list[int] = []
+        self._row_cap: list[float] = []
+        with torch.random.fork_rng(devices=[]):  # the modules draw weights of their own first
+            self.lstm = nn.LSTM(size, size, shape.num_layers, batch_first=True)
+            self.earlier = nn.Linear(size, size, bias=False)  # W_prev of the paper
+            self.current = nn.Linear(size, size, bias=False)  # W_curr
+            self.select = nn.Linear(size, 1, bias=False)  # v
+        generator = torch.Generator().manual_seed(seed % 2**63)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.uniform_(-shape.init_range, shape.init_range, generator=generator)
+        self.embedding = nn.Parameter(torch.empty(0, size))
+        self.output = nn.Parameter(torch.empty(0, size))
+        self.bias = nn.Parameter(torch.empty(0))
+        self.grow([START])
+
+    def grow(self, blocks: Sequence[Block]) -> int:
+        """Add heads and embeddings for blocks that are new; returns the number of new rows."""
+        before = len(self._row_block)
+        for block in blocks:
+            if block.key in self.blocks:
+                continue
+            embedding, output = self.initial_rows(block)
+            self.blocks[block.key] = block
+            self.first_row[block.key] = len(self._row_block)
+            self._row_block += [len(self.blocks) - 1] * block.size
+            self._row_cap += [min(self.shape.cap(block.size), 1e9)] * block.size
+            self.embedding = nn.Parameter(torch.cat([self.embedding.detach(), embedding]))
+            self.output = nn.Parameter(torch.cat([self.output.detach(), output]))
+            self.bias = nn.Parameter(torch.cat([self.bias.detach(), torch.zeros(block.size)]))
+        self.row_block = torch.tensor(self._row_block)
+        self.row_cap = torch.tensor(self._row_cap)
+        return len(self._row_block) - before
+
+    def initial_rows(self, block: Block) -> tuple[Tensor, Tensor]:
+        """Initial embeddings and output weights of a block, each (size, H)."""
+        key = zlib.crc32(repr(block.key).encode())
+        generator = torch.Generator().manual_seed((self.seed * 2654435761 + key) % 2**63)
+        drawn = torch.empty(2, block.size, self.shape.hidden_size)
+        drawn.uniform_(-self.shape.init_range, self.shape.init_range, generator=generator)
+        return drawn[0], drawn[1]
+
+    def encode(self, sentence: Sentence) -> Encoded:
+        """Number a trial's decisions; their blocks must have been grown."""
+        ids: list[int] = []
+        offsets: list[int] = []
+        for bag in sentence.inputs:
+            offsets.append(len(ids))
+            ids += [self.first_row[key] + index for key, index in bag]
+        choices, bits = sentence.choices, sentence.bits
+        rows = [self.first_row[choice.block.key] + choice.index for choice in choices]
+        columns = (
+            ids,
+            offsets,
+            [choice.step for choice in choices],
+            rows,
+            [self._row_block[row] for row in rows],
+            [bit.step for bit in bits],
+            [-1 if bit.source is None else bit.source for bit in bits],
+            [int(bit.chosen) for bit in bits],
+        )
+        return Encoded(*(torch.tensor(column, dtype=torch.long) for column in columns))
+
+    def forward(self, trials: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
+        """How the policy sees finished trials, whoever made them.
+
+        Args:
+            trials: The decisions of B trials.
+
+        Returns:
+            Log-probability, entropy (both (B,), summed over decisions) and the probabilities of
+            all anchor bits, in one row.
+        """
+        hidden_BTH = self.lstm(self._inputs(trials))[0]
+        begins = torch.arange(len(trials)) * hidden_BTH.shape[1]
+        hidden = hidden_BTH.flatten(0, 1)
+        log_prob, entropy = self._choices(hidden, begins, trials)
+        bits, bit_entropy, probabilities = self._bits(hidden, begins, trials)
+        return log_prob + bits, entropy + bit_entropy, probabilities
+
+    def _inputs(self, trials: Sequence[Encoded]) -> Tensor:
+        lengths = [len(trial.offsets) for trial in trials]
+        before = torch.tensor([0, *(len(trial.ids) for trial in trials[:-1])]).cumsum(0)
+        offsets = torch.cat([t.offsets + b for t, b in zip(trials, before, strict=True)])
+        ids = torch.cat([trial.ids for trial in trials])
+        summed = F.embedding_bag(ids, self.embedding, offsets, mode="sum")
+        return nn.utils.rnn.pad_sequence(list(torch.split(summed, lengths)), batch_first=True)
+
+    def _choices(
+        self, hidden: Tensor, begins: Tensor, trials: Sequence[Encoded]
+    ) -> tuple[Tensor, Tensor]:
+        owner = _owner([len(trial.choice_step) for trial in trials])
+        at = torch.cat([trial.choice_step for trial in trials]) + begins[owner]
+        head = torch.cat([trial.choice_head for trial in trials])
+        row = torch.cat([trial.choice_row for trial in trials])
+        raw = hidden[at] @ self.output.T + self.bias  # (N, V)
+        others = self.row_block[None, :] != head[:, None]
+        logits = self.shape.shape(raw, self.row_cap).masked_fill(others, -math.inf)
+        log_p = logits.log_softmax(-1)
+        chosen = log_p.gather(1, row[:, None])[:, 0]
+        each = -(log_p.exp() * log_p.masked_fill(others, 0.0)).sum(-1)
+        return _per_trial(chosen, owner, len(trials)), _per_trial(each, owner, len(trials))
+
+    def _bits(
+        self, hidden: Tensor, begins: Tensor, trials: Sequence[Encoded]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        owner = _owner([len(trial.bit_step) for trial in trials])
+        if len(owner) == 0:
+            nothing = hidden.new_zeros(len(trials))
+            return nothing, nothing, hidden.new_zeros(0)
+        at = torch.cat([trial.bit_step for trial in trials]) + begins[owner]
+        source = torch.cat([trial.bit_source for trial in trials])
+        source = torch.where(source < 0, len(hidden), source + begins[owner])
+        states = torch.cat([hidden, hidden.new_zeros(1, hidden.shape[1])])
+        logits = self.anchor_logits(states[source], hidden[at])
+        chosen = torch.cat([trial.bit_chosen for trial in trials]).bool()
+        yes, no = F.logsigmoid(logits), F.logsigmoid(-logits)
+        p = yes.exp()
+        each = -(p * yes + (1.0 - p) * no)
+        log_p = torch.where(chosen, yes, no)
+        return _per_trial(log_p, owner, len(trials)), _per_trial(each, owner, len(trials)), p
+
+    def anchor_logits(self, earlier: Tensor, current: Tensor) -> Tensor:
+        """Logits of "the earlier layer feeds the current one", section 3.3 of arXiv:1611.01578.
+
+        Args:
+            earlier: Hidden states at the earlier layers, (N, H).
+            current: Hidden states at the current layers, (N, H) or (1, H).
+
+        Returns:
+            Logits, (N,), capped like those of a decision between two choices.
+        """
+        raw = self.select(torch.tanh(self.earlier(earlier) + self.current(current)))[:, 0]
+        return self.shape.shape(raw, self.shape.cap(2))
+
+
+def _owner(counts: list[int]) -> Tensor:
+    """Which trial each of the concatenated entries belongs to."""
+    return torch.repeat_interleave(torch.tensor(counts))
+
+
+def _per_trial(values: Tensor, owner: Tensor, count: int) -> Tensor:
+    return values.new_zeros(count).index_add(0, owner, values)

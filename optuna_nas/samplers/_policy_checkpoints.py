@@ -1,0 +1,105 @@
+"""Start-up checkpoints of a policy in an artifact store, so that a late worker replays little.
+
+A checkpoint is named by the hash of what it was learned from and how. It is never the truth: one
+that is missing or damaged costs the time of replaying the trials, nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from optuna.artifacts.exceptions import ArtifactNotFound
+
+from optuna_nas.samplers._policy import Policy, Snapshot
+from optuna_nas.samplers._sentences import Block
+
+if TYPE_CHECKING:
+    from optuna_nas._optuna_seam import ArtifactStore
+    from optuna_nas.samplers._history import Member
+
+__all__ = ["CHECKPOINT_EVERY", "PolicyCheckpoints"]
+
+CHECKPOINT_EVERY = 250
+
+
+class PolicyCheckpoints:
+    """Writes and finds the checkpoints of one policy.
+
+    Args:
+        store: An artifact store of Optuna, shared by all workers.
+        policy: The policy that is saved and restored.
+    """
+
+    def __init__(self, store: ArtifactStore, policy: Policy) -> None:
+        self._store = store
+        self._policy = policy
+        self._written: list[str] = []
+
+    def load(self, members: Sequence[Member]) -> None:
+        """Bring the policy to the latest checkpoint of what these trials were learned to."""
+        for name, count in reversed(list(self._names(members))):
+            try:
+                with self._store.open_reader(name) as file:
+                    content = file.read()
+            except ArtifactNotFound:
+                continue
+            try:
+                snapshot = _loads(content)
+                if snapshot.count != count:
+                    raise ValueError(f"it is of {snapshot.count} trials")
+                self._policy.restore(snapshot, members)
+                return
+            except Exception as e:  # whatever a damaged file can lead to
+                warnings.warn(
+                    f"The policy checkpoint {name!r} is damaged ({e}) and is passed over; the "
+                    "trials are replayed instead.",
+                    stacklevel=2,
+                )
+
+    def save(self) -> None:
+        """Write a checkpoint if one is due; the one before the last is removed."""
+        if self._policy.count % CHECKPOINT_EVERY:
+            return
+        *_, (name, _) = self._names(self._policy.consumed)
+        self._store.write(name, io.BytesIO(_dumps(self._policy.snapshot())))
+        self._written.append(name)
+        if len(self._written) > 2:
+            try:
+                self._store.remove(self._written.pop(0))
+            except ArtifactNotFound:  # another worker was faster
+                pass
+
+    def _names(self, members: Sequence[Member]) -> Iterator[tuple[str, int]]:
+        """Names of all checkpoints that there may be, with the number of trials of each."""
+        policy = self._policy
+        reward = policy.settings.reward
+        if not isinstance(reward, str):
+            named = reward if hasattr(reward, "__qualname__") else type(reward)
+            reward = f"{named.__module__}.{named.__qualname__}"
+        settings = dataclasses.replace(policy.settings, reward=reward)
+        digest = hashlib.sha256(repr((policy.shape, settings, policy.seed)).encode())
+        for count, member in enumerate(members, start=1):
+            decisions = [(name, index) for name, (_, index) in member.decisions.items()]
+            digest.update(repr((member.number, member.outcome, decisions)).encode())
+            if count % CHECKPOINT_EVERY == 0:
+                yield f"optuna-nas-policy-{digest.hexdigest()[:32]}", count
+
+
+def _dumps(snapshot: Snapshot) -> bytes:
+    content = {field.name: getattr(snapshot, field.name) for field in dataclasses.fields(snapshot)}
+    content["blocks"] = [(block.key, block.size) for block in snapshot.blocks]
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+def _loads(content: bytes) -> Snapshot:
+    read = torch.load(io.BytesIO(content), weights_only=True)
+    read["blocks"] = [Block(key, size) for key, size in read["blocks"]]
+    return Snapshot(**read)

@@ -1,0 +1,130 @@
+"""What one update of a controller descends: REINFORCE or PPO, imitation of the best, skip penalty.
+
+Letters: ``m`` trials of the update.
+
+References:
+    Zoph and Le, Neural Architecture Search with Reinforcement Learning, arXiv:1611.01578.
+    Schulman et al., Proximal Policy Optimization Algorithms, arXiv:1707.06347.
+    Pham et al., Efficient Neural Architecture Search via Parameter Sharing, arXiv:1802.03268 (the
+    skip penalty).
+
+Differences from the papers:
+    1. PPO's ratio is that of a whole trial, and its logarithm is bounded.
+    2. Imitation of the best trials is in none of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "PolicySettings",
+    "Reward",
+    "behaviour",
+    "imitation_loss",
+    "policy_loss",
+    "skip_loss",
+]
+
+Reward = str | Callable[[float], float]
+
+MAX_LOG_RATIO = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySettings:
+    """How a policy learns. Letters are those of arXiv:1611.01578 and arXiv:1707.06347.
+
+    Args:
+        batch_size: Trials per update, m.
+        inner_steps: Gradient steps per update.
+        clip: Bound on the change of a trial's probability ratio per update, epsilon; None: plain
+            REINFORCE.
+        learning_rate: Of Adam.
+        betas: Of Adam.
+        eps: Of Adam.
+        baseline_decay: Of the moving average b of rewards.
+        entropy_weight: Of the entropy bonus.
+        reward: ``"rank"``, ``"raw"`` or a function of the objective's value.
+        elite_size: So many of the best trials are imitated.
+        elite_weight: Of the imitation loss.
+        skip_target: Wished-for probability of anchors; None: none.
+        skip_weight: Of the divergence from it.
+    """
+
+    batch_size: int
+    inner_steps: int
+    clip: float | None
+    learning_rate: float
+    betas: tuple[float, float]
+    eps: float
+    baseline_decay: float
+    entropy_weight: float
+    reward: Reward
+    elite_size: int
+    elite_weight: float
+    skip_target: float | None
+    skip_weight: float
+
+
+def policy_loss(
+    log_prob: Tensor, entropy: Tensor, advantage: Tensor, before: Tensor, s: PolicySettings
+) -> Tensor:
+    """Loss of the trials of an update.
+
+    Args:
+        log_prob: Of the decisions under the policy, (m,).
+        entropy: Of the policy along them, (m,).
+        advantage: Reward minus baseline, (m,).
+        before: ``log_prob`` under the policy that proposed the trials, (m,).
+        s: How the policy learns.
+    """
+    if s.clip is None:
+        gain = log_prob * advantage  # section 3.2 of arXiv:1611.01578
+    else:
+        ratio = (log_prob - before).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
+        clipped = ratio.clamp(1.0 - s.clip, 1.0 + s.clip)
+        gain = torch.minimum(ratio * advantage, clipped * advantage)  # eq. 7 of arXiv:1707.06347
+    return -(gain + s.entropy_weight * entropy).mean()
+
+
+def imitation_loss(log_prob: Tensor, s: PolicySettings) -> Tensor | float:
+    """Negative log-likelihood of the elites, weighted by the logarithm of their rank.
+
+    Args:
+        log_prob: Of the elites, best first, (elites,).
+        s: How the policy learns.
+    """
+    count = len(log_prob)
+    if count == 0:
+        return 0.0
+    weights = torch.tensor([math.log(count + 1) - math.log(k + 1) for k in range(count)])
+    return -s.elite_weight * (weights / weights.sum() * log_prob).sum()
+
+
+def skip_loss(probabilities: Tensor, s: PolicySettings) -> Tensor | float:
+    """Divergence of anchor probabilities, (anchors,), from the one that is wished for."""
+    target = s.skip_target
+    if target is None or len(probabilities) == 0:
+        return 0.0
+    p = probabilities.clamp(1e-6, 1.0 - 1e-6)
+    each = p * torch.log(p / target) + (1.0 - p) * torch.log((1.0 - p) / (1.0 - target))
+    return s.skip_weight * each.mean()
+
+
+def behaviour(recorded: Sequence[float | None], now: Tensor) -> Tensor:
+    """Log-probabilities under the policies that proposed the trials, (m,).
+
+    Args:
+        recorded: What was written when they were proposed; None for trials of others, which count
+            as proposed by the present policy.
+        now: Under the present policy, (m,).
+    """
+    return torch.tensor(
+        [float(now[i]) if value is None else value for i, value in enumerate(recorded)]
+    )

@@ -1,0 +1,162 @@
+"""One trial's decisions drawn from the controller, step by step as they are asked for.
+
+The steps are computed with NumPy on the controller's own memory: a single step of
+``torch.nn.LSTM`` costs ten times as much, and there is one per decision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from optuna_nas.samplers._policy import LOG_PROB_KEY
+from optuna_nas.samplers._script import Proposal
+from optuna_nas.samplers._sentences import Anchor, Block, Reader
+
+if TYPE_CHECKING:
+    from optuna_nas.samplers._controller import Controller
+    from optuna_nas.samplers._decisions import Draw, Slot
+    from optuna_nas.samplers._roles import Roles
+
+__all__ = ["Rollout"]
+
+Array = npt.NDArray[np.floating[Any]]
+
+
+class Rollout(Proposal):
+    """A walk of the controller along one trial.
+
+    Args:
+        controller: The policy.
+        roles: Tells anchors.
+        draw: Randomness of the trial.
+        keep: Whether the log-probability is recorded with the trial.
+    """
+
+    def __init__(
+        self, controller: Controller, roles: Roles, draw: Draw, *, keep: bool = False
+    ) -> None:
+        self.log_prob = 0.0
+        self._walker = _Walker(controller)
+        self._draw = draw
+        self._keep = keep
+        self._reader = Reader(roles)
+        self._at: str | None = None
+        self._anchor: Anchor | None = None
+        self._log_p: list[float] = []
+
+    def choose(self, slot: Slot, candidates: Sequence[int]) -> int:
+        self._go_to(slot)
+        weights = [math.exp(self._log_p[index]) for index in candidates]
+        left = self._draw.uniform(slot.name) * sum(weights)
+        for index, weight in zip(candidates, weights, strict=True):
+            left -= weight
+            if left < 0.0:
+                return index
+        return candidates[-1]
+
+    def note(self, slot: Slot, index: int) -> None:
+        self._go_to(slot)
+        self.log_prob += self._log_p[index]
+        self._reader.tell(slot, index, self._anchor)
+        self._at = None
+
+    def attributes(self) -> Mapping[str, Any]:
+        return {LOG_PROB_KEY: self.log_prob} if self._keep else {}
+
+    def _go_to(self, slot: Slot) -> None:
+        """Read all decisions so far, and put the log-probabilities of this one in place."""
+        if self._at == slot.name:
+            return
+        self._at = slot.name
+        self._anchor = self._reader.ask(slot)
+        walker = self._walker
+        if self._reader.step == len(walker.hidden):
+            blocks = self._reader.blocks
+            walker.step([(blocks[key], index) for key, index in self._reader.sentence.inputs[-1]])
+        if self._anchor is None:
+            self._log_p = walker.choice(Block.of(slot)).tolist()
+        else:
+            logit = walker.anchor(self._reader.source(self._anchor))
+            self._log_p = [-math.log1p(math.exp(logit)), -math.log1p(math.exp(-logit))]
+
+
+class _Walker:
+    """The controller's arithmetic for one trial, on views of its weights.
+
+    Args:
+        controller: Whose weights are used.
+    """
+
+    def __init__(self, controller: Controller) -> None:
+        self.hidden: list[Array] = []
+        self._controller = controller
+        self._weights: dict[str, Array] = {
+            name: parameter.detach().numpy() for name, parameter in controller.named_parameters()
+        }
+        size = controller.shape.hidden_size
+        dtype = self._weights["bias"].dtype
+        self._memory = [
+            (np.zeros(size, dtype), np.zeros(size, dtype))
+            for _ in range(controller.shape.num_layers)
+        ]
+
+    def step(self, inputs: Sequence[tuple[Block, int]]) -> None:
+        """Read the sum of some embeddings."""
+        state: Array = sum(
+            (self._rows(block)[0][index] for block, index in inputs[1:]),
+            self._rows(inputs[0][0])[0][inputs[0][1]],
+        )
+        w = self._weights
+        for k, (hidden, cell) in enumerate(self._memory):
+            gates = w[f"lstm.weight_ih_l{k}"] @ state + w[f"lstm.bias_ih_l{k}"]
+            gates += w[f"lstm.weight_hh_l{k}"] @ hidden + w[f"lstm.bias_hh_l{k}"]
+            into, forget, new, out = gates.reshape(4, -1)  # the order of torch.nn.LSTM
+            cell = _sigmoid(forget) * cell + _sigmoid(into) * np.tanh(new)
+            state = _sigmoid(out) * np.tanh(cell)
+            self._memory[k] = (state, cell)
+        self.hidden.append(state)
+
+    def choice(self, block: Block) -> Array:
+        """Log-probabilities of the choices of a block at the present step."""
+        _, output, bias = self._rows(block)
+        logits = self._shaped(output @ self.hidden[-1] + bias, block.size).astype(np.float64)
+        logits -= logits.max()
+        result: Array = logits - math.log(np.exp(logits).sum())
+        return result
+
+    def anchor(self, source: int | None) -> float:
+        """Logit of "the layer that ended at step ``source`` feeds the present one"."""
+        w = self._weights
+        now = w["current.weight"] @ self.hidden[-1]
+        if source is not None:
+            now = now + w["earlier.weight"] @ self.hidden[source]
+        return float(self._shaped(w["select.weight"] @ np.tanh(now), 2)[0])
+
+    def _shaped(self, logits: Array, size: int) -> Array:
+        shape = self._controller.shape
+        cap = shape.cap(size)
+        if math.isinf(cap):
+            return logits / (shape.temperature or 1.0)
+        shaped: Array = cap * np.tanh(logits / (shape.temperature or cap))
+        return shaped
+
+    def _rows(self, block: Block) -> tuple[Array, Array, Array]:
+        """Embeddings, output weights and biases of a block; the initial ones if it is new."""
+        first = self._controller.first_row.get(block.key)
+        if first is None:
+            embedding, output = self._controller.initial_rows(block)
+            return embedding.numpy(), output.numpy(), np.zeros(block.size, embedding.numpy().dtype)
+        rows = slice(first, first + block.size)
+        w = self._weights
+        return w["embedding"][rows], w["output"][rows], w["bias"][rows]
+
+
+def _sigmoid(x: Array) -> Array:
+    """The logistic function, without overflow."""
+    result: Array = 0.5 * (1.0 + np.tanh(0.5 * x))
+    return result
