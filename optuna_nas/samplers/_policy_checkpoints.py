@@ -96,10 +96,13 @@ def _dumps(snapshot: Snapshot) -> bytes:
     content["blocks"] = [(block.key, block.size) for block in snapshot.blocks]
     file = io.BytesIO()
     torch.save(content, file)
-    return file.getvalue()
+    return hashlib.sha256(file.getvalue()).digest() + file.getvalue()
 
 
 def _loads(content: bytes) -> Snapshot:
+    digest, content = content[:32], content[32:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError("its content does not fit its checksum")
     read = torch.load(io.BytesIO(content), weights_only=True)
     read["blocks"] = [Block(key, size) for key, size in read["blocks"]]
     return Snapshot(**read)

@@ -1,0 +1,189 @@
+"""ReinforceSampler and PPOSampler in studies: what they propose, record and refuse."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from optuna_nas.samplers import (
+    ArchitectureSampler,
+    PPOSampler,
+    RandomSearchSampler,
+    ReinforceSampler,
+)
+from optuna_nas.samplers._learned import LearnedSampler
+from optuna_nas.samplers._policy import LOG_PROB_KEY
+from optuna_nas.samplers._reinforce import cubed
+from optuna_nas.samplers._sentences import read
+from optuna_nas.spaces._toy import ToySpace
+
+both = pytest.mark.parametrize("make", [ReinforceSampler, PPOSampler])
+Make = Callable[..., LearnedSampler]
+
+
+def _ones(trial: optuna.Trial) -> float:
+    return sum(trial.suggest_categorical(f"bit_{i}", [0, 1]) for i in range(12))
+
+
+@both
+def test_it_learns_a_conditional_space(make: Make) -> None:
+    space = ToySpace(num_layers=(1, 6), num_ops=5)
+    optimum = space.optimum()[1]
+
+    def regret(sampler: ArchitectureSampler) -> float:
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.optimize(lambda t: space.evaluate(space.suggest(t).params), n_trials=120)
+        return optimum - study.best_value
+
+    learned = statistics.mean(regret(make(seed=seed)) for seed in range(3))
+    random = statistics.mean(regret(RandomSearchSampler(seed=seed)) for seed in range(3))
+    assert learned < 0.6 * random
+
+
+@both
+def test_trials_of_others_are_learned_from(make: Make) -> None:
+    """The policy after enqueued and TPE-made trials of all ones proposes more ones."""
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=0))
+    for i in range(12):
+        study.enqueue_trial({f"bit_{j}": int(j != i) for j in range(12)})
+    study.optimize(_ones, n_trials=12)
+    for i in range(12):
+        study.enqueue_trial({f"bit_{j}": int(j == i) for j in range(12)})
+    study.optimize(_ones, n_trials=12)
+    study.sampler = make(seed=0)
+    study.optimize(_ones, n_trials=20)
+    later = [trial.value for trial in study.trials[24:]]
+    assert statistics.mean(later) > 8.0
+
+
+def test_the_probability_of_a_trial_is_recorded_and_is_the_policys() -> None:
+    """In a sequential run without de-duplication PPO's first ratio is 1."""
+    sampler = PPOSampler(batch_size=4, avoid_duplicates=False, seed=0)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(_ones, n_trials=11)  # two batches, and three trials that wait
+    history = sampler._history_of(study)
+    history.refresh(study)
+    policy = sampler._policy(history)
+    for member in history.members[-3:]:
+        trial = policy.controller.encode(read(member.decisions, sampler._roles))
+        now = policy.controller([trial])[0].item()
+        assert member.trial.system_attrs[LOG_PROB_KEY] == pytest.approx(now, abs=1e-4)
+    stale = history.members[0]
+    trial = policy.controller.encode(read(stale.decisions, sampler._roles))
+    now = policy.controller([trial])[0].item()
+    assert stale.trial.system_attrs[LOG_PROB_KEY] != pytest.approx(now, abs=1e-4)
+
+
+def test_keys_are_pinned() -> None:
+    assert LOG_PROB_KEY == "optuna_nas:log_prob"
+
+
+@both
+def test_two_workers_and_a_newcomer_hold_the_same_policy(make: Make, tmp_path: Path) -> None:
+    """Workers that take turns on one journal, each seeing the other's trials late."""
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "journal")))
+    optuna.create_study(study_name="s", storage=storage, direction="maximize")
+    workers = [
+        optuna.load_study(study_name="s", storage=storage, sampler=make(seed=3)) for _ in range(2)
+    ]
+    running = [worker.ask() for worker in workers]
+    for _ in range(20):
+        for i in (1, 0):
+            workers[i].tell(running[i], _ones(running[i]))
+            running[i] = workers[i].ask()
+    for worker, trial in zip(workers, running, strict=True):
+        worker.tell(trial, _ones(trial))
+    newcomer = optuna.load_study(study_name="s", storage=storage, sampler=make(seed=3))
+    space = ToySpace(num_layers=3)
+    drawn = []
+    for study in (*workers, newcomer):
+        assert isinstance(study.sampler, LearnedSampler)
+        drawn.append(study.sampler.propose(study, _bits, 5, seed=0))
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert space.num_architectures == 27
+
+
+def _bits(trial: optuna.Trial) -> tuple[int, ...]:
+    return tuple(trial.suggest_categorical(f"bit_{i}", [0, 1]) for i in range(12))
+
+
+@pytest.mark.parametrize("make", [ReinforceSampler.nas_rl, PPOSampler.nasnet])
+def test_published_settings_repeat_architectures(make: Make) -> None:
+    sampler = make(seed=0, learning_rate=0.1, batch_size=2)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(lambda t: float(t.suggest_categorical("a", [0, 1])), n_trials=8)
+    assert len(study.trials) == 8
+    assert {t.params["a"] for t in study.trials} <= {0, 1}
+
+
+def test_published_settings() -> None:
+    """Of specs: arXiv:1611.01578, arXiv:1707.07012 and the code released with 1802.03268."""
+    nas_rl, nasnet = ReinforceSampler.nas_rl(), PPOSampler.nasnet()
+    micro, macro = ReinforceSampler.enas_micro(), ReinforceSampler.enas_macro()
+    assert (nas_rl._shape["hidden_size"], nas_rl._shape["num_layers"]) == (35, 2)
+    assert nas_rl._shape["init_range"] == 0.08
+    assert nas_rl._settings["learning_rate"] == 0.0006
+    assert nas_rl._settings["batch_size"] == 8
+    assert nas_rl._settings["reward"] is cubed
+    assert cubed(0.8) == pytest.approx(0.512)
+    assert (nasnet._shape["hidden_size"], nasnet._shape["num_layers"]) == (100, 1)
+    assert nasnet._shape["init_range"] == 0.1
+    assert nasnet._settings["learning_rate"] == 0.00035
+    assert nasnet._settings["entropy_weight"] == 0.00001
+    assert nasnet._settings["baseline_decay"] == 0.95
+    assert nasnet._settings["batch_size"] == 20
+    for enas, lr, constant in ((micro, 0.0035, 1.1), (macro, 0.001, 1.5)):
+        assert enas._shape["hidden_size"] == 64
+        assert enas._shape["num_layers"] == 1
+        assert enas._shape["tanh_constant"] == constant
+        assert enas._settings["learning_rate"] == lr
+        assert enas._settings["betas"][0] == 0.0
+        assert enas._settings["eps"] == 1e-3
+        assert enas._settings["baseline_decay"] == 0.99
+        assert not enas._avoid_duplicates
+    assert (macro._settings["skip_target"], macro._settings["skip_weight"]) == (0.4, 0.8)
+    assert ReinforceSampler.nas_rl(learning_rate=0.1)._settings["learning_rate"] == 0.1
+
+
+@both
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"hidden_size": 0}, "`hidden_size` must be 1 or more, but got hidden_size=0"),
+        ({"batch_size": 0}, "`batch_size` must be 1 or more"),
+        ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
+        ({"temperature": -1.0}, "`temperature` must be above 0"),
+        ({"tanh_constant": "big"}, 'must be a number above 0, "auto" or None'),
+        ({"tanh_constant": 0.0}, "`tanh_constant` must be above 0"),
+        ({"baseline_decay": 1.0}, r"`baseline_decay` must lie in \[0, 1\)"),
+        ({"entropy_weight": -0.1}, "`entropy_weight` must be 0 or more"),
+        ({"reward": "accuracy"}, '`reward` must be "rank", "raw" or a function'),
+        ({"elite_size": -1}, "`elite_size` must be 0 or more"),
+        ({"roles": {"x": "weights"}}, "`roles` must map patterns"),
+    ],
+)
+def test_bad_settings_are_refused(make: Make, kwargs: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**kwargs)
+
+
+def test_bad_settings_of_one_are_refused() -> None:
+    with pytest.raises(ValueError, match="`clip` must be above 0"):
+        PPOSampler(clip=0.0)
+    with pytest.raises(ValueError, match="`inner_steps` must be 1 or more"):
+        PPOSampler(inner_steps=0)
+    with pytest.raises(ValueError, match="`skip_target` must lie between 0 and 1"):
+        ReinforceSampler(skip_target=1.0)
+
+
+@both
+def test_several_objectives_are_refused_with_the_way_out(make: Make) -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=make())
+    with pytest.raises(ValueError, match="searches one objective, but the study has 2"):
+        study.ask().suggest_categorical("op", ["a", "b"])
