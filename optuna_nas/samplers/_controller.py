@@ -17,7 +17,9 @@ Differences from the papers:
        does not depend on the order in which a process met them.
     2. By default the cap on the logits grows with the number of choices such that no choice gets
        more than the same largest probability; ENAS has one constant for all.
-    3. The step after an anchor step reads the sum of what stands for the chosen layers.
+    3. Names may have biases of their own, which tells positions apart sooner than the recurrent
+       state does.
+    4. The step after an anchor step reads the sum of what stands for the chosen layers.
 """
 
 from __future__ import annotations
@@ -37,8 +39,9 @@ from optuna_nas.samplers._sentences import START
 if TYPE_CHECKING:
     from optuna_nas.samplers._sentences import Block, Sentence
 
-__all__ = ["Controller", "ControllerShape", "Encoded"]
+__all__ = ["OWN_SCALE", "Controller", "ControllerShape", "Encoded"]
 
+OWN_SCALE = 10.0  # Adam moves every weight alike, and a bias has to go further
 LARGEST_PROBABILITY = 0.974  # of one choice, at a cap of 2.5 and five choices
 
 
@@ -52,6 +55,7 @@ class ControllerShape:
         init_range: All weights start uniform in [-init_range, init_range].
         temperature: Logits are divided by it before tanh; None: by the cap.
         tanh_constant: The cap on logits; None: no cap; ``"auto"``: by the number of choices.
+        name_bias: Whether every name has biases of its own beside those of its list of choices.
     """
 
     hidden_size: int
@@ -59,6 +63,7 @@ class ControllerShape:
     init_range: float
     temperature: float | None
     tanh_constant: float | str | None
+    name_bias: bool
 
     def cap(self, size: int) -> float:
         """Bound on the logits of a decision with ``size`` choices."""
@@ -91,8 +96,13 @@ class Encoded:
         choice_step: Step of each choice.
         choice_row: Its row.
         choice_head: Its head.
+        own_row: Rows of the biases that belong to the names of the choices, one name after the
+            other; empty where names have none.
+        own_choice: Which choice each of them is for.
+        own_column: The row of the shared list that each of them is added to.
         bit_step: Step of each anchor.
         bit_source: Step that stands for the earlier layer, -1 where there is none.
+        bit_own: Row of the bias that belongs to the anchor's name.
         bit_chosen: 1 where the earlier layer is read.
     """
 
@@ -101,8 +111,12 @@ class Encoded:
     choice_step: Tensor
     choice_row: Tensor
     choice_head: Tensor
+    own_row: Tensor
+    own_choice: Tensor
+    own_column: Tensor
     bit_step: Tensor
     bit_source: Tensor
+    bit_own: Tensor
     bit_chosen: Tensor
 
 
@@ -117,6 +131,7 @@ class Controller(nn.Module):
     embedding: nn.Parameter
     output: nn.Parameter
     bias: nn.Parameter
+    own: nn.Parameter
 
     def __init__(self, shape: ControllerShape, *, seed: int) -> None:
         super().__init__()
@@ -124,7 +139,7 @@ class Controller(nn.Module):
         self.shape = shape
         self.seed = seed
         self.blocks: dict[Hashable, Block] = {}
-        self.first_row: dict[Hashable, int] = {}
+        self.first_row: dict[Hashable, int] = {}  # of shared blocks and of names, each from 0
         self._row_block: list[int] = []
         self._row_cap: list[float] = []
         with torch.random.fork_rng(devices=[]):  # the modules draw weights of their own first
@@ -139,13 +154,19 @@ class Controller(nn.Module):
         self.embedding = nn.Parameter(torch.empty(0, size))
         self.output = nn.Parameter(torch.empty(0, size))
         self.bias = nn.Parameter(torch.empty(0))
+        self.own = nn.Parameter(torch.empty(0))  # in units of OWN_SCALE
         self.grow([START])
 
     def grow(self, blocks: Sequence[Block]) -> int:
-        """Add heads and embeddings for blocks that are new; returns the number of new rows."""
-        before = len(self._row_block)
+        """Add heads and embeddings for blocks that are new; returns the number of new blocks."""
+        before = len(self.blocks)
         for block in blocks:
             if block.key in self.blocks:
+                continue
+            if block.of_name:
+                self.blocks[block.key] = block
+                self.first_row[block.key] = len(self.own)
+                self.own = nn.Parameter(torch.cat([self.own.detach(), torch.zeros(block.size)]))
                 continue
             embedding, output = self.initial_rows(block)
             self.blocks[block.key] = block
@@ -157,13 +178,13 @@ class Controller(nn.Module):
             self.bias = nn.Parameter(torch.cat([self.bias.detach(), torch.zeros(block.size)]))
         self.row_block = torch.tensor(self._row_block)
         self.row_cap = torch.tensor(self._row_cap)
-        return len(self._row_block) - before
+        return len(self.blocks) - before
 
     def initial_rows(self, block: Block) -> tuple[Tensor, Tensor]:
         """Initial embeddings and output weights of a block, each (size, H)."""
         key = zlib.crc32(repr(block.key).encode())
-        generator = torch.Generator().manual_seed((self.seed * 2654435761 + key) % 2**63)
-        drawn = torch.empty(2, block.size, self.shape.hidden_size)
+        generator = torch.Generator("cpu").manual_seed((self.seed * 2654435761 + key) % 2**63)
+        drawn = torch.empty(2, block.size, self.shape.hidden_size, device="cpu")
         drawn.uniform_(-self.shape.init_range, self.shape.init_range, generator=generator)
         return drawn[0], drawn[1]
 
@@ -176,14 +197,23 @@ class Controller(nn.Module):
             ids += [self.first_row[key] + index for key, index in bag]
         choices, bits = sentence.choices, sentence.bits
         rows = [self.first_row[choice.block.key] + choice.index for choice in choices]
+        own = [
+            (self.first_row[choice.own.key] + k, i, self.first_row[choice.block.key] + k)
+            for i, choice in enumerate(choices)
+            for k in range(choice.own.size * self.shape.name_bias)
+        ]
         columns = (
             ids,
             offsets,
             [choice.step for choice in choices],
             rows,
             [self._row_block[row] for row in rows],
+            [row for row, _, _ in own],
+            [choice for _, choice, _ in own],
+            [column for _, _, column in own],
             [bit.step for bit in bits],
             [-1 if bit.source is None else bit.source for bit in bits],
+            [self.first_row[bit.own.key] + 1 for bit in bits],
             [int(bit.chosen) for bit in bits],
         )
         return Encoded(*(torch.tensor(column, dtype=torch.long) for column in columns))
@@ -221,6 +251,13 @@ class Controller(nn.Module):
         head = torch.cat([trial.choice_head for trial in trials])
         row = torch.cat([trial.choice_row for trial in trials])
         raw = hidden[at] @ self.output.T + self.bias  # (N, V)
+        if self.shape.name_bias:
+            counts = torch.tensor([0, *(len(trial.choice_step) for trial in trials[:-1])])
+            first = counts.cumsum(0).tolist()
+            of = torch.cat([t.own_choice + n for t, n in zip(trials, first, strict=True)])
+            column = torch.cat([trial.own_column for trial in trials])
+            own = OWN_SCALE * self.own[torch.cat([trial.own_row for trial in trials])]
+            raw = raw.index_put((of, column), own, accumulate=True)
         others = self.row_block[None, :] != head[:, None]
         logits = self.shape.shape(raw, self.row_cap).masked_fill(others, -math.inf)
         log_p = logits.log_softmax(-1)
@@ -239,7 +276,9 @@ class Controller(nn.Module):
         source = torch.cat([trial.bit_source for trial in trials])
         source = torch.where(source < 0, len(hidden), source + begins[owner])
         states = torch.cat([hidden, hidden.new_zeros(1, hidden.shape[1])])
-        logits = self.anchor_logits(states[source], hidden[at])
+        own = self.own[torch.cat([trial.bit_own for trial in trials])]
+        own = OWN_SCALE * self.shape.name_bias * own
+        logits = self.anchor_logits(states[source], hidden[at], own)
         chosen = torch.cat([trial.bit_chosen for trial in trials]).bool()
         yes, no = F.logsigmoid(logits), F.logsigmoid(-logits)
         p = yes.exp()
@@ -247,18 +286,19 @@ class Controller(nn.Module):
         log_p = torch.where(chosen, yes, no)
         return _per_trial(log_p, owner, len(trials)), _per_trial(each, owner, len(trials)), p
 
-    def anchor_logits(self, earlier: Tensor, current: Tensor) -> Tensor:
+    def anchor_logits(self, earlier: Tensor, current: Tensor, own: Tensor) -> Tensor:
         """Logits of "the earlier layer feeds the current one", section 3.3 of arXiv:1611.01578.
 
         Args:
             earlier: Hidden states at the earlier layers, (N, H).
-            current: Hidden states at the current layers, (N, H) or (1, H).
+            current: Hidden states at the current layers, (N, H).
+            own: Biases of the anchors' names, (N,).
 
         Returns:
             Logits, (N,), capped like those of a decision between two choices.
         """
         raw = self.select(torch.tanh(self.earlier(earlier) + self.current(current)))[:, 0]
-        return self.shape.shape(raw, self.shape.cap(2))
+        return self.shape.shape(raw + own, self.shape.cap(2))
 
 
 def _owner(counts: list[int]) -> Tensor:

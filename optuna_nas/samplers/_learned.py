@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optuna_nas.samplers._decisions import Decides, Draw
     from optuna_nas.samplers._history import History
     from optuna_nas.samplers._policy import Policy
+    from optuna_nas.samplers._policy_checkpoints import PolicyCheckpoints
     from optuna_nas.samplers._policy_gradient import Reward
     from optuna_nas.samplers._script import Proposal
 
@@ -40,6 +41,7 @@ class LearnedSampler(ArchitectureSampler):
         init_range: float,
         temperature: float | None,
         tanh_constant: float | str | None,
+        name_bias: bool,
         batch_size: int,
         inner_steps: int,
         clip: float | None,
@@ -101,6 +103,7 @@ class LearnedSampler(ArchitectureSampler):
             "init_range": init_range,
             "temperature": temperature,
             "tanh_constant": tanh_constant,
+            "name_bias": name_bias,
         }
         self._settings: dict[str, Any] = {
             "batch_size": batch_size,
@@ -128,28 +131,35 @@ class LearnedSampler(ArchitectureSampler):
 
     def _policy(self, history: History) -> Policy:
         """The policy as learned from all trials that have finished."""
+        from optuna_nas.samplers._policy import undisturbed
+
+        with undisturbed():
+            if id(history) not in self._learned:
+                self._learned[id(history)] = self._new_policy(history)
+            learned: tuple[Policy, PolicyCheckpoints | None] = self._learned[id(history)]
+            policy, checkpoints = learned
+            save = None if checkpoints is None else checkpoints.save
+            policy.catch_up(history.members, each=save)
+            return policy
+
+    def _new_policy(self, history: History) -> tuple[Policy, PolicyCheckpoints | None]:
         from optuna_nas.samplers._controller import ControllerShape
         from optuna_nas.samplers._policy import Policy
         from optuna_nas.samplers._policy_checkpoints import PolicyCheckpoints
         from optuna_nas.samplers._policy_gradient import PolicySettings
 
-        if id(history) not in self._learned:
-            policy = Policy(
-                ControllerShape(**self._shape),
-                PolicySettings(**self._settings),
-                seed=self._seed,
-                maximize=history.directions[0] == StudyDirection.MAXIMIZE,
-                roles=self._roles,
-            )
-            checkpoints = None
-            if self._artifact_store is not None:
-                checkpoints = PolicyCheckpoints(self._artifact_store, policy)
-                checkpoints.load(history.members)
-            self._learned[id(history)] = policy, checkpoints
-        learned: tuple[Policy, PolicyCheckpoints | None] = self._learned[id(history)]
-        policy, checkpoints = learned
-        policy.catch_up(history.members, each=None if checkpoints is None else checkpoints.save)
-        return policy
+        policy = Policy(
+            ControllerShape(**self._shape),
+            PolicySettings(**self._settings),
+            seed=self._seed,
+            maximize=history.directions[0] == StudyDirection.MAXIMIZE,
+            roles=self._roles,
+        )
+        if self._artifact_store is None:
+            return policy, None
+        checkpoints = PolicyCheckpoints(self._artifact_store, policy)
+        checkpoints.load(history.members)
+        return policy, checkpoints
 
 
 def _at_least(low: float, **settings: float) -> None:

@@ -7,8 +7,9 @@ though it was completed before others, rolls the fold back to the last snapshot 
 from __future__ import annotations
 
 import bisect
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from optuna_nas.samplers._roles import Roles
     from optuna_nas.samplers._sentences import Block, Sentence
 
-__all__ = ["LOG_PROB_KEY", "Policy", "Snapshot"]
+__all__ = ["LOG_PROB_KEY", "Policy", "Snapshot", "undisturbed"]
 
 LOG_PROB_KEY = "optuna_nas:log_prob"
 """System attribute: log-probability of a trial's decisions under the policy that proposed it."""
@@ -117,10 +118,6 @@ class Policy:
             members: All finished trials in the order of completion.
             each: Called after each new trial.
         """
-        with torch.inference_mode(False), torch.enable_grad():
-            self._catch_up(members, each)
-
-    def _catch_up(self, members: Sequence[Member], each: Callable[[], None] | None) -> None:
         known = self.count
         if known and (known > len(members) or members[known - 1] is not self._consumed[-1]):
             self._roll_back(members)
@@ -277,6 +274,18 @@ class Policy:
             self._optimizer.zero_grad()
             torch.autograd.backward(loss)
             self._optimizer.step()
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Learn on the CPU with gradients, whatever the user's code has set around the trial."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(torch.autocast("cpu", enabled=False))
+        if torch.get_default_device().type != "cpu":
+            stack.enter_context(torch.device("cpu"))
+        yield
 
 
 def _log_prob(member: Member) -> float | None:

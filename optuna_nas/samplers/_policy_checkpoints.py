@@ -93,7 +93,7 @@ class PolicyCheckpoints:
 
 def _dumps(snapshot: Snapshot) -> bytes:
     content = {field.name: getattr(snapshot, field.name) for field in dataclasses.fields(snapshot)}
-    content["blocks"] = [(block.key, block.size) for block in snapshot.blocks]
+    content["blocks"] = [(b.key, b.size, b.of_name) for b in snapshot.blocks]
     file = io.BytesIO()
     torch.save(content, file)
     return hashlib.sha256(file.getvalue()).digest() + file.getvalue()
@@ -104,5 +104,5 @@ def _loads(content: bytes) -> Snapshot:
     if hashlib.sha256(content).digest() != digest:
         raise ValueError("its content does not fit its checksum")
     read = torch.load(io.BytesIO(content), weights_only=True)
-    read["blocks"] = [Block(key, size) for key, size in read["blocks"]]
+    read["blocks"] = [Block(*block) for block in read["blocks"]]
     return Snapshot(**read)

@@ -58,6 +58,7 @@ class PPOSampler(LearnedSampler):
         init_range: Likewise.
         temperature: Likewise.
         tanh_constant: Likewise.
+        name_bias: Likewise.
         batch_size: Finished trials per update.
         inner_steps: Gradient steps per update.
         clip: The paper's epsilon: a trial's probability ratio counts within [1 - clip, 1 + clip].
@@ -101,6 +102,7 @@ class PPOSampler(LearnedSampler):
         init_range: float = 0.08,
         temperature: float | None = None,
         tanh_constant: float | str | None = "auto",
+        name_bias: bool = True,
         batch_size: int = 5,
         inner_steps: int = 5,
         clip: float = 0.2,
@@ -126,6 +128,7 @@ class PPOSampler(LearnedSampler):
             init_range=init_range,
             temperature=temperature,
             tanh_constant=tanh_constant,
+            name_bias=name_bias,
             batch_size=batch_size,
             inner_steps=inner_steps,
             clip=clip,
@@ -163,6 +166,7 @@ class PPOSampler(LearnedSampler):
             "num_layers": 1,
             "init_range": 0.1,
             "tanh_constant": None,
+            "name_bias": False,
             "batch_size": 20,
             "inner_steps": 10,
             "learning_rate": 0.00035,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from optuna_nas.samplers._controller import OWN_SCALE
 from optuna_nas.samplers._policy import LOG_PROB_KEY
 from optuna_nas.samplers._script import Proposal
 from optuna_nas.samplers._sentences import Anchor, Block, Reader
@@ -79,9 +80,9 @@ class Rollout(Proposal):
             blocks = self._reader.blocks
             walker.step([(blocks[key], index) for key, index in self._reader.sentence.inputs[-1]])
         if self._anchor is None:
-            self._log_p = walker.choice(Block.of(slot)).tolist()
+            self._log_p = walker.choice(Block.of(slot), Block.own(slot)).tolist()
         else:
-            logit = walker.anchor(self._reader.source(self._anchor))
+            logit = walker.anchor(self._reader.source(self._anchor), Block.own(slot))
             self._log_p = [-math.log1p(math.exp(logit)), -math.log1p(math.exp(-logit))]
 
 
@@ -121,21 +122,27 @@ class _Walker:
             self._memory[k] = (state, cell)
         self.hidden.append(state)
 
-    def choice(self, block: Block) -> Array:
-        """Log-probabilities of the choices of a block at the present step."""
+    def choice(self, block: Block, own: Block) -> Array:
+        """Log-probabilities of the choices of a name at the present step."""
         _, output, bias = self._rows(block)
-        logits = self._shaped(output @ self.hidden[-1] + bias, block.size).astype(np.float64)
+        raw = output @ self.hidden[-1] + bias
+        if self._controller.shape.name_bias:
+            raw = raw + self._own(own)
+        logits = self._shaped(raw, block.size).astype(np.float64)
         logits -= logits.max()
         result: Array = logits - math.log(np.exp(logits).sum())
         return result
 
-    def anchor(self, source: int | None) -> float:
+    def anchor(self, source: int | None, own: Block) -> float:
         """Logit of "the layer that ended at step ``source`` feeds the present one"."""
         w = self._weights
         now = w["current.weight"] @ self.hidden[-1]
         if source is not None:
             now = now + w["earlier.weight"] @ self.hidden[source]
-        return float(self._shaped(w["select.weight"] @ np.tanh(now), 2)[0])
+        raw = w["select.weight"] @ np.tanh(now)
+        if self._controller.shape.name_bias:
+            raw = raw + self._own(own)[1]
+        return float(self._shaped(raw, 2)[0])
 
     def _shaped(self, logits: Array, size: int) -> Array:
         shape = self._controller.shape
@@ -154,6 +161,14 @@ class _Walker:
         rows = slice(first, first + block.size)
         w = self._weights
         return w["embedding"][rows], w["output"][rows], w["bias"][rows]
+
+    def _own(self, block: Block) -> Array:
+        """Biases of one name."""
+        first = self._controller.first_row.get(block.key)
+        if first is None:
+            return np.zeros(block.size)
+        biases: Array = OWN_SCALE * self._weights["own"][first : first + block.size]
+        return biases
 
 
 def _sigmoid(x: Array) -> Array:

@@ -26,10 +26,12 @@ class Block:
     Args:
         key: What tells it from others; its ``repr`` seeds its initial weights.
         size: Number of rows.
+        of_name: Whether it is the biases of one name rather than something that names share.
     """
 
     key: Hashable
     size: int
+    of_name: bool = False
 
     @classmethod
     def of(cls, slot: Slot) -> Block:
@@ -39,6 +41,11 @@ class Block:
             kinds = tuple(type(choice).__name__ for choice in dist.choices)
             return cls(("choices", dist.choices, kinds), slot.size)
         return cls(("integers", dist.low, dist.high, dist.step), slot.size)
+
+    @classmethod
+    def own(cls, slot: Slot) -> Block:
+        """What belongs to the name of ``slot`` alone."""
+        return cls(("own", slot.name, cls.of(slot).key), slot.size, of_name=True)
 
 
 START = Block("start", 1)
@@ -80,10 +87,11 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Choice:
-    """A choice made at a step."""
+    """A choice made at a step, from a list that several names may share."""
 
     step: int
     block: Block
+    own: Block
     index: int
 
 
@@ -93,6 +101,7 @@ class Bit:
 
     step: int
     source: int | None
+    own: Block
     chosen: bool
 
 
@@ -145,16 +154,17 @@ class Reader:
 
     def tell(self, slot: Slot, index: int, anchor: Anchor | None) -> None:
         """Take in what was decided at the present step."""
+        own = Block.own(slot)
         if anchor is None:
             block = Block.of(slot)
-            self.sentence.choices.append(Choice(self.step, block, index))
+            self.sentence.choices.append(Choice(self.step, block, own, index))
             self._next = [(block.key, index)]
         else:
             block = anchor.block
             self.sentence.blocks[ANCHOR.key] = ANCHOR
-            self.sentence.bits.append(Bit(self.step, self.source(anchor), bool(index)))
+            self.sentence.bits.append(Bit(self.step, self.source(anchor), own, bool(index)))
             self._next += [(block.key, 0)] * bool(index)
-        self.sentence.blocks[block.key] = block
+        self.sentence.blocks |= {block.key: block, own.key: own}
         for scope in re.finditer(r"\d+_", slot.name):
             self._ended[slot.name[: scope.end()]] = self.step
 

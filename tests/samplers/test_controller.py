@@ -36,6 +36,7 @@ def _shape(**changes: object) -> ControllerShape:
         "init_range": 0.5,
         "temperature": None,
         "tanh_constant": "auto",
+        "name_bias": True,
     }
     return ControllerShape(**(settings | changes))
 
@@ -107,7 +108,13 @@ def test_a_batch_of_trials_of_different_length_changes_nothing() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"tanh_constant": None}, {"tanh_constant": 1.1, "temperature": 5.0}, {"num_layers": 1}],
+    [
+        {},
+        {"tanh_constant": None},
+        {"tanh_constant": 1.1, "temperature": 5.0},
+        {"num_layers": 1},
+        {"name_bias": False},
+    ],
 )
 def test_the_rollout_in_numpy_is_the_same_controller(changes: dict[str, object]) -> None:
     """Against torch's LSTM, on conditional trials with anchors, with learned and new heads."""
@@ -205,6 +212,19 @@ def test_equal_lists_of_choices_share_a_head_and_others_do_not() -> None:
     truths = TABLE.get("truths", CategoricalDistribution([True, 2]))
     assert Block.of(again) == Block.of(OP)
     assert Block.of(numbers) != Block.of(truths)  # 1 == True in Python
+
+
+def test_a_name_has_biases_of_its_own() -> None:
+    again = TABLE.get("other_op", CategoricalDistribution(["a", "b", "c"]))
+    assert again is not None
+    controller = Controller(_shape(), seed=0)
+    before = [_log_prob(controller, [(slot, 0)]) for slot in (OP, again)]
+    assert before[0] == before[1]  # one list, one head
+    with torch.no_grad():
+        controller.own[controller.first_row[Block.own(again).key]] += 0.1
+    after = [_log_prob(controller, [(slot, 0)]) for slot in (OP, again)]
+    assert after[0] == before[0]
+    assert after[1] > before[1] + 0.1
 
 
 @pytest.mark.parametrize("size", [2, 3, 5, 13])

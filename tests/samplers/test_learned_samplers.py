@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import optuna
 import pytest
+import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -111,6 +113,30 @@ def test_two_workers_and_a_newcomer_hold_the_same_policy(make: Make, tmp_path: P
 
 def _bits(trial: optuna.Trial) -> tuple[int, ...]:
     return tuple(trial.suggest_categorical(f"bit_{i}", [0, 1]) for i in range(12))
+
+
+@pytest.mark.parametrize(
+    "surrounding",
+    [
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: torch.device("meta"),
+        lambda: torch.autocast("cpu", torch.bfloat16),
+    ],
+)
+def test_what_the_user_has_set_does_not_disturb_learning(
+    surrounding: Callable[[], AbstractContextManager[object]],
+) -> None:
+    drawn = []
+    for around in (nullcontext, surrounding):
+        study = optuna.create_study(direction="maximize", sampler=ReinforceSampler(seed=0))
+        for _ in range(12):
+            with around():
+                trial = study.ask()
+                value = _ones(trial)
+            study.tell(trial, value)
+        drawn.append([trial.params for trial in study.trials])
+    assert drawn[0] == drawn[1]
 
 
 @pytest.mark.parametrize("make", [ReinforceSampler.nas_rl, PPOSampler.nasnet])
