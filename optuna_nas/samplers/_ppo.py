@@ -14,8 +14,9 @@ Differences from the papers:
        settings.
     2. The ratio of PPO is that of a whole trial. Its denominator is the probability that was
        recorded when the trial was proposed; for trials that others made it is computed.
-    3. The clip range and the number of inner steps are not published for NASNet; ours are those of
-       the PPO paper's continuous control: 0.2 and 10.
+    3. The clip range and the number of inner steps are not published for NASNet; ours in
+       :meth:`PPOSampler.nasnet` are those of the PPO paper's continuous control: 0.2 and 10. By
+       default the range is wider, since the ratio is that of all decisions of a trial together.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class PPOSampler(LearnedSampler):
         name_bias: bool = True,
         batch_size: int = 5,
         inner_steps: int = 5,
-        clip: float = 0.2,
+        clip: float = 0.5,
         learning_rate: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
@@ -169,6 +170,7 @@ class PPOSampler(LearnedSampler):
             "name_bias": False,
             "batch_size": 20,
             "inner_steps": 10,
+            "clip": 0.2,
             "learning_rate": 0.00035,
             "baseline_decay": 0.95,
             "entropy_weight": 1e-5,
