@@ -110,7 +110,7 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         return TPESampler(seed=seed)
 
     def __getstate__(self) -> dict[str, Any]:
-        dropped = {"_lock", "_histories", "_scripts", "_learned"}
+        dropped = {"_lock", "_histories", "_scripts", "_learned", "_start"}
         return {key: value for key, value in self.__dict__.items() if key not in dropped}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -247,7 +247,8 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         if self._needs_single_objective and len(study.directions) > 1:
             raise ValueError(
                 f"{type(self).__name__} searches one objective, but the study has "
-                f"{len(study.directions)}. For several objectives use RandomSearchSampler or "
+                f"{len(study.directions)}. For several objectives use "
+                "RegularizedEvolutionSampler, RandomSearchSampler or "
                 "optuna.samplers.NSGAIISampler."
             )
 
@@ -291,6 +292,8 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         fresh = self._avoid_duplicates and not history.has_other_params
         for attempt in range(MAX_ATTEMPTS):
             script = self._rehearse(study, trial, history, attempt, fresh=fresh)
+            if script.proposal.repeats:
+                seam.set_trial_attribute(study, trial, REPEAT_KEY, True)
             if not script.complete:
                 return script
             if not fresh:
@@ -314,9 +317,11 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         fixed = {**seam.enqueued_params(trial), **trial.params}
         known_beforehand = self._space is not None or history.program is not None
         free = known_beforehand and attempt < self._free_attempts
+        proposal = self._propose(history, draw, fresh=fresh)
+        fresh = fresh and not proposal.repeats
         script = Script(
             draw,
-            proposal=self._propose(history, draw, fresh=fresh),
+            proposal=proposal,
             fixed=fixed,
             cursor=history.trie.cursor() if fresh and not free else None,
             fresh=fresh,
@@ -343,7 +348,11 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         for other in seam.running_trials(study):
             if other.number != trial.number:
                 history.note_claim(other)
-        if not script.fresh or not history.knows(script.decisions, besides=trial.number):
+        if script.proposal.repeats:
+            taken = history.is_running(script.sequence, besides=trial.number)
+        else:
+            taken = script.fresh and history.knows(script.decisions, besides=trial.number)
+        if not taken:
             return True
         history.release(trial.number)
         return False

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from optuna_nas.samplers._policy import Policy
     from optuna_nas.samplers._policy_checkpoints import PolicyCheckpoints
     from optuna_nas.samplers._policy_gradient import Reward
+    from optuna_nas.samplers._rollout import Place
     from optuna_nas.samplers._script import Proposal
 
 __all__ = ["LearnedSampler"]
@@ -123,11 +124,23 @@ class LearnedSampler(ArchitectureSampler):
         self._roles = Roles(roles)
         self._artifact_store = artifact_store
 
+    def _forget(self) -> None:
+        super()._forget()
+        self._start: tuple[tuple[int, int], Place] | None = None
+
     def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
-        from optuna_nas.samplers._rollout import Rollout
+        from optuna_nas.samplers._rollout import Place, Rollout
 
         policy = self._policy(history)
-        return Rollout(policy.controller, self._roles, draw, keep=self._keeps_log_prob)
+        if self._start is None or self._start[0] != (id(policy), policy.version):
+            self._start = (id(policy), policy.version), Place()
+        return Rollout(
+            policy.controller,
+            self._roles,
+            draw,
+            keep=self._keeps_log_prob,
+            start=self._start[1],
+        )
 
     def _policy(self, history: History) -> Policy:
         """The policy as learned from all trials that have finished."""

@@ -87,12 +87,14 @@ class Policy:
         self._maximize = maximize
         self._snapshots: list[Snapshot] = []
         self._consumed: list[Member] = []
+        self.version = 0  # changes whenever the controller does
         self._begin()
 
     def _begin(self) -> None:
         """Back to before the first trial."""
         self.controller = Controller(self.shape, seed=self.seed)
         self.baseline: float | None = None
+        self.version += 1
         self._optimizer = self._new_optimizer()
         self._batch: list[_Episode] = []
         self._outcomes: list[Outcome] = []  # sorted, of all trials
@@ -208,6 +210,7 @@ class Policy:
         old = dict(self.controller.named_parameters())
         if not self.controller.grow(list(sentence.blocks.values())):
             return
+        self.version += 1
         before, self._optimizer = self._optimizer, self._new_optimizer()
         for name, parameter in self.controller.named_parameters():
             if moments := before.state.get(old[name]):
@@ -253,6 +256,7 @@ class Policy:
 
     def _update(self) -> None:
         s = self.settings
+        self.version += 1
         episodes, self._batch = self._batch, []
         rewards = [episode.reward for episode in episodes]
         baseline = rewards[0] if self.baseline is None else self.baseline

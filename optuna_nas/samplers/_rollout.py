@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from optuna_nas.samplers._decisions import Draw, Slot
     from optuna_nas.samplers._roles import Roles
 
-__all__ = ["Rollout"]
+__all__ = ["Place", "Rollout"]
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -36,12 +36,20 @@ class Rollout(Proposal):
         roles: Tells anchors.
         draw: Randomness of the trial.
         keep: Whether the log-probability is recorded with the trial.
+        start: What is known of the policy's steps from here on, shared by rollouts.
     """
 
     def __init__(
-        self, controller: Controller, roles: Roles, draw: Draw, *, keep: bool = False
+        self,
+        controller: Controller,
+        roles: Roles,
+        draw: Draw,
+        *,
+        keep: bool = False,
+        start: Place | None = None,
     ) -> None:
         self.log_prob = 0.0
+        self._place = start or Place()
         self._walker = _Walker(controller)
         self._draw = draw
         self._keep = keep
@@ -64,6 +72,7 @@ class Rollout(Proposal):
         self._go_to(slot)
         self.log_prob += self._log_p[index]
         self._reader.tell(slot, index, self._anchor)
+        self._place = self._place.after(slot, index)
         self._at = None
 
     def attributes(self) -> Mapping[str, Any]:
@@ -75,15 +84,49 @@ class Rollout(Proposal):
             return
         self._at = slot.name
         self._anchor = self._reader.ask(slot)
-        walker = self._walker
-        if self._reader.step == len(walker.hidden):
+        if self._reader.step == len(self._walker.hidden):
+            self._step()
+        log_p = self._place.log_p.get(slot)
+        if log_p is None:
+            log_p = self._place.log_p[slot] = self._compute(slot)
+        self._log_p = log_p
+
+    def _step(self) -> None:
+        if self._place.state is None:
             blocks = self._reader.blocks
-            walker.step([(blocks[key], index) for key, index in self._reader.sentence.inputs[-1]])
+            inputs = self._reader.sentence.inputs[-1]
+            self._place.state = self._walker.step([(blocks[key], index) for key, index in inputs])
+        self._walker.go_on(self._place.state)
+
+    def _compute(self, slot: Slot) -> list[float]:
         if self._anchor is None:
-            self._log_p = walker.choice(Block.of(slot), Block.own(slot)).tolist()
-        else:
-            logit = walker.anchor(self._reader.source(self._anchor), Block.own(slot))
-            self._log_p = [-math.log1p(math.exp(logit)), -math.log1p(math.exp(-logit))]
+            log_p: list[float] = self._walker.choice(Block.of(slot), Block.own(slot)).tolist()
+            return log_p
+        logit = self._walker.anchor(self._reader.source(self._anchor), Block.own(slot))
+        return [-math.log1p(math.exp(logit)), -math.log1p(math.exp(-logit))]
+
+
+State = list[tuple[Array, Array]]  # hidden and cell state of every LSTM layer
+
+
+class Place:
+    """A node of the tree of decisions, with what the policy computes there.
+
+    A policy that has made up its mind walks the same way again and again, in search of something
+    unseen. It must be dropped whenever the policy changes.
+    """
+
+    def __init__(self) -> None:
+        self.state: State | None = None
+        self.log_p: dict[Slot, list[float]] = {}
+        self._following: dict[tuple[Slot, int], Place] = {}
+
+    def after(self, slot: Slot, index: int) -> Place:
+        """The place that a decision leads to."""
+        place = self._following.get((slot, index))
+        if place is None:
+            place = self._following[slot, index] = Place()
+        return place
 
 
 class _Walker:
@@ -101,26 +144,30 @@ class _Walker:
         }
         size = controller.shape.hidden_size
         dtype = self._weights["bias"].dtype
-        self._memory = [
-            (np.zeros(size, dtype), np.zeros(size, dtype))
-            for _ in range(controller.shape.num_layers)
-        ]
+        zeros = np.zeros(size, dtype)
+        self._memory: State = [(zeros, zeros)] * controller.shape.num_layers
 
-    def step(self, inputs: Sequence[tuple[Block, int]]) -> None:
-        """Read the sum of some embeddings."""
+    def go_on(self, memory: State) -> None:
+        """Take the state that the next step leads to."""
+        self._memory = memory
+        self.hidden.append(memory[-1][0])
+
+    def step(self, inputs: Sequence[tuple[Block, int]]) -> State:
+        """The state after reading the sum of some embeddings."""
         state: Array = sum(
             (self._rows(block)[0][index] for block, index in inputs[1:]),
             self._rows(inputs[0][0])[0][inputs[0][1]],
         )
         w = self._weights
+        memory: State = []
         for k, (hidden, cell) in enumerate(self._memory):
             gates = w[f"lstm.weight_ih_l{k}"] @ state + w[f"lstm.bias_ih_l{k}"]
             gates += w[f"lstm.weight_hh_l{k}"] @ hidden + w[f"lstm.bias_hh_l{k}"]
             into, forget, new, out = gates.reshape(4, -1)  # the order of torch.nn.LSTM
             cell = _sigmoid(forget) * cell + _sigmoid(into) * np.tanh(new)
             state = _sigmoid(out) * np.tanh(cell)
-            self._memory[k] = (state, cell)
-        self.hidden.append(state)
+            memory.append((state, cell))
+        return memory
 
     def choice(self, block: Block, own: Block) -> Array:
         """Log-probabilities of the choices of a name at the present step."""

@@ -6,6 +6,7 @@ The step that stands for layer 3 is the last one whose decision begins with ``la
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -33,19 +34,21 @@ class Block:
     size: int
     of_name: bool = False
 
-    @classmethod
-    def of(cls, slot: Slot) -> Block:
+    @staticmethod
+    @functools.lru_cache(maxsize=4096)
+    def of(slot: Slot) -> Block:
         """The block that all decisions with the choices of ``slot`` share."""
         dist = slot.distribution
         if isinstance(dist, CategoricalDistribution):
             kinds = tuple(type(choice).__name__ for choice in dist.choices)
-            return cls(("choices", dist.choices, kinds), slot.size)
-        return cls(("integers", dist.low, dist.high, dist.step), slot.size)
+            return Block(("choices", dist.choices, kinds), slot.size)
+        return Block(("integers", dist.low, dist.high, dist.step), slot.size)
 
-    @classmethod
-    def own(cls, slot: Slot) -> Block:
+    @staticmethod
+    @functools.lru_cache(maxsize=4096)
+    def own(slot: Slot) -> Block:
         """What belongs to the name of ``slot`` alone."""
-        return cls(("own", slot.name, cls.of(slot).key), slot.size, of_name=True)
+        return Block(("own", slot.name, Block.of(slot).key), slot.size, of_name=True)
 
 
 START = Block("start", 1)
