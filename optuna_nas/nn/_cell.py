@@ -24,7 +24,8 @@ Differences from the papers:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
@@ -34,6 +35,7 @@ from optuna_nas.nn._factorized import FactorizedReduction
 from optuna_nas.nn._genotype import Cell, Edge, Node
 from optuna_nas.nn._operations import IDENTITIES, make_op
 from optuna_nas.nn._ops import ReLUConvBN
+from optuna_nas.nn._own_op import OpFactory, make_own_op
 
 __all__ = ["CellModule", "CellShape", "CellStyle"]
 
@@ -54,6 +56,7 @@ class CellStyle:
             brought to ``C`` channels (ENAS's calibration).
         pad_reduction: The factorised reduction pads, see :class:`FactorizedReduction`.
         drop_strided_identity: Drop path takes an identity of stride 2, too (DARTS).
+        own_ops: Factories of a user's operations, by name; all other names are ours.
     """
 
     ops: str
@@ -62,6 +65,14 @@ class CellStyle:
     project_twice: bool = False
     pad_reduction: bool = True
     drop_strided_identity: bool = False
+    own_ops: Mapping[str, OpFactory] = field(default_factory=dict)
+
+    def make(self, name: str, channels: int, *, stride: int, in_channels: int) -> nn.Module:
+        """Make an operation of ours or of the user's: ``(B, C, H, W) -> (B, D, ...)``."""
+        if name in self.own_ops:
+            factory = self.own_ops[name]
+            return make_own_op(name, factory, channels, stride=stride, in_channels=in_channels)
+        return make_op(name, channels, stride=stride, in_channels=in_channels, family=self.ops)
 
 
 @dataclass(frozen=True)
@@ -158,12 +169,8 @@ class _NodeModule(nn.Module):
         self.drops = nn.ModuleList()
         for edge in node.edges:
             stride = shape.stride if edge.input < NUM_INPUTS else 1
-            op = make_op(
-                edge.op,
-                shape.channels,
-                stride=stride,
-                in_channels=channels[edge.input],
-                family=style.ops,
+            op = style.make(
+                edge.op, shape.channels, stride=stride, in_channels=channels[edge.input]
             )
             self.edges.append(op)
             keep = _is_exempt(edge.op, op, style)

@@ -22,6 +22,7 @@ Differences from the releases:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -33,6 +34,7 @@ from optuna_nas.nn._errors import ImageTooSmallError, OddSizeError, check_positi
 from optuna_nas.nn._factorized import FactorizedReduction
 from optuna_nas.nn._genotype import Cell
 from optuna_nas.nn._head import AuxiliaryHead, ClassifierHead
+from optuna_nas.nn._own_op import OpFactory, our_modules
 
 __all__ = ["CellNetwork", "cell_network"]
 
@@ -146,6 +148,7 @@ def cell_network(
     drop_path: float = 0.0,
     dropout: float = 0.0,
     ops: str | None = None,
+    own_ops: Mapping[str, OpFactory] | None = None,
 ) -> CellNetwork:
     """Build a network of cells: ``(B, I, H, W) -> (B, num_classes)``.
 
@@ -170,16 +173,22 @@ def cell_network(
             by :func:`set_drop_path`.
         dropout: Probability of dropping a feature before the classifier.
         ops: Whose definitions of the operations, see :func:`make_op`; by default the assembly's.
+        own_ops: Operations of your own by name, each a ``factory(channels, stride)`` that makes a
+            module ``(B, channels, H, W) -> (B, channels, H/stride, W/stride)``, rounded up. Where
+            its input has other channels, a 1x1 convolution stands before it. A batch norm in it
+            keeps its epsilon.
 
     Raises:
-        ValueError: If a name is unknown, a number out of range, or ``stem`` not one of the
-            assembly's; in ``forward``, :class:`ImageTooSmallError` or :class:`OddSizeError`.
+        ValueError: If a name is unknown, a number out of range, ``stem`` not one of the
+            assembly's, or an operation of your own cannot be made; in ``forward``, if its output
+            has another shape, and :class:`ImageTooSmallError` or :class:`OddSizeError`.
+        TypeError: If an operation of your own is no module.
     """
     check_positive(num_classes=num_classes, in_channels=in_channels, cells=cells)
     rules, before = _choose(assembly, stem)
     _check_numbers(channels, before, drop_path=drop_path, dropout=dropout)
-    if ops is not None:
-        rules = replace(rules, style=replace(rules.style, ops=ops))
+    family = rules.style.ops if ops is None else ops
+    rules = replace(rules, style=replace(rules.style, ops=family, own_ops=own_ops or {}))
     network = CellNetwork(
         normal,
         normal if reduce is None else reduce,
@@ -193,7 +202,7 @@ def cell_network(
         drop_path=drop_path,
         dropout=dropout,
     )
-    for module in network.modules():
+    for module in our_modules(network):
         if isinstance(module, nn.BatchNorm2d):
             module.eps = before.eps
     return network

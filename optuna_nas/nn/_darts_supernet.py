@@ -21,7 +21,7 @@ from torch import nn
 
 from optuna_nas.nn._assembly import ASSEMBLIES, Place
 from optuna_nas.nn._errors import ImageTooSmallError, OddSizeError, check_positive
-from optuna_nas.nn._factorized import FactorizedReduction
+from optuna_nas.nn._factorized import FactorizedReduction, check_width
 from optuna_nas.nn._head import ClassifierHead
 from optuna_nas.nn._mixed import MixedOp, Selection, add_up
 from optuna_nas.nn._operations import make_op
@@ -30,7 +30,6 @@ from optuna_nas.nn._ops import ReLUConvBN
 __all__ = ["DARTSMixedCell", "DARTSSupernet"]
 
 NUM_INPUTS = 2
-SMALLEST_WIDTH = 2  # a factorised reduction has two halves
 
 
 class DARTSMixedCell(nn.Module):
@@ -127,10 +126,7 @@ class DARTSSupernet(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(num_classes=num_classes, in_channels=in_channels, cells=cells)
-        if channels < SMALLEST_WIDTH:
-            raise ValueError(
-                f"`channels` must be at least {SMALLEST_WIDTH}, but got channels={channels}."
-            )
+        check_width(channels)
         rules = ASSEMBLIES["darts"]
         before = rules.stems["cifar"]
         places = rules.plan(cells, channels, before)

@@ -25,7 +25,7 @@ from optuna_nas.nn._head import ClassifierHead
 from optuna_nas.nn._ops import ConvNormAct, ReLUConvBN, ReLUSepConvBN
 from optuna_nas.nn._same import pool2d
 
-__all__ = ["ENASMacroNetwork", "macro_reductions"]
+__all__ = ["ENASMacroNetwork", "macro_op_parts", "macro_reductions"]
 
 
 class ENASMacroNetwork(nn.Module):
@@ -101,10 +101,15 @@ def macro_reductions(num_layers: int) -> tuple[int, ...]:
     return (third, 2 * third) if third else ()
 
 
+def macro_op_parts(op: str) -> tuple[str, int]:
+    """Return the kind (conv, sep_conv, avg_pool or max_pool) and the side of the kernel."""
+    kind, _, size = op.rpartition("_")  # 3x3 or 5x5
+    return kind, int(size[0])
+
+
 def _make_op(op: str, channels: int) -> nn.Sequential:
     first = ReLUConvBN(channels, channels, 1)
-    kind, _, size = op.rpartition("_")  # conv, sep_conv, avg_pool or max_pool; 3x3 or 5x5
-    kernel = int(size[0])
+    kind, kernel = macro_op_parts(op)
     if kind == "conv":
         return nn.Sequential(first, ReLUConvBN(channels, channels, kernel))
     if kind == "sep_conv":

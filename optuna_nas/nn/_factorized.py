@@ -19,7 +19,9 @@ from torch import nn
 
 from optuna_nas.nn._same import conv2d
 
-__all__ = ["FactorizedReduction"]
+__all__ = ["FactorizedReduction", "check_width"]
+
+SMALLEST_WIDTH = 2  # one channel for each path
 
 
 class FactorizedReduction(nn.Module):
@@ -49,7 +51,7 @@ class FactorizedReduction(nn.Module):
         padded: bool = True,
     ) -> None:
         super().__init__()
-        if out_channels < 2:
+        if out_channels < SMALLEST_WIDTH:
             raise ValueError(
                 "`out_channels` of a factorised reduction must be at least 2, one for each path, "
                 f"but got out_channels={out_channels}. Give the network more channels."
@@ -73,3 +75,15 @@ class FactorizedReduction(nn.Module):
         shifted = F.pad(x, (-1, 1, -1, 1)) if self.padded else x[:, :, 1:, 1:]
         out: torch.Tensor = self.norm(torch.cat([self.conv1(x), self.conv2(shifted)], dim=1))
         return out
+
+
+def check_width(channels: int) -> None:
+    """Refuse a network with too few ``channels`` for its factorised reductions.
+
+    Raises:
+        ValueError: If so.
+    """
+    if channels < SMALLEST_WIDTH:
+        raise ValueError(
+            f"`channels` must be at least {SMALLEST_WIDTH}, but got channels={channels}."
+        )

@@ -92,8 +92,13 @@ class Cell:
     @property
     def loose_ends(self) -> tuple[int, ...]:
         """The computed states that no node reads."""
+        return tuple(state for state in self.unread if state >= 2)
+
+    @property
+    def unread(self) -> tuple[int, ...]:
+        """The states that no node reads, the cell's inputs among them."""
         read = {edge.input for node in self.nodes for edge in node.edges}
-        return tuple(s for s in range(2, len(self.nodes) + 2) if s not in read)
+        return tuple(state for state in range(len(self.nodes) + 2) if state not in read)
 
     def renumbered(self, previous: int) -> Cell:
         """The same cell with the other numbering of its inputs, where ``previous`` differs."""

@@ -66,6 +66,11 @@ class LazyOp(nn.Module):
             _set_parameter(op, path, kept)
         self.op = op
 
+    def __repr__(self) -> str:
+        if self.in_channels is None:  # what is within has a number of channels to stand in
+            return f"{type(self).__name__}({self.extra_repr()})"
+        return super().__repr__()
+
     def extra_repr(self) -> str:
         return f"{self.name}, in_channels={self.in_channels or 'of the first input'}"
 

@@ -4,6 +4,7 @@ from optuna_nas.spaces import published
 from optuna_nas.spaces._amoebanet import AmoebaNetSpace
 from optuna_nas.spaces._architecture import ARCHITECTURE_KEY, Architecture
 from optuna_nas.spaces._catalogue import SPACES, space_from_settings
+from optuna_nas.spaces._cell_space import CellSpace
 from optuna_nas.spaces._choice import choice
 from optuna_nas.spaces._darts import DARTSSpace
 from optuna_nas.spaces._enas_macro import ENASMacroSpace
@@ -24,6 +25,7 @@ __all__ = [
     "SPACES",
     "AmoebaNetSpace",
     "Architecture",
+    "CellSpace",
     "DARTSSpace",
     "ENASMacroSpace",
     "ENASMicroSpace",

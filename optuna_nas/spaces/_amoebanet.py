@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optuna_nas.spaces._blocks import ConcatSpace
+from optuna_nas.spaces._blocks import ConcatSpace, stack_sizes
 from optuna_nas.spaces._cells import CellPair
 
 if TYPE_CHECKING:
@@ -47,8 +47,9 @@ class AmoebaNetSpace(ConcatSpace):
     Args:
         num_blocks: Blocks per cell.
         ops: The operations to choose from.
-        concat: ``"loose_ends"`` (the states that no block reads), or fixed lists:
-            ``{"normal": (1, 3, 4, 6), "reduce": (2, 3, 4, 5, 6)}`` is that of AmoebaNet-A.
+        concat: ``"loose_ends"`` (the states that no block reads), ``"all"`` (of all blocks), or
+            fixed lists: those of AmoebaNet-A are
+            ``{"normal": (1, 3, 4, 6), "reduce": (2, 3, 4, 5, 6)}``.
         prefix: See :class:`SearchSpace`.
 
     Raises:
@@ -64,21 +65,12 @@ class AmoebaNetSpace(ConcatSpace):
 
     name: ClassVar[str] = "amoebanet"
     title: ClassVar[str] = "AmoebaNet cells"
+    family: ClassVar[str] = "amoebanet"
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 3, "channels": 24})
-    sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {
-            "cells": 6,
-            "channels": 36,
-            "stem": "cifar",
-            "assembly": "nasnet",
-            "auxiliary": False,
-            "drop_path": 0.0,
-            "dropout": 0.0,
-        }
-    )
+    sizes: ClassVar[Mapping[str, Any]] = stack_sizes(cells=6, channels=36)
 
     ops: tuple[str, ...] = OPS
 
     def _build(self, genotype: CellPair, **arguments: Any) -> nn.Module:
         nasnet = arguments.get("assembly", self.sizes["assembly"]) == "nasnet"
-        return super()._build(genotype, ops="amoebanet" if nasnet else None, **arguments)
+        return super()._build(genotype, ops=self.family if nasnet else None, **arguments)

@@ -5,37 +5,57 @@ A block reads two earlier states, applies an operation to each and combines the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas.spaces._block_text import format_blocks, read_blocks
-from optuna_nas.spaces._cells import NUM_INPUTS, CellNetworkSpace, CellPair, check_ops
+from optuna_nas.spaces._cells import (
+    NUM_INPUTS,
+    CellNetworkSpace,
+    CellPair,
+    check_ops,
+    computed_states,
+)
 from optuna_nas.spaces._decisions import DecisionTrial
 from optuna_nas.spaces._genotype_text import GenotypeText
+from optuna_nas.spaces._relaxation import Choices, open_choices
 from optuna_nas.spaces._text import text_error
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from optuna_nas.nn._genotype import Node
 
-__all__ = ["LOOSE_ENDS", "BlockSpace", "Concat", "ConcatSpace"]
+__all__ = [
+    "ALL",
+    "LOOSE_ENDS",
+    "REFUSED_OPS",
+    "BlockSpace",
+    "Concat",
+    "ConcatSpace",
+    "stack_sizes",
+]
 
 LOOSE_ENDS = "loose_ends"
+ALL = "all"
 MAX_BLOCKS = 20
+REFUSED_OPS = ("none", "skip_connect")
 
-# The states of the normal and of the reduction cell.
-Concat = tuple[tuple[int, ...], tuple[int, ...]]
+# The states of each cell, such as those of the normal and of the reduction cell.
+Concat = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BlockSpace(CellNetworkSpace):
-    """Cells of ``num_blocks`` blocks over ``ops``; the base of four published spaces.
+    """Cells of ``num_blocks`` blocks over ``ops``; four published spaces and one of one's own.
 
     Subclasses set the defaults and may offer several ``combiners``.
 
     Args:
         num_blocks: Blocks per cell, the paper's B.
-        ops: The operations to choose from. Their order is part of a study's identity.
+        ops: Names of the operations to choose from. Their order is part of a study's identity.
         prefix: See :class:`SearchSpace`.
 
     Raises:
@@ -43,10 +63,12 @@ class BlockSpace(CellNetworkSpace):
     """
 
     combiners: ClassVar[tuple[str, ...]] = ("add",)
+    family: ClassVar[str] = "nasnet"  # of the operations in the supernet
+    inputs_are_ends: ClassVar[bool] = False
     _growing: ClassVar[bool] = False
 
     num_blocks: int | tuple[int, int] = 5
-    ops: tuple[str, ...]
+    ops: Collection[str]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,11 +80,18 @@ class BlockSpace(CellNetworkSpace):
                 f"`num_blocks` must be {kind} [1, {MAX_BLOCKS}], but got "
                 f"num_blocks={self.num_blocks!r}."
             )
+        self._check_ops()
+
+    def _check_ops(self) -> None:
         check_ops(
             self.ops,
-            refused=("none", "skip_connect"),
+            refused=REFUSED_OPS,
             way_out='What passes its input on is called "identity" here.',
         )
+
+    @property
+    def _op_names(self) -> tuple[str, ...]:
+        return tuple(self.ops)
 
     @property
     def _sizes(self) -> tuple[int, int]:
@@ -83,8 +112,8 @@ class BlockSpace(CellNetworkSpace):
         ask, name, states = trial.suggest_categorical, f"{scope}_{state}", range(state)
         input_a = ask(f"{name}_input_a", states)
         input_b = ask(f"{name}_input_b", states)
-        op_a = ask(f"{name}_op_a", self.ops)
-        op_b = ask(f"{name}_op_b", self.ops)
+        op_a = ask(f"{name}_op_a", self._op_names)
+        op_b = ask(f"{name}_op_b", self._op_names)
         combine = self.combiners[0]
         if len(self.combiners) > 1:
             combine = ask(f"{name}_combine", self.combiners)
@@ -98,8 +127,63 @@ class BlockSpace(CellNetworkSpace):
     def _output(self, scope: str, nodes: tuple[Node, ...]) -> tuple[int, ...]:
         from optuna_nas.nn._genotype import Cell
 
-        computed = tuple(range(NUM_INPUTS, NUM_INPUTS + len(nodes)))
-        return Cell(nodes, computed, self.previous).loose_ends
+        concatenated = self._concatenated(scope, len(nodes))
+        if concatenated is not None:
+            return concatenated
+        cell = Cell(nodes, computed_states(len(nodes)), self.previous)
+        return cell.unread if self.inputs_are_ends else cell.loose_ends
+
+    def _concatenated(self, scope: str, size: int) -> tuple[int, ...] | None:
+        """Return the states that go to the output whatever reads them; None: the loose ends."""
+        return None
+
+    def _relax(
+        self,
+        fixed: Mapping[str, Any],
+        *,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        cells: int = 6,
+        channels: int = 20,
+        auxiliary: bool = False,
+        dropout: float = 0.1,
+        track_running_stats: bool = False,
+    ) -> tuple[nn.Module, Choices]:
+        """The network of ENAS: weights for each block, input and operation; ``cells`` + 2 cells.
+
+        There is an alpha for each decision. ENAS samples children and has no alphas; a mixture
+        computes every pair of an input and an operation: use it to select, not to train.
+        """
+        from optuna_nas.nn._block_supernet import BlockRules, BlockSupernet
+
+        choices = open_choices(self, fixed)
+        size = self._sizes[0]
+        rules = BlockRules(
+            size,
+            choices,
+            self.scopes,
+            self.previous,
+            outputs={scope: self._concatenated(scope, size) for scope in self.scopes},
+            inputs_are_ends=self.inputs_are_ends,
+            make_op=self._candidate,
+        )
+        network = BlockSupernet(
+            rules,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            cells=cells,
+            channels=channels,
+            auxiliary=auxiliary,
+            dropout=dropout,
+            track_running_stats=track_running_stats,
+        )
+        return network, choices
+
+    def _candidate(self, op: str, channels: int) -> nn.Module:
+        """Make an operation of the supernet: ``(B, C, H, W) -> (B, C, H, W)``."""
+        from optuna_nas.nn import make_op
+
+        return make_op(op, channels, in_channels=channels, family=self.family)
 
     def _format(self, genotype: CellPair) -> str:
         return format_blocks(self._by_scope(genotype))
@@ -107,7 +191,7 @@ class BlockSpace(CellNetworkSpace):
     def _encode(self, text: str) -> dict[str, Any]:
         nodes: dict[str, tuple[Node, ...]] = {}
         for scope, cell in read_blocks(
-            text, self.scopes, sizes=self._sizes, ops=self.ops, combiners=self.combiners
+            text, self.scopes, sizes=self._sizes, ops=self._op_names, combiners=self.combiners
         ).items():
             nodes[scope] = cell.nodes
             if cell.concat is not None:
@@ -135,6 +219,21 @@ class BlockSpace(CellNetworkSpace):
         return "Leave the list out, or use the space that the text was made for."
 
 
+def stack_sizes(cells: int, channels: int) -> Mapping[str, Any]:
+    """Return the build arguments of a network of stacks, with a paper's final size."""
+    return MappingProxyType(
+        {
+            "cells": cells,
+            "channels": channels,
+            "stem": "cifar",
+            "assembly": "nasnet",
+            "auxiliary": False,
+            "drop_path": 0.0,
+            "dropout": 0.0,
+        }
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class ConcatSpace(BlockSpace):
     """A block space whose list of concatenated states is a setting (NASNet and AmoebaNet).
@@ -143,8 +242,9 @@ class ConcatSpace(BlockSpace):
     older input, so 0 and 1 are exchanged, and ``skip_connect`` and ``conv_7x1_1x7`` renamed.
 
     Args:
-        concat: ``"loose_ends"`` (the states that no block reads), or the same list for all
-            architectures: ``{"normal": (...), "reduce": (...)}``, kept as a pair of tuples.
+        concat: ``"loose_ends"`` (the states that no block reads), ``"all"`` (the states of all
+            blocks), or the same list for all architectures: ``{"normal": (...), "reduce":
+            (...)}``, kept as a pair of tuples.
     """
 
     previous: ClassVar[int] = 0
@@ -153,22 +253,25 @@ class ConcatSpace(BlockSpace):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "concat", _as_concat(self.concat, self._sizes[1] + NUM_INPUTS))
+        concat = _as_concat(self.concat, self.scopes, self._sizes[1] + NUM_INPUTS)
+        object.__setattr__(self, "concat", concat)
 
-    def _output(self, scope: str, nodes: tuple[Node, ...]) -> tuple[int, ...]:
+    def _concatenated(self, scope: str, size: int) -> tuple[int, ...] | None:
         if isinstance(self.concat, tuple):
             return self.concat[self.scopes.index(scope)]
-        return super()._output(scope, nodes)
+        return computed_states(size) if self.concat == ALL else None
 
     def _encode(self, text: str) -> dict[str, Any]:
-        if not GenotypeText.is_one(text):
+        if len(self.scopes) == 1 or not GenotypeText.is_one(text):
             return super()._encode(text)
         from optuna_nas.nn._genotype import Cell
 
         genotype = GenotypeText(text)
         nodes: dict[str, Sequence[Node]] = {}
         for scope in self.scopes:
-            pairs = genotype.nodes(scope, self.ops, num_nodes=self._sizes[0], rename=_RENAMED)
+            pairs = genotype.nodes(
+                scope, self._op_names, num_nodes=self._sizes[0], rename=_RENAMED
+            )
             concat, at = genotype.concat(scope, len(pairs))
             cell = Cell(tuple(pairs), concat, previous=1).renumbered(self.previous)
             self._check_concat(text, scope, cell.nodes, cell.output, at)
@@ -179,32 +282,35 @@ class ConcatSpace(BlockSpace):
     def _way_out_of_concat(self) -> str:
         return (
             f"Leave the list out, or use {type(self).__name__}(concat="
-            '{"normal": (...), "reduce": (...)}) with the lists of the text.'
+            f"{_written(self.scopes)}) with the lists of the text."
         )
 
 
 _RENAMED = {"skip_connect": "identity", "conv_7x1_1x7": "conv_1x7_7x1"}
 
 
-def _as_concat(concat: Any, num_states: int) -> str | Concat:
+def _as_concat(concat: Any, scopes: Sequence[str], num_states: int) -> str | Concat:
     """Return the setting as it is kept: states in ascending order, no mapping."""
-    if concat == LOOSE_ENDS:
-        return LOOSE_ENDS
+    if concat in (LOOSE_ENDS, ALL):
+        return str(concat)
     lists = concat
     if isinstance(concat, Mapping):
-        lists = [concat[key] for key in ("normal", "reduce") if key in concat]
+        lists = [concat[key] for key in scopes if key in concat]
         lists = lists if len(concat) == len(lists) else None
     if (
         not isinstance(lists, Sequence)
-        or len(lists) != 2
+        or len(lists) != len(scopes)
         or not all(_are_states(states, num_states) for states in lists)
     ):
         raise ValueError(
-            f'`concat` must be "{LOOSE_ENDS}" or {{"normal": (...), "reduce": (...)}} with '
+            f'`concat` must be "{LOOSE_ENDS}", "{ALL}" or {_written(scopes)} with '
             f"different states in [0, {num_states - 1}] in each, but got concat={concat!r}."
         )
-    normal, reduce = (tuple(sorted(states)) for states in lists)
-    return normal, reduce
+    return tuple(tuple(sorted(states)) for states in lists)
+
+
+def _written(scopes: Sequence[str]) -> str:
+    return "{" + ", ".join(f'"{scope}": (...)' for scope in scopes) + "}"
 
 
 def _are_states(states: object, num_states: int) -> bool:

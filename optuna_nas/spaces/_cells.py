@@ -28,9 +28,21 @@ if TYPE_CHECKING:
     from optuna_nas.drawing import Graph
     from optuna_nas.nn._genotype import Cell, Node
 
-__all__ = ["CellNetworkSpace", "CellPair", "cell_form", "check_ops"]
+__all__ = [
+    "KNOWN_OPS",
+    "SCOPES",
+    "SHARED_SCOPE",
+    "CellNetworkSpace",
+    "CellPair",
+    "cell_form",
+    "check_ops",
+    "computed_states",
+    "names_cell_decision",
+]
 
 NUM_INPUTS = 2
+SCOPES = ("normal", "reduce")
+SHARED_SCOPE = ("cell",)  # one cell, used at stride 1 and at stride 2
 
 # Every operation that a cell can hold, as `nn.cell_network` calls them.
 KNOWN_OPS = (
@@ -69,22 +81,25 @@ class CellPair(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CellNetworkSpace(SearchSpace):
-    """The base of NASNet, AmoebaNet, PNAS, ENAS micro and DARTS.
+    """The base of NASNet, AmoebaNet, PNAS, ENAS micro, DARTS and of cells of a user's operations.
 
-    Subclasses give the class constants ``scopes`` (the first part of the decisions' names),
-    ``previous`` (which of the states 0 and 1 is the previous cell's output, k-1), ``sizes`` (names
-    and defaults of the build arguments besides ``num_classes`` and ``in_channels``) and
-    ``builder`` (what ``cell_network`` is given always), and write ``_decide_node``,
-    ``_encode_node`` and ``_output``, and the notation.
+    Subclasses give the class constants ``previous`` (which of the states 0 and 1 is the previous
+    cell's output, k-1), ``sizes`` (names and defaults of the build arguments besides
+    ``num_classes`` and ``in_channels``) and ``builder`` (what ``cell_network`` is given always),
+    and write ``_decide_node``, ``_encode_node`` and ``_output``, and the notation.
     """
 
-    scopes: ClassVar[tuple[str, ...]] = ("normal", "reduce")
     previous: ClassVar[int]
     title: ClassVar[str]
     sizes: ClassVar[Mapping[str, Any]]
     builder: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     # What a subclass writes
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The cells, by the first part of their decisions' names."""
+        return SCOPES
 
     @abstractmethod
     def _decide_size(self, trial: DecisionTrial) -> int:
@@ -131,8 +146,7 @@ class CellNetworkSpace(SearchSpace):
         return [cell_form(cell) for cell in self._by_scope(genotype).values()]
 
     def _owns(self, name: str) -> bool:
-        parts = r"input_[ab]|op_[ab]|combine|inputs"
-        return re.fullmatch(rf"({'|'.join(self.scopes)})_\d+_({parts})", name) is not None
+        return names_cell_decision(name, self.scopes)
 
     def _graph(self, genotype: CellPair) -> Graph:
         from optuna_nas.spaces._cell_graph import cell_graph
@@ -172,6 +186,17 @@ def check_ops(ops: object, refused: Iterable[str] = (), way_out: str = "") -> No
     unknown = [op for op in ops if op not in allowed]
     if unknown:
         raise ValueError(f"`ops` must be among {allowed}, but got {unknown}. {way_out}".rstrip())
+
+
+def names_cell_decision(name: str, scopes: Iterable[str]) -> bool:
+    """Tell whether cells of these scopes may have a decision of this name."""
+    parts = r"input_[ab]|op_[ab]|combine|inputs"
+    return re.fullmatch(rf"({'|'.join(scopes)})_\d+_({parts})", name) is not None
+
+
+def computed_states(num_nodes: int) -> tuple[int, ...]:
+    """Return the states that so many nodes compute."""
+    return tuple(range(NUM_INPUTS, NUM_INPUTS + num_nodes))
 
 
 def cell_form(cell: Cell) -> Form:

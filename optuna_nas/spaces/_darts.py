@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optuna_nas.spaces._cells import NUM_INPUTS, CellNetworkSpace, CellPair, check_ops
+from optuna_nas.spaces._cells import (
+    NUM_INPUTS,
+    CellNetworkSpace,
+    CellPair,
+    check_ops,
+    computed_states,
+)
 from optuna_nas.spaces._decisions import DecisionTrial
 from optuna_nas.spaces._genotype_text import GenotypeText, format_genotype
 from optuna_nas.spaces._relaxation import Choices
@@ -127,7 +133,7 @@ class DARTSSpace(CellNetworkSpace):
         return {"inputs": f"{a.input},{b.input}", "op_a": a.op, "op_b": b.op}
 
     def _output(self, scope: str, nodes: tuple[Node, ...]) -> tuple[int, ...]:
-        return tuple(range(NUM_INPUTS, NUM_INPUTS + len(nodes)))
+        return computed_states(len(nodes))
 
     def _relax(
         self,

@@ -12,6 +12,7 @@ Differences from the paper:
        has 30,947,424. The paper prints 38.0 million, which neither gives.
     2. Networks are built by the release's rules for found networks: skips are concatenated (in
        the search with shared weights they are added) and channels double at each reduction.
+       ``supernet()`` is the network of that search; separable convolutions are such in it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from optuna_nas.spaces._decisions import DecisionTrial
 from optuna_nas.spaces._depths import depth_range
+from optuna_nas.spaces._relaxation import Choices, open_choices
 from optuna_nas.spaces._space import SearchSpace
 from optuna_nas.spaces._text import Scanner
 
@@ -131,11 +133,52 @@ class ENASMacroSpace(SearchSpace):
             dropout=dropout,
         )
 
+    def _relax(
+        self,
+        fixed: Mapping[str, Any],
+        *,
+        num_classes: int = 10,
+        in_channels: int = 3,
+        channels: int = 36,
+        dropout: float = 0.1,
+        track_running_stats: bool = False,
+    ) -> tuple[nn.Module, Choices]:
+        """Weights for each layer and operation, skips that are added; an alpha for each decision.
+
+        The paper samples children and has no alphas: use a mixture to select, not to train.
+        """
+        from optuna_nas.nn._enas_macro_supernet import ENASMacroSupernet
+
+        choices = open_choices(self, fixed)
+        layers = [
+            (
+                f"layer_{i:02d}_op",
+                {f"layer_{i:02d}_from_{j:02d}": self._joined(j) for j in range(1, i)},
+            )
+            for i in range(1, depth_range(self.num_layers)[0] + 1)
+        ]
+        network = ENASMacroSupernet(
+            layers,
+            choices,
+            num_classes=num_classes,
+            in_channels=in_channels,
+            channels=channels,
+            dropout=dropout,
+            track_running_stats=track_running_stats,
+        )
+        return network, choices
+
+    def _joined(self, j: int) -> int:
+        """Return the state that the bit for layer ``j`` joins; state 0 is the stem's output."""
+        return j - 1 if self.rules == "release" else j
+
     def _effective(self, genotype: tuple[Layer, ...]) -> list[tuple[str, list[int]]]:
         """Return operation and joined states of each layer; state 0 is the stem's output."""
-        if self.rules == "release":
-            return [(op.removeprefix("sep_"), [j - 1 for j in skips]) for op, skips in genotype]
-        return [(op, list(skips)) for op, skips in genotype]
+        release = self.rules == "release"
+        return [
+            (op.removeprefix("sep_") if release else op, [self._joined(j) for j in skips])
+            for op, skips in genotype
+        ]
 
     def _canonical(self, genotype: tuple[Layer, ...]) -> list[tuple[str, list[int]]]:
         """Every layer is read by the next, so nothing can be renumbered or left out."""

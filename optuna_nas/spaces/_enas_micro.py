@@ -6,7 +6,9 @@ References:
 
 Differences from the paper:
     1. Numbers follow the released code: state 0 is the older input.
-    2. ``num_architectures`` counts decisions, as in every space: (720 * 5^5)^2 for each cell. The
+    2. The paper concatenates the nodes that no node reads. The released code counts the cell's two
+       inputs among them, in the shared and in the final network, and so do we.
+    3. ``num_architectures`` counts decisions, as in every space: (720 * 5^5)^2 for each cell. The
        paper's 1.3e11 for both cells is its formula (5 * 5!)^4, which takes operations once per
        cell instead of once per node, and one state less to choose from.
 """
@@ -21,12 +23,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from optuna_nas.spaces._blocks import BlockSpace
 from optuna_nas.spaces._cells import NUM_INPUTS, CellPair
-from optuna_nas.spaces._relaxation import Choices, open_choices
 from optuna_nas.spaces._text import text_error
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from optuna_nas.nn._genotype import Edge, Node
 
 __all__ = ["ENASMicroSpace"]
@@ -41,7 +40,9 @@ class ENASMicroSpace(BlockSpace):
     """ENAS micro: two cells of blocks that add two of 5 operations; loose ends go to the output.
 
     5,062,500,000,000 cells of either kind. State 0 is the output of the cell before the previous
-    one, state 1 that of the previous one (unlike in NASNet), 2 and up are the blocks.
+    one, state 1 that of the previous one (unlike in NASNet), 2 and up are the blocks. What no
+    block reads is concatenated, be it a block or an input; a reduction cell halves such an input
+    by a factorised reduction.
 
     The notation is that of the released code: input, operation, input, operation for each block
     of the normal cell and then of the reduction cell, 40 integers in all. Commas, bars, brackets
@@ -70,6 +71,8 @@ class ENASMicroSpace(BlockSpace):
     name: ClassVar[str] = "enas_micro"
     title: ClassVar[str] = "ENAS micro cells"
     previous: ClassVar[int] = 1
+    family: ClassVar[str] = "enas"
+    inputs_are_ends: ClassVar[bool] = True
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 6, "channels": 20})
     sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
@@ -83,39 +86,6 @@ class ENASMicroSpace(BlockSpace):
     builder: ClassVar[Mapping[str, Any]] = MappingProxyType({"assembly": "enas"})
 
     ops: tuple[str, ...] = OPS
-
-    def _relax(
-        self,
-        fixed: Mapping[str, Any],
-        *,
-        num_classes: int = 10,
-        in_channels: int = 3,
-        cells: int = 6,
-        channels: int = 20,
-        auxiliary: bool = False,
-        dropout: float = 0.1,
-        track_running_stats: bool = False,
-    ) -> tuple[nn.Module, Choices]:
-        """Weights for each block, input and operation; an alpha for each decision.
-
-        The paper samples children and has no alphas. A mixture computes every pair of an input
-        and an operation: use it to select, not to train.
-        """
-        from optuna_nas.nn._enas_supernet import ENASSupernet
-
-        choices = open_choices(self, fixed)
-        network = ENASSupernet(
-            self._sizes[0],
-            choices,
-            num_classes=num_classes,
-            in_channels=in_channels,
-            cells=cells,
-            channels=channels,
-            auxiliary=auxiliary,
-            dropout=dropout,
-            track_running_stats=track_running_stats,
-        )
-        return network, choices
 
     def _format(self, genotype: CellPair) -> str:
         return " ".join(

@@ -10,12 +10,11 @@ import importlib
 import inspect
 import json
 import pickle
-import textwrap
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from optuna.distributions import BaseDistribution
@@ -24,6 +23,7 @@ from optuna.exceptions import TrialPruned
 from optuna_nas.spaces._decisions import DecisionTrial, FixedParams, Source
 from optuna_nas.spaces._enumeration import SizeEstimate, count_leaves, estimate_leaves
 from optuna_nas.spaces._relaxation import Choices
+from optuna_nas.spaces._source import source_of
 from optuna_nas.spaces._space import SearchSpace
 from optuna_nas.spaces._supernet_trial import SupernetTrial
 
@@ -92,7 +92,7 @@ class FunctionSpace(SearchSpace):
     @cached_property
     def source_hash(self) -> str:
         """Hash of the function's source, by which a changed function gets other digests."""
-        return hashlib.blake2b(_source_of(self.function).encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(source_of(self.function).encode(), digest_size=8).hexdigest()
 
     @property
     def build_arguments(self) -> dict[str, Any]:
@@ -355,23 +355,3 @@ def _check_function(function: object) -> None:
             f"The build arguments of {function.__qualname__} need defaults, with which `suggest` "
             f"runs it, but {needed} have none."
         )
-
-
-def _source_of(function: Callable[..., Any]) -> str:
-    try:
-        return textwrap.dedent(inspect.getsource(function))
-    except OSError:  # typed into an interpreter: its code stands in for it
-        return repr(_code_parts(function.__code__))
-
-
-def _code_parts(code: CodeType) -> tuple[Any, ...]:
-    """Describe compiled code without the addresses and line numbers in it."""
-    constants = [
-        _code_parts(c)
-        if isinstance(c, CodeType)
-        else sorted(map(repr, c))
-        if isinstance(c, frozenset)
-        else c
-        for c in code.co_consts
-    ]
-    return code.co_code.hex(), code.co_names, code.co_varnames, constants

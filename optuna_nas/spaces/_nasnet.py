@@ -16,12 +16,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from optuna_nas.spaces._blocks import ConcatSpace
-
-if TYPE_CHECKING:
-    pass
+from optuna_nas.spaces._blocks import ConcatSpace, stack_sizes
 
 __all__ = ["NASNetSpace"]
 
@@ -53,8 +50,9 @@ class NASNetSpace(ConcatSpace):
     Args:
         num_blocks: Blocks per cell, the paper's B.
         ops: The operations to choose from.
-        concat: ``"loose_ends"`` (the states that no block reads), or fixed lists:
-            ``{"normal": (1, 2, 3, 4, 5, 6), "reduce": (3, 4, 5, 6)}`` is that of NASNet-A.
+        concat: ``"loose_ends"`` (the states that no block reads), ``"all"`` (of all blocks), or
+            fixed lists: those of NASNet-A are
+            ``{"normal": (1, 2, 3, 4, 5, 6), "reduce": (3, 4, 5, 6)}``.
         prefix: See :class:`SearchSpace`.
 
     Raises:
@@ -75,16 +73,6 @@ class NASNetSpace(ConcatSpace):
     title: ClassVar[str] = "NASNet cells"
     combiners: ClassVar[tuple[str, ...]] = ("add", "concat")
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 2, "channels": 32})
-    sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {
-            "cells": 6,
-            "channels": 32,
-            "stem": "cifar",
-            "assembly": "nasnet",
-            "auxiliary": False,
-            "drop_path": 0.0,
-            "dropout": 0.0,
-        }
-    )
+    sizes: ClassVar[Mapping[str, Any]] = stack_sizes(cells=6, channels=32)
 
     ops: tuple[str, ...] = OPS

@@ -13,13 +13,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from optuna_nas.spaces._blocks import BlockSpace
-from optuna_nas.spaces._cells import NUM_INPUTS
-
-if TYPE_CHECKING:
-    from optuna_nas.nn._genotype import Node
+from optuna_nas.spaces._cells import SHARED_SCOPE, computed_states
 
 __all__ = ["PNASSpace"]
 
@@ -62,7 +59,6 @@ class PNASSpace(BlockSpace):
 
     name: ClassVar[str] = "pnas"
     title: ClassVar[str] = "PNAS cell"
-    scopes: ClassVar[tuple[str, ...]] = ("cell",)
     previous: ClassVar[int] = 0
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 2, "channels": 24})
     sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
@@ -81,6 +77,10 @@ class PNASSpace(BlockSpace):
     ops: tuple[str, ...] = OPS
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        return SHARED_SCOPE
+
+    @property
     def num_architectures(self) -> int:
         if not self._conditional:
             return super().num_architectures
@@ -88,8 +88,8 @@ class PNASSpace(BlockSpace):
         sizes = (dataclasses.replace(self, num_blocks=n) for n in range(low, high + 1))
         return sum(space.num_architectures for space in sizes)
 
-    def _output(self, scope: str, nodes: tuple[Node, ...]) -> tuple[int, ...]:
-        return tuple(range(NUM_INPUTS, NUM_INPUTS + len(nodes)))
+    def _concatenated(self, scope: str, size: int) -> tuple[int, ...]:
+        return computed_states(size)
 
     def _owns(self, name: str) -> bool:
         return name == "num_blocks" or super()._owns(name)

@@ -130,6 +130,30 @@ def test_concatenated_states_are_brought_to_the_cells_channels():
     assert isinstance(cell.outputs[1], nn.Identity)
 
 
+def test_own_operations_read_the_cells_channels_wherever_they_stand():
+    """A concatenated state and the first cell's older input are projected before."""
+    asked = []
+
+    def own(channels, stride):
+        asked.append(channels)
+        return nn.Conv2d(channels, channels, 3, stride, padding=1)
+
+    wide = Node((Edge(0, "own"), Edge(1, "own")), "concat")
+    cell = Cell((wide, Node((Edge(2, "own"), Edge(1, "identity")))), (3,), 0)
+    network = cell_network(
+        cell, None, num_classes=3, in_channels=3, cells=1, channels=4, own_ops={"own": own}
+    )
+    assert asked == [4] * 3 + [8] * 6 + [16] * 6
+    first = network.cells[0].nodes
+    projected = [isinstance(op, nn.Sequential) for op in (*first["2"].edges, first["3"].edges[0])]
+    assert projected == [False, True, True]
+    assert first["3"].edges[0][0][1].in_channels == 8
+    logits = network(torch.rand(2, 3, 8, 8))
+    assert logits.shape == (2, 3)
+    with pytest.raises(ValueError, match="`name` must be one of .*'own'"):
+        cell_network(cell, None, num_classes=3, in_channels=3, cells=1, channels=4)
+
+
 def test_the_output_keeps_its_order():
     nodes = (Node((Edge(0, "identity"),)), Node((Edge(2, "identity"), Edge(2, "identity"))))
     x = torch.rand(2, 4, 6, 6)

@@ -205,6 +205,7 @@ def test_without_in_channels_the_first_input_decides(name):
         torch.manual_seed(0)
         op = make_op(name, channels, stride=2)
         held = list(op.parameters())
+        assert repr(op) == f"LazyOp({name}, in_channels=of the first input)"
         out = pickle.loads(pickle.dumps(deepcopy(op)))(X)
         assert op(X).shape == out.shape == (2, channels, 4, 3)
         finished = list(op.parameters())

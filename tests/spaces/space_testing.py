@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
 from optuna_nas.drawing import Graph
+from optuna_nas.nn import ImageTooSmallError, OddSizeError
 from optuna_nas.spaces import ARCHITECTURE_KEY, SPACES, Architecture, SearchSpace
 from optuna_nas.spaces._sizes import size_of
 
@@ -269,6 +271,19 @@ class SpaceTestCase:
                 assert torch.isfinite(logits).all()
                 logits.square().sum().backward()
                 assert any(p.grad is not None for p in model.parameters())
+
+    def test_small_images_work_or_name_the_smallest_that_do(self, space):
+        model = sample(space, 1, seed=3)[0].build(num_classes=5, in_channels=2, **self.small)
+        model.eval()
+        for height, width in itertools.product((1, 2, 3, 5), (1, 6)):
+            try:
+                logits = model(torch.randn(1, 2, height, width))
+            except ImageTooSmallError as error:
+                logits = model(torch.randn(1, 2, error.minimum, error.minimum))
+            except OddSizeError as error:
+                heights, widths = error.working
+                logits = model(torch.randn(1, 2, heights[-1], widths[-1]))
+            assert logits.shape == (1, 5)
 
     def test_default_build_arguments(self, space, architectures):
         assert space.build_arguments["num_classes"] == 10

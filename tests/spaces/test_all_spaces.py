@@ -1,6 +1,7 @@
 """The common test case on every space."""
 
 import pytest
+from cell_examples import OWN, OWN_SHARED
 from function_examples import chain_net, prefixed_net
 from space_testing import SpaceTestCase
 
@@ -93,6 +94,18 @@ class TestDARTSSpaceWithNone(CellSpaceTestCase):
     @pytest.fixture
     def space(self):
         return DARTSSpace(num_nodes=2, keep_none=True)
+
+
+class TestCellSpaceOfOwnOperations(CellSpaceTestCase):
+    @pytest.fixture
+    def space(self):
+        return OWN
+
+
+class TestCellSpaceOfOneCell(CellSpaceTestCase):
+    @pytest.fixture
+    def space(self):
+        return OWN_SHARED
 
 
 class TestToySpace(SpaceTestCase):

@@ -4,8 +4,8 @@ import random
 
 import pytest
 import torch
+from cell_examples import AMOEBANET_OPS, CELLS, FREE, shuffled, spelled
 from space_testing import sample
-from test_cell_spaces import AMOEBANET_OPS, CELLS, FREE, shuffled, spelled
 from torch import nn
 
 from optuna_nas.nn import CellNetwork

@@ -5,7 +5,7 @@ import json
 
 import pytest
 import torch
-from space_testing import new_study, sample
+from space_testing import new_study
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -66,14 +66,6 @@ def test_published_sizes(architecture, params, macs):
             model(torch.zeros(1, 3, 32, 32))
     assert counts == list(params)
     assert counter.get_total_flops() // 2 == macs
-
-
-def test_params_by_formula():
-    per_edge = {"nor_conv_1x1": 5 * 5_600, "nor_conv_3x3": 5 * 48_608}
-    for architecture in sample(SPACE, 4, seed=1):
-        with torch.device("meta"):
-            count = num_params(architecture.build())
-        assert count == 73_306 + sum(per_edge.get(op, 0) for op in architecture.params.values())
 
 
 def test_reductions_stand_at_5_and_11():

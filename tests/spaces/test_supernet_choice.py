@@ -1,138 +1,15 @@
-"""`choice` on trials and in supernets of function spaces, and what a mixture refuses."""
+"""`choice` in supernets of function spaces."""
 
 import copy
-import math
-import operator
 
 import optuna
 import pytest
 import torch
-from optuna.trial import FixedTrial
+from choice_examples import FIXED, OPS, X, banks, chain, factories
 from space_testing import new_study
 from torch import nn
 
-from optuna_nas.nn import make_op
-from optuna_nas.spaces import Architecture, MixtureError, choice, function_space
-
-X = torch.linspace(-1, 1, 2 * 3 * 6 * 6).sin().reshape(2, 3, 6, 6)
-OPS = ("skip_connect", "sep_conv_3x3", "max_pool_3x3")
-
-
-def factories(channels=4):
-    return {op: lambda op=op: make_op(op, channels, in_channels=channels) for op in OPS}
-
-
-def head(channels, num_classes):
-    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)]
-
-
-@function_space
-def chain(trial, num_classes=5, in_channels=3):
-    layers = [nn.Conv2d(in_channels, 4, 3, padding=1)]
-    for i in range(trial.suggest_int("num_layers", 1, 3)):
-        layers.append(choice(trial, f"layer_{i}_op", factories()))
-        if trial.suggest_categorical("norm", [False, True]):
-            layers.append(nn.BatchNorm2d(4))
-    return nn.Sequential(*layers, *head(4, num_classes))
-
-
-FIXED = {"num_layers": 2, "norm": True}
-
-
-class Read(nn.Module):
-    """Applies an operation to one of several states."""
-
-    def __init__(self, state, op):
-        super().__init__()
-        self.state = state
-        self.op = op
-
-    def forward(self, states):
-        return self.op(states[self.state])
-
-
-class Banks(nn.Module):
-    def __init__(self, nodes, num_classes):
-        super().__init__()
-        self.nodes = nn.ModuleList(nodes)
-        self.head = nn.Sequential(*head(3, num_classes))
-
-    def forward(self, x):
-        states = [x]
-        for node in self.nodes:
-            states.append(node(states))
-        return self.head(states[-1])
-
-
-@function_space(prefix="bank_")
-def banks(trial, num_classes=5):
-    """Nodes that choose an input and an operation: one set of weights for each pair."""
-    nodes = []
-    for i in (1, 2):
-        inputs = {
-            j: lambda j=j, i=i: Read(j, choice(trial, f"{i}_op", factories(3))) for j in range(i)
-        }
-        nodes.append(choice(trial, f"{i}_input", inputs))
-    return Banks(nodes, num_classes)
-
-
-# On a trial
-
-
-def test_on_an_ordinary_trial_one_module_is_made():
-    made = []
-
-    def objective(trial):
-        module = choice(
-            trial,
-            "op",
-            {"linear": lambda: made.append(1) or nn.Linear(2, 3), "nothing": nn.Identity},
-        )
-        assert isinstance(module, nn.Linear) == (trial.params["op"] == "linear")
-        return 0.0
-
-    study = new_study()
-    study.enqueue_trial({"op": "nothing"})
-    study.enqueue_trial({"op": "linear"})
-    study.optimize(objective, n_trials=2)
-    assert made == [1]
-    assert study.trials[0].distributions["op"].choices == ("linear", "nothing")
-    assert isinstance(
-        choice(FixedTrial({"op": "nothing"}), "op", {"nothing": nn.Identity}), nn.Identity
-    )
-
-
-def test_in_a_function_space():
-    study = new_study()
-    study.optimize(lambda trial: len(str(chain.suggest(trial))), n_trials=4)
-    for trial in study.trials:
-        architecture = chain.architecture(trial)
-        assert architecture.build()(X).shape == (2, 5)
-        assert Architecture.from_json(architecture.to_json(), chain) == architecture
-    # sum over depths of 3^layers, times norm or not
-    assert chain.num_architectures == 2 * (3 + 9 + 27)
-
-
-@pytest.mark.parametrize(
-    ("candidates", "error", "message"),
-    [
-        ({}, ValueError, "`op` must be at least one"),
-        ([nn.Identity], TypeError, "`op` must be a dictionary of factories"),
-        (
-            {"a": nn.Linear(1, 1)},
-            TypeError,
-            "'a' of `op` must be a function.*got a module.*lambda:",
-        ),
-        ({"a": 3}, TypeError, "'a' of `op` must be a function that makes a module, but got 3"),
-        ({"a": lambda: 3}, TypeError, r"'a' of `op` must make a torch\.nn\.Module, but made 3"),
-    ],
-)
-def test_wrong_candidates(candidates, error, message):
-    with pytest.raises(error, match=message):
-        choice(FixedTrial({"op": "a"}), "op", candidates)
-
-
-# In a supernet
+from optuna_nas.spaces import MixtureError, choice, function_space
 
 
 def test_mixture_is_the_weighted_sum():
@@ -381,81 +258,6 @@ def test_it_must_return_a_module():
 
     with pytest.raises(TypeError, match=r"must return a torch\.nn\.Module"):
         forgetful.supernet()
-
-
-# What Python does with a value
-
-MISUSES = {
-    "if": (lambda m: 1 if m else 2, "cannot be true or false"),
-    "and": (lambda m: m and 1, "cannot be true or false"),
-    "eq": (lambda m: m == "a", "cannot be compared"),
-    "ne": (lambda m: m != "a", "cannot be compared"),
-    "lt": (lambda m: 3 < m, "cannot be compared"),
-    "in": (lambda m: m in ("x", "y"), "cannot be compared"),
-    "hash": (lambda m: {m: 1}, "cannot be a key"),
-    "lookup": (lambda m: {"a": 1}[m], "cannot be a key"),
-    "f-string": (lambda m: f"{m}_conv", "has no text"),
-    "str": (str, "has no text"),
-    "join": (lambda m: "_".join(["conv", str(m)]), "has no text"),
-    "int": (int, "is no number"),
-    "float": (float, "is no number"),
-    "round": (round, "is no number"),
-    "ceil": (math.ceil, "is no number"),
-    "range": (range, "is no number"),
-    "index": (lambda m: [1, 2][m], "is no number"),
-    "iter": (list, "cannot be iterated"),
-    "unpack": (lambda m: (lambda a, b: a)(*m), "cannot be iterated"),
-    "len": (len, "has no length"),
-    "item": (lambda m: m[0], "has no items"),
-    "contains": (lambda m: "a" in m, "has no items"),
-    "call": (lambda m: m(), "cannot be called"),
-    "add": (lambda m: m + 1, "cannot be computed with"),
-    "radd": (lambda m: 1 + m, "cannot be computed with"),
-    "concat": (lambda m: "x" + m, "cannot be computed with"),
-    "mul": (lambda m: 2 * m, "cannot be computed with"),
-    "div": (lambda m: m // 2, "cannot be computed with"),
-    "neg": (operator.neg, "cannot be computed with"),
-    "pow": (lambda m: 2**m, "cannot be computed with"),
-    "mod": (lambda m: 8 % m, "cannot be computed with"),
-    "conv": (lambda m: nn.Conv2d(3, m, 3), "cannot be computed with"),
-    "make_op": (lambda m: make_op(m, 4, in_channels=4), "cannot be a key|cannot be compared"),
-    "unused": (lambda m: None, "must not be left without use"),
-}
-
-
-@pytest.mark.parametrize("use", MISUSES)
-def test_any_use_of_a_mixture_is_an_error(use):
-    misuse, message = MISUSES[use]
-
-    @function_space(prefix="my_")
-    def careless(trial):
-        misuse(trial.suggest_categorical("op", ["a", "b"]))
-        return nn.Identity()
-
-    with pytest.raises(MixtureError, match=rf"`my_op`.*({message}).*fixed=\{{'my_op': \.\.\."):
-        careless.supernet()
-
-
-def test_attributes_of_a_mixture():
-    @function_space
-    def careless(trial):
-        return nn.Linear(trial.suggest_categorical("width", [3, 4]).bit_length(), 1)
-
-    with pytest.raises(AttributeError, match=r"`width`.*no `\.bit_length`.*fixed=\{'width'"):
-        careless.supernet()
-
-
-def test_a_mixture_can_be_looked_at_and_copied():
-    seen = []
-
-    @function_space
-    def curious(trial):
-        module = choice(trial, "op", {"a": nn.Identity, "b": nn.ReLU})
-        seen.append(repr(copy.copy(trial.params["op"])))
-        return module
-
-    curious.supernet()
-    assert seen == ["Mixture('op', choices=('a', 'b'))"]
 
 
 # As a module

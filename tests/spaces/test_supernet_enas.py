@@ -4,10 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from space_testing import sample
+from supernet_testing import assert_paths_are_one_hot_mixtures
 from torch import nn
 
 from optuna_nas.nn import FactorizedReduction
-from optuna_nas.nn._enas_supernet import ENASMixedCell
+from optuna_nas.nn._block_supernet import BlockMixedCell
 from optuna_nas.spaces import ENASMicroSpace, published
 
 SPACE = ENASMicroSpace(num_blocks=3)
@@ -17,6 +18,8 @@ X = torch.linspace(-1, 1, 2 * 2 * 8 * 8).sin().reshape(2, 2, 8, 8)
 # Block 3 reads block 2, so that 3 and 4 are loose ends; and in the other child 2, 3 and 4.
 ONE = SPACE.parse("0 0 1 4  2 0 1 2  0 3 1 1 " * 2)
 TWO = SPACE.parse("0 0 1 4  1 0 1 2  0 3 1 0 " * 2)
+# Nobody reads state 1 of the normal cell and state 0 of the reduction cell.
+UNREAD = SPACE.parse("0 0 0 4  2 0 2 2  0 3 0 1  1 0 1 4  2 0 1 2  1 3 3 0")
 
 
 @pytest.fixture
@@ -31,40 +34,63 @@ def touched(supernet, architecture):
     return {name: p for name, p in supernet.named_parameters() if p.grad is not None}
 
 
-def one_hot(supernet, architecture):
-    return {
-        name: torch.eye(len(choices), dtype=torch.float64)[
-            choices.index(architecture.params[name])
-        ]
-        for name, choices in supernet.choices.items()
-    }
-
-
-def test_a_cell_by_hand(supernet):
+def cell_by_hand(supernet, architecture):
+    """The first cell, its result for random inputs, and what those inputs become in it."""
     cell = supernet.double().network.cells[0]
     torch.manual_seed(1)
     older, previous = torch.randn(2, 2, 12, 5, 5, dtype=torch.float64)
-    selection = {name: SPACE.distributions()[name].choices.index(v) for name, v in ONE.items}
-    zero, one = cell.project_older(older), cell.project_previous(previous)
+    selection = {n: SPACE.distributions()[n].choices.index(v) for n, v in architecture.items}
+    inputs = cell.project_older(older), cell.project_previous(previous)
+    return cell, cell(older, previous, selection), *inputs
+
+
+def output_by_hand(cell, ends):
+    """ReLU, a 1x1 convolution over the loose ends side by side, and batch norm."""
+    rows = torch.cat([cell.rows[str(state)].weight for state in ends], dim=1)
+    return cell.norm(F.conv2d(torch.cat(list(ends.values()), 1).relu(), rows))
+
+
+def average(x):
+    return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+
+
+def test_a_cell_by_hand(supernet):
+    cell, found, zero, one = cell_by_hand(supernet, ONE)
     bank = cell.banks["normal_2_input_a"][0].ops[0]  # sep_conv_3x3 of state 0
     two = bank(zero) + one
-    three = cell.banks["normal_3_input_a"][2].ops[0](two) + F.avg_pool2d(
-        one, 3, 1, 1, count_include_pad=False
-    )
+    three = cell.banks["normal_3_input_a"][2].ops[0](two) + average(one)
     four = F.max_pool2d(zero, 3, 1, 1) + cell.banks["normal_4_input_b"][1].ops[1](one)
-    rows = torch.cat([cell.rows[1].weight, cell.rows[2].weight], dim=1)  # of the loose ends
-    expected = cell.norm(F.conv2d(torch.cat([three, four], 1).relu(), rows))
-    torch.testing.assert_close(cell(older, previous, selection), expected, rtol=0, atol=1e-12)
+    expected = output_by_hand(cell, {3: three, 4: four})
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def test_an_input_that_no_block_reads_is_a_loose_end(supernet):
+    cell, found, zero, one = cell_by_hand(supernet, UNREAD)
+    two = cell.banks["normal_2_input_a"][0].ops[0](zero) + zero
+    three = cell.banks["normal_3_input_a"][2].ops[0](two) + average(two)
+    four = F.max_pool2d(zero, 3, 1, 1) + cell.banks["normal_4_input_b"][0].ops[1](zero)
+    expected = output_by_hand(cell, {1: one, 3: three, 4: four})
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+
+
+def test_rows_are_those_of_the_space(supernet):
+    """What the shared cell adds up is what the network that is built concatenates."""
+    for architecture in [ONE, TWO, UNREAD, *sample(SPACE, 10)]:
+        got = touched(supernet, architecture)
+        for number, scope in ((0, "normal"), (1, "reduce")):
+            prefix = f"network.cells.{number}.rows."
+            rows = {int(n.removeprefix(prefix).split(".")[0]) for n in got if n.startswith(prefix)}
+            assert rows == set(getattr(architecture.genotype, scope).output)
 
 
 def test_number_of_weights():
-    """Counted by hand at C = 20: banks for 2, 3, ... inputs, two sides, B + 2 rows less two."""
+    """Counted by hand at C = 20: banks for 2, 3, ... inputs, two sides, B + 2 rows."""
     with torch.device("meta"):
         supernet = ENASMicroSpace().supernet()
 
     def cell(c):
         sep = sum(2 * (k * k * c + c * c + 2 * c) for k in (3, 5))
-        return 2 * (2 + 3 + 4 + 5 + 6) * sep + 5 * c * c + 2 * c
+        return 2 * (2 + 3 + 4 + 5 + 6) * sep + 7 * c * c + 2 * c
 
     def conv(p, c):
         return p * c + 2 * c  # a 1x1 convolution, or a factorised reduction, and its norm
@@ -98,14 +124,7 @@ def test_places(supernet):
 
 
 def test_one_path_is_the_mixture_with_one_hot_weights(supernet):
-    supernet.double()
-    for architecture in [ONE, TWO, *sample(SPACE, 4)]:
-        torch.testing.assert_close(
-            supernet(X.double(), architecture),
-            supernet(X.double(), mixture=one_hot(supernet, architecture)),
-            rtol=0,
-            atol=1e-12,
-        )
+    assert_paths_are_one_hot_mixtures(supernet, X, [ONE, TWO, UNREAD, *sample(SPACE, 4)])
 
 
 def test_a_child_touches_only_its_tensors(supernet):
@@ -118,7 +137,7 @@ def test_a_child_touches_only_its_tensors(supernet):
         "banks.normal_4_input_b.1.ops.1",
     }
     rows = {name for name in got if name.startswith(cell + "rows")}
-    assert rows == {f"{cell}rows.1.weight", f"{cell}rows.2.weight"}
+    assert rows == {f"{cell}rows.3.weight", f"{cell}rows.4.weight"}
     assert not any("_alphas" in name for name in got)
 
 
@@ -131,8 +150,8 @@ def test_children_share_what_they_share(supernet):
     assert f"network.cells.0.banks.normal_3_input_a.2.{weight}" in one.keys() - two.keys()
     assert f"network.cells.0.banks.normal_3_input_a.1.{weight}" in two.keys() - one.keys()
     assert f"network.cells.0.banks.normal_4_input_b.1.{weight}" in two.keys() - one.keys()
-    assert "network.cells.0.rows.0.weight" in two.keys() - one.keys()
-    row = "network.cells.0.rows.1.weight"
+    assert "network.cells.0.rows.2.weight" in two.keys() - one.keys()
+    row = "network.cells.0.rows.3.weight"
     assert one[row] is two[row]
 
 
@@ -173,7 +192,7 @@ def test_fixed_decisions():
     supernet = SPACE.supernet(fixed=fixed, **SMALL)
     assert not fixed.keys() & supernet.alphas().keys()
     cell = supernet.network.cells[0]
-    assert isinstance(cell, ENASMixedCell)
+    assert isinstance(cell, BlockMixedCell)
     assert len(cell.banks["normal_3_input_a"]) == 1
     assert len(cell.banks["normal_2_input_a"][0].ops) == 1
     assert supernet(X).shape == (2, 5)

@@ -1,5 +1,7 @@
 """The network in which ENAS searches cells: weights for every block, input and operation.
 
+It serves all spaces of pairwise blocks, of which only ENAS's has been searched so by its authors.
+
 Legend: ``B`` batch, ``I`` image channels, ``C`` channels of a cell, ``P`` and ``Q`` channels of
 the previous cell's output (k-1) and of the older one (k-2), ``L`` cells, ``H``/``W`` height and
 width.
@@ -12,15 +14,18 @@ Differences from the released code:
     1. It computes all operations of a block and takes one; here only that one is computed.
     2. A bank is not one tensor of which rows are taken but a module for each row, so that a child
        gets no gradients, momentum or weight decay for what it does not use.
-    3. Loose ends are blocks, as in the space; an input that no block reads is not passed on.
-    4. It has no mixture. Here a block's input and operation may be weighted; then a block is a
-       loose end to the degree that no later one reads it, the product of ``1 - weight``. With
+    3. It has no mixture. Here a block's input and operation may be weighted; then a state is a
+       loose end to the degree that no later block reads it, the product of ``1 - weight``. With
        weights of one and zero that is the child itself.
+    4. In other spaces, states that are concatenated whatever reads them have rows as the loose
+       ends have, and a block that concatenates is brought to ``C`` channels by ReLU, a 1x1
+       convolution and batch norm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,7 +33,7 @@ from torch import nn
 
 from optuna_nas.nn._assembly import ASSEMBLIES
 from optuna_nas.nn._errors import check_positive
-from optuna_nas.nn._factorized import FactorizedReduction
+from optuna_nas.nn._factorized import FactorizedReduction, check_width
 from optuna_nas.nn._head import AuxiliaryHead, ClassifierHead
 from optuna_nas.nn._mixed import (
     MixedOp,
@@ -38,26 +43,50 @@ from optuna_nas.nn._mixed import (
     use_batch_statistics,
     weighted_sum,
 )
-from optuna_nas.nn._operations import make_op
 from optuna_nas.nn._ops import ReLUConvBN
 from optuna_nas.nn._same import conv2d
 
-__all__ = ["ENASMixedCell", "ENASSupernet"]
+__all__ = ["BlockMixedCell", "BlockRules", "BlockSupernet"]
 
 NUM_INPUTS = 2
 SIDES = ("a", "b")
-SMALLEST_WIDTH = 2  # a factorised reduction has two halves
 
 
-class ENASMixedCell(nn.Module):
-    """A cell: ``(B, Q, H or 2H, W or 2W), (B, P, H, W) -> (B, C, H, W)``.
-
-    State 0 is the older input, states 2 and up are the blocks.
+@dataclass(frozen=True)
+class BlockRules:
+    """What a space of pairwise blocks says of its cells.
 
     Args:
-        scope: ``"normal"`` or ``"reduce"``, the first part of the decisions' names.
-        num_blocks: Blocks of the cell.
-        choices: The inputs and operations of each block.
+        num_blocks: Blocks of each cell.
+        choices: The inputs, the operations and, where there are several, the combiners of each
+            block, by decision.
+        scopes: First part of the decisions' names, of the normal and of the reduction cell; a
+            single one where one cell is both.
+        previous: Which of the states 0 and 1 is the previous cell's output.
+        outputs: For each scope the states that go to the output whatever reads them, or None for
+            the loose ends.
+        inputs_are_ends: Whether an input that no block reads is a loose end, as a block is.
+        make_op: Makes an operation ``(B, C, H, W) -> (B, C, H, W)`` from its name and ``C``.
+    """
+
+    num_blocks: int
+    choices: Mapping[str, Sequence[Any]]
+    scopes: tuple[str, ...]
+    previous: int
+    outputs: Mapping[str, tuple[int, ...] | None]
+    inputs_are_ends: bool
+    make_op: Callable[[str, int], nn.Module]
+
+
+class BlockMixedCell(nn.Module):
+    """A cell: ``(B, Q, H or 2H, W or 2W), (B, P, H, W) -> (B, C, H, W)``.
+
+    States 0 and 1 are its inputs, 2 and up the blocks. What goes to the output passes ReLU and a
+    1x1 convolution, with rows for each state, and is added.
+
+    Args:
+        rules: Of the space.
+        scope: The first part of the decisions' names.
         channels: ``C``.
         older: ``Q``.
         previous: ``P``.
@@ -66,9 +95,8 @@ class ENASMixedCell(nn.Module):
 
     def __init__(
         self,
+        rules: BlockRules,
         scope: str,
-        num_blocks: int,
-        choices: Mapping[str, Sequence[Any]],
         channels: int,
         *,
         older: int,
@@ -78,70 +106,104 @@ class ENASMixedCell(nn.Module):
         super().__init__()
         self.project_older = _project(older, channels, halve=halve_older)
         self.project_previous = _project(previous, channels)
-        self.states = range(NUM_INPUTS, NUM_INPUTS + num_blocks)
+        self.outputs = rules.outputs[scope]
+        first = 0 if rules.inputs_are_ends else NUM_INPUTS
+        ends = self.outputs or range(first, NUM_INPUTS + rules.num_blocks)
+        self.blocks = range(NUM_INPUTS, max(ends) + 1)  # no output needs a later one
         self.scope = scope
-        self.inputs: dict[str, Sequence[int]] = {}
+        self.previous = rules.previous
+        self.choices = {
+            name: values for name, values in rules.choices.items() if name.startswith(f"{scope}_")
+        }
         self.banks = nn.ModuleDict()
-        for state in self.states:
+        self.joins = nn.ModuleDict()
+        for state in self.blocks:
             for side in SIDES:
+                ops = self.choices[self._name(state, "op", side)]
                 name = self._name(state, "input", side)
-                self.inputs[name] = choices[name]
-                ops = choices[self._name(state, "op", side)]
                 self.banks[name] = nn.ModuleList(
-                    MixedOp(
-                        [make_op(op, channels, in_channels=channels, family="enas") for op in ops]
-                    )
-                    for _ in choices[name]
+                    MixedOp([rules.make_op(op, channels) for op in ops])
+                    for _ in self.choices[name]
                 )
-        self.rows = nn.ModuleList(conv2d(channels, channels, 1) for _ in self.states)
+            if "concat" in self.choices.get(self._name(state, "combine"), ()):
+                self.joins[str(state)] = ReLUConvBN(2 * channels, channels, 1)
+        self.rows = nn.ModuleDict({str(state): conv2d(channels, channels, 1) for state in ends})
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(
         self, older: torch.Tensor, previous: torch.Tensor, selection: Selection
     ) -> torch.Tensor:
-        states = [self.project_older(older), self.project_previous(previous)]
-        for state in self.states:
-            sides = [self._side(states, state, side, selection) for side in SIDES]
-            states.append(sides[0] + sides[1])
+        states = {
+            1 - self.previous: self.project_older(older),
+            self.previous: self.project_previous(previous),
+        }
         ends = []
-        for state, row in zip(self.states, self.rows, strict=True):
-            degree = self._looseness(state, selection)
+        for name, row in self.rows.items():
+            degree = self._degree(int(name), selection)
             if isinstance(degree, torch.Tensor) or degree > 0.0:
-                ends.append(degree * row(states[state].relu()))
-        out: torch.Tensor = self.norm(add_up(ends))  # the last block is always an end
+                ends.append(degree * row(self._state(int(name), states, selection).relu()))
+        out: torch.Tensor = self.norm(add_up(ends))  # there is one: the last block, or a list
         return out
 
+    def _state(
+        self, state: int, states: dict[int, torch.Tensor], selection: Selection
+    ) -> torch.Tensor:
+        """Return a state; it and those that it reads are computed where they are needed."""
+        if state not in states:
+            a, b = (self._side(state, side, states, selection) for side in SIDES)
+            states[state] = self._combine(state, a, b, selection)
+        return states[state]
+
     def _side(
-        self, states: Sequence[torch.Tensor], state: int, side: str, selection: Selection
+        self, state: int, side: str, states: dict[int, torch.Tensor], selection: Selection
     ) -> torch.Tensor:
         """Read one operand of a block."""
         name = self._name(state, "input", side)
         chosen, op = selection[name], selection[self._name(state, "op", side)]
         bank = self.banks[name]
         assert isinstance(bank, nn.ModuleList)
+        inputs = self.choices[name]
         if isinstance(chosen, int):
-            out: torch.Tensor = bank[chosen](states[self.inputs[name][chosen]], op)
+            out: torch.Tensor = bank[chosen](self._state(inputs[chosen], states, selection), op)
             return out
         results = [
-            mixed(states[source], op)
-            for mixed, source in zip(bank, self.inputs[name], strict=True)
+            mixed(self._state(source, states, selection), op)
+            for mixed, source in zip(bank, inputs, strict=True)
         ]
         return weighted_sum(results, chosen)
 
-    def _looseness(self, state: int, selection: Selection) -> torch.Tensor | float:
-        """Return to which degree no later block reads a state."""
+    def _combine(
+        self, state: int, a: torch.Tensor, b: torch.Tensor, selection: Selection
+    ) -> torch.Tensor:
+        name = self._name(state, "combine")
+        ways = self.choices.get(name, ("add",))
+        chosen = selection[name] if name in self.choices else 0
+        if isinstance(chosen, int):
+            return self._join(state, ways[chosen], a, b)
+        return weighted_sum([self._join(state, way, a, b) for way in ways], chosen)
+
+    def _join(self, state: int, way: str, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        if way == "add":
+            return a + b
+        joined: torch.Tensor = self.joins[str(state)](torch.cat([a, b], dim=1))
+        return joined
+
+    def _degree(self, state: int, selection: Selection) -> torch.Tensor | float:
+        """Return to which degree a state goes to the output."""
         degree: torch.Tensor | float = 1.0
-        for later in range(state + 1, self.states.stop):
+        if self.outputs is not None:
+            return degree
+        for later in self.blocks[max(state + 1 - NUM_INPUTS, 0) :]:
             for side in SIDES:
                 name = self._name(later, "input", side)
-                degree = degree * (1.0 - _share(self.inputs[name], state, selection[name]))
+                degree = degree * (1.0 - _share(self.choices[name], state, selection[name]))
         return degree
 
-    def _name(self, state: int, part: str, side: str) -> str:
-        return f"{self.scope}_{state}_{part}_{side}"
+    def _name(self, state: int, *parts: str) -> str:
+        return "_".join((self.scope, str(state), *parts))
 
 
-class ENASSupernet(nn.Module):
+class BlockSupernet(nn.Module):
     """A stem, L + 2 mixed cells, of which two are reductions, a head: ``(B, I, H, W) -> (B, K)``.
 
     Before a reduction cell the previous cell's output is halved and widened by a factorised
@@ -149,8 +211,7 @@ class ENASSupernet(nn.Module):
     ``(logits, aux_logits)``.
 
     Args:
-        num_blocks: Blocks of each cell.
-        choices: The inputs and operations of each block.
+        rules: Of the space.
         num_classes: ``K``, number of logits.
         in_channels: ``I``, channels of the image.
         cells: ``L``.
@@ -166,8 +227,7 @@ class ENASSupernet(nn.Module):
 
     def __init__(
         self,
-        num_blocks: int,
-        choices: Mapping[str, Sequence[Any]],
+        rules: BlockRules,
         *,
         num_classes: int,
         in_channels: int,
@@ -179,18 +239,15 @@ class ENASSupernet(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(num_classes=num_classes, in_channels=in_channels, cells=cells)
-        if channels < SMALLEST_WIDTH:
-            raise ValueError(
-                f"`channels` must be at least {SMALLEST_WIDTH}, but got channels={channels}."
-            )
-        rules = ASSEMBLIES["enas"]
-        before = rules.stems["cifar"]
+        check_width(channels)
+        assembly = ASSEMBLIES["enas"]
+        before = assembly.stems["cifar"]
         (self.stem,) = before.make(in_channels, channels)
         (width,) = before.channels(channels)
         older = width
         self.reductions = nn.ModuleDict()
         self.cells = nn.ModuleList()
-        places = rules.plan(cells, channels, before)
+        places = assembly.plan(cells, channels, before)
         for number, place in enumerate(places):
             if place.reduction:
                 self.reductions[str(number)] = FactorizedReduction(
@@ -198,10 +255,9 @@ class ENASSupernet(nn.Module):
                 )
                 older, width = width, place.channels
             self.cells.append(
-                ENASMixedCell(
-                    "reduce" if place.reduction else "normal",
-                    num_blocks,
-                    choices,
+                BlockMixedCell(
+                    rules,
+                    rules.scopes[-1 if place.reduction else 0],
                     place.channels,
                     older=older,
                     previous=width,
@@ -209,13 +265,13 @@ class ENASSupernet(nn.Module):
                 )
             )
             older, width = width, place.channels
-        self.auxiliary_at = rules.auxiliary_at(cells)
+        self.auxiliary_at = assembly.auxiliary_at(cells)
         self.auxiliary_head = (
             AuxiliaryHead(places[self.auxiliary_at].channels, num_classes, **before.auxiliary)
             if auxiliary
             else None
         )
-        self.head = ClassifierHead(width, num_classes, dropout=dropout, **rules.head)
+        self.head = ClassifierHead(width, num_classes, dropout=dropout, **assembly.head)
         if not track_running_stats:
             use_batch_statistics(self)
 
