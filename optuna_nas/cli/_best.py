@@ -82,8 +82,12 @@ def describe(space: SearchSpace, trial: FrozenTrial) -> str:
     rows = [
         ("architecture", facts["architecture"]),
         ("trial", str(facts["trial"])),
-        ("validation accuracy", f"{facts['value']:.2%}"),
+        ("validation accuracy", f"{facts['accuracy']:.2%}"),
     ]
+    if facts["accuracy"] != facts["value"]:
+        rows.insert(2, ("reward", f"{facts['value']:.4g}"))
+    if facts["latency_ms"] is not None:
+        rows.append(("latency", f"{facts['latency_ms']:.4g} ms"))
     if facts["params"] is not None:
         rows.append(("parameters", f"{facts['params']:,}"))
         rows.append(("FLOPs", f"{2 * facts['macs']:,} ({facts['macs']:,} multiply-adds)"))
@@ -92,13 +96,15 @@ def describe(space: SearchSpace, trial: FrozenTrial) -> str:
 
 
 def _facts(space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
-    from optuna_nas.objectives import MACS_KEY, PARAMS_KEY
+    from optuna_nas.objectives import ACCURACY_KEY, LATENCY_KEY, MACS_KEY, PARAMS_KEY
 
     architecture = space.architecture(trial)
     decided = architecture.params
     return {
         "trial": trial.number,
         "value": trial.value,
+        "accuracy": trial.user_attrs.get(ACCURACY_KEY, trial.value),
+        "latency_ms": trial.user_attrs.get(LATENCY_KEY),
         "architecture": str(architecture),
         "params": trial.user_attrs.get(PARAMS_KEY),
         "macs": trial.user_attrs.get(MACS_KEY),

@@ -11,6 +11,7 @@ from optuna_nas.cli._best import best
 from optuna_nas.cli._dashboard import dashboard
 from optuna_nas.cli._draw import draw
 from optuna_nas.cli._estimate import estimate
+from optuna_nas.cli._profile import profile
 from optuna_nas.cli._search import search
 from optuna_nas.cli._spaces import spaces
 
@@ -41,5 +42,5 @@ def main(debug: bool) -> None:
     """Neural architecture search as ordinary Optuna studies."""
 
 
-for command in (search, estimate, best, draw, spaces, dashboard):
+for command in (search, estimate, best, draw, profile, spaces, dashboard):
     main.add_command(command)

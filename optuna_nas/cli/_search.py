@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.study import Study
 
-    from optuna_nas.objectives import TrainingObjective
+    from optuna_nas.objectives import LatencyReward, TrainingObjective
     from optuna_nas.spaces import SearchSpace
 
 __all__ = ["search"]
@@ -43,6 +43,12 @@ PRUNERS = ("hyperband", "median", "halving", "none")
 @click.option("--epochs", type=int, help="Epochs per trial.  [default: 4]")
 @click.option(
     "--score", type=click.Choice(("last", "best", "max_last_5")), help="Epoch that counts."
+)
+@click.option("--max-latency-ms", type=float, help="Upper limit on latency, measured here.")
+@click.option(
+    "--target-latency-ms",
+    type=float,
+    help="Search by MnasNet's reward: accuracy * (latency / target) ** -0.07.",
 )
 @click.option("--seed", type=int, help="Seed of sampler and training.  [default: 0]")
 @click.option("--pictures/--no-pictures", default=True, help="Attach a picture to each trial.")
@@ -123,10 +129,11 @@ def _objective(
     build: Mapping[str, Any],
     recipe: Mapping[str, Any],
     score: str | None,
+    target_latency_ms: float | None,
     **options: Any,
-) -> TrainingObjective:
+) -> TrainingObjective | LatencyReward:
     """The objective of the study; what is not given comes from the study if it exists."""
-    from optuna_nas.objectives import TrainingObjective
+    from optuna_nas.objectives import LatencyReward, TrainingObjective
     from optuna_nas.training import Recipe, load_data
 
     begun = identity or {"data": {}, "epochs": 4, "build": None, "recipe": {}, "score": "last"}
@@ -144,7 +151,7 @@ def _objective(
             **{k: v for k, v in sizes.items() if v is not None},
         },
     )
-    return TrainingObjective(
+    objective = TrainingObjective(
         _space(space, space_setting, identity),
         loaded,
         epochs=epochs or begun["epochs"],
@@ -152,6 +159,13 @@ def _objective(
         recipe=Recipe(**{**begun["recipe"], **recipe}),
         score=score or begun["score"],
         **options,
+    )
+    reward = {"exponent": -0.07, "hard": False, "cost": "latency_ms", **begun.get("reward", {})}
+    target = target_latency_ms or reward.get("target")
+    if target is None or reward["cost"] != "latency_ms":
+        return objective
+    return LatencyReward(
+        objective, target_ms=target, exponent=reward["exponent"], hard=reward["hard"]
     )
 
 

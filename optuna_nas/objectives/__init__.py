@@ -1,22 +1,48 @@
 """Who judges: Optuna objectives, callables that take a trial."""
 
+from optuna_nas.objectives import proxies
+from optuna_nas.objectives._checkpoints import CHECKPOINT_KEY
+from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives._estimate import Estimate, estimate
 from optuna_nas.objectives._failures import INFEASIBLE_KEY, TrialError
+from optuna_nas.objectives._multi_objective import multi_objective
+from optuna_nas.objectives._proxy_objective import ProxyObjective
+from optuna_nas.objectives._reward import LatencyReward, MacsReward, SizeReward, mnasnet_reward
 from optuna_nas.objectives._runs import COPY_KEY
 from optuna_nas.objectives._study import read_identity
-from optuna_nas.objectives._training import DIGEST_KEY, MACS_KEY, PARAMS_KEY, TrainingObjective
+from optuna_nas.objectives._together import optimize_together
+from optuna_nas.objectives._training import ACCURACY_KEY, DIGEST_KEY, TrainingObjective
+from optuna_nas.objectives._warm_start import (
+    ScoredArchitecture,
+    score_architectures,
+    warm_start,
+)
 from optuna_nas.objectives._workers import fail_dead_trials
 
 __all__ = [
+    "ACCURACY_KEY",
+    "CHECKPOINT_KEY",
     "COPY_KEY",
     "DIGEST_KEY",
     "INFEASIBLE_KEY",
+    "LATENCY_KEY",
     "MACS_KEY",
     "PARAMS_KEY",
     "Estimate",
+    "LatencyReward",
+    "MacsReward",
+    "ProxyObjective",
+    "ScoredArchitecture",
+    "SizeReward",
     "TrainingObjective",
     "TrialError",
     "estimate",
     "fail_dead_trials",
+    "mnasnet_reward",
+    "multi_objective",
+    "optimize_together",
+    "proxies",
     "read_identity",
+    "score_architectures",
+    "warm_start",
 ]

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from optuna_nas.objectives._training import build_arguments
+from optuna_nas.objectives._build import build_arguments
 from optuna_nas.profiling import activation_memory, profile
 from optuna_nas.spaces import Architecture, FunctionSpace, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe, evaluate, fit, seeded

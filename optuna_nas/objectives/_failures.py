@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from optuna_nas.spaces import Architecture
 
-__all__ = ["FAILURE_CONSTRAINT", "INFEASIBLE_KEY", "TrialError", "blamed", "prune_infeasible"]
+__all__ = [
+    "FAILURE_CONSTRAINT",
+    "INFEASIBLE_KEY",
+    "TrialError",
+    "blamed",
+    "is_out_of_memory",
+    "is_the_architectures",
+    "prune_infeasible",
+]
 
 INFEASIBLE_KEY = "optuna_nas:infeasible"
 """User attribute of a trial: why its architecture does not count, in words."""
@@ -52,9 +60,9 @@ def blamed(
     except Exception as e:
         about = (
             f"Trial {trial.number}: {doing} {architecture} on images of shape {input_size} "
-            f"{'is impossible' if _is_the_architectures(e) else 'failed'}: {_first_line(e)}"
+            f"{'is impossible' if is_the_architectures(e) else 'failed'}: {_first_line(e)}"
         )
-        if not _is_the_architectures(e):
+        if not is_the_architectures(e):
             raise TrialError(about) from e
         trial.set_constraint(FAILURE_CONSTRAINT, 1.0)
         prune_infeasible(trial, about, cause=e)
@@ -70,15 +78,17 @@ def prune_infeasible(trial: BaseTrial, why: str, *, cause: Exception | None = No
     raise TrialPruned(why) from cause
 
 
-def _is_the_architectures(error: BaseException | None) -> bool:
+def is_the_architectures(error: BaseException | None) -> bool:
+    """Whether a network cannot be built, run or trained as it is: no bug, and no one's mistake."""
     while error is not None:
-        if isinstance(error, ImageTooSmallError | NonFiniteLossError) or _is_out_of_memory(error):
+        if isinstance(error, ImageTooSmallError | NonFiniteLossError) or is_out_of_memory(error):
             return True
         error = error.__cause__
     return False
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device or the machine had no memory left."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     # Allocators of CPU and MPS raise a plain RuntimeError.
@@ -87,6 +97,6 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return "out of memory. A smaller batch_size, or max_params / max_macs, would prevent it."
     return (str(error).strip() or type(error).__name__).splitlines()[0]

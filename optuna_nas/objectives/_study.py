@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.exceptions import ExperimentalWarning
+
+from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -29,21 +31,27 @@ def read_identity(study: Study) -> dict[str, Any] | None:
     return identity
 
 
-def settle_identity(study: Study, identity: Mapping[str, Any]) -> None:
+def settle_identity(
+    study: Study,
+    identity: Mapping[str, Any],
+    *,
+    metrics: Sequence[str] = ("validation accuracy",),
+) -> None:
     """Write what the study is, or check that it is this.
 
     Args:
         study: The study that a trial belongs to.
         identity: What the objective judges, ready for JSON.
+        metrics: What its values are called in plots and in the dashboard.
 
     Raises:
         ValueError: If the study has been judged with other settings; all differences are named.
     """
     ours = json.loads(json.dumps(identity))
-    theirs = read_identity(study)
+    theirs = _completed(read_identity(study))
     if theirs is None:
         study.set_user_attr(STUDY_KEY, ours)
-        _name_metric(study)
+        _name_metrics(study, metrics)
         return
     differences = list(_differences("", theirs, ours))
     if differences:
@@ -54,12 +62,19 @@ def settle_identity(study: Study, identity: Mapping[str, Any]) -> None:
         )
 
 
-def _name_metric(study: Study) -> None:
-    """Say in plots and in the dashboard what the value is, unless the user has said so."""
+def _completed(identity: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Add the settings of a recipe that there were not yet when the study was begun."""
+    if identity is None or "recipe" not in identity:
+        return identity
+    return {**identity, "recipe": {**Recipe().to_dict(), **identity["recipe"]}}
+
+
+def _name_metrics(study: Study, metrics: Sequence[str]) -> None:
+    """Say in plots and in the dashboard what the values are, unless the user has said so."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        if len(study.directions) == 1 and study.metric_names is None:
-            study.set_metric_names(["validation accuracy"])
+        if len(study.directions) == len(metrics) and study.metric_names is None:
+            study.set_metric_names(list(metrics))
 
 
 def _differences(path: str, theirs: Any, ours: Any) -> list[str]:

@@ -7,9 +7,10 @@ References:
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,57 +19,50 @@ from optuna.study import StudyDirection
 from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
-from optuna_nas.objectives._failures import blamed, prune_infeasible
+from optuna_nas.objectives._build import build_arguments
+from optuna_nas.objectives._checkpoints import TrialCheckpoints
+from optuna_nas.objectives._costs import COST_KEYS, MACS_KEY, PARAMS_KEY, Costs, Meter
+from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._picture import attach_picture, write_note
 from optuna_nas.objectives._runs import COPY_KEY, RUN_KEY, FinishedRuns, run_key, take_over
+from optuna_nas.objectives._scorer import ProxyScorer
 from optuna_nas.objectives._study import settle_identity
+from optuna_nas.objectives._trainer import SECONDS_KEY, Trainer, can_report
 from optuna_nas.objectives._workers import WORKER_KEY, this_worker
-from optuna_nas.profiling import Profile, profile
+from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers import REPEAT_KEY
 from optuna_nas.spaces import ARCHITECTURE_KEY, Architecture, SearchSpace
-from optuna_nas.training import (
-    EpochResult,
-    ImageData,
-    Recipe,
-    fit,
-    load_data,
-    resolve_device,
-    seeded,
-)
+from optuna_nas.stores import AtomicArtifactStore
+from optuna_nas.training import ImageData, Recipe, load_checkpoint, load_data, resolve_device
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
-    from optuna.trial import BaseTrial, FrozenTrial
+    from optuna.trial import FrozenTrial
+    from torch import nn
+
+    from optuna_nas.objectives._reward import Reward
 
 __all__ = [
+    "ACCURACY_KEY",
     "DIGEST_KEY",
     "MACS_KEY",
     "PARAMS_KEY",
     "SECONDS_KEY",
     "TrainingObjective",
-    "build_arguments",
 ]
 
 DIGEST_KEY = "optuna_nas:digest"
 """User attribute of a trial: digest of its architecture."""
 
-PARAMS_KEY = "optuna_nas:params"
-"""User attribute of a trial: trainable parameters of the network as built for it."""
-
-MACS_KEY = "optuna_nas:macs"
-"""User attribute of a trial: multiply-adds of that network for one image."""
-
-SECONDS_KEY = "optuna_nas:seconds"
-"""User attribute of a trial: wall time of training and validation."""
+ACCURACY_KEY = "optuna_nas:accuracy"
+"""User attribute of a trial whose value is a reward: its validation accuracy."""
 
 SCORES: Mapping[str, Callable[[list[float]], float]] = {
     "last": lambda accuracies: accuracies[-1],
     "best": max,
     "max_last_5": lambda accuracies: max(accuracies[-5:]),
 }
-
-NOUNS = {"max_params": "parameters", "max_macs": "multiply-adds"}
 
 
 class TrainingObjective:
@@ -95,6 +89,11 @@ class TrainingObjective:
         seed: Weights and data order of trial n depend on (seed, n).
         max_params: Upper limit on trainable parameters, checked before training.
         max_macs: Upper limit on multiply-adds of one image, checked before training.
+        max_latency_ms: Upper limit on the latency as measured, checked before training.
+        min_proxy: Lower limits on scores of the untrained network, such as ``{"naswot": 150.0}``;
+            :func:`score_architectures` shows which scores there are.
+        latency: How latency is measured, where it is needed; by default by
+            ``LatencyMeter(device=device)``. Or a function ``(model, input_size) -> milliseconds``.
         reuse: Take over the result of a complete trial of the study that was the same run.
             Trials that the sampler wants repeated are never copied.
         artifact_store: Where each trial's picture goes (an artifact store of Optuna); None: no
@@ -102,6 +101,14 @@ class TrainingObjective:
         notes: Write a note for optuna-dashboard beside each picture. Notes live in the study;
             from some thousand trials on they slow it down.
         device: ``"auto"`` (CUDA, MPS, CPU) or any torch device.
+        channels_last: As for :func:`optuna_nas.training.fit`.
+        compile: As for :func:`optuna_nas.training.fit`; every architecture is compiled anew.
+        checkpoints: A folder, or an artifact store of Optuna, where each trial keeps its state
+            after every epoch. A trial whose process died then goes on from there when it is
+            tried again. None: it begins anew.
+        keep_checkpoints: Of how many best complete trials the checkpoint is kept, for
+            :meth:`trained_network`; in studies with several objectives, of all on the Pareto
+            front if this is not 0. Others are removed when a later trial begins.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -138,17 +145,22 @@ class TrainingObjective:
         seed: int = 0,
         max_params: int | None = None,
         max_macs: int | None = None,
+        max_latency_ms: float | None = None,
+        min_proxy: Mapping[str, float] | None = None,
+        latency: Meter | None = None,
         reuse: bool = True,
         artifact_store: seam.ArtifactStore | None = None,
         notes: bool = True,
         device: str | torch.device = "auto",
+        channels_last: bool = False,
+        compile: bool = False,
+        checkpoints: seam.ArtifactStore | str | Path | None = None,
+        keep_checkpoints: int = 0,
     ) -> None:
         if not isinstance(epochs, int) or epochs < 1:
             raise ValueError(f"`epochs` must be an integer of at least 1, but got {epochs!r}.")
         if score not in SCORES:
             raise ValueError(f"`score` must be one of {list(SCORES)}, but got {score!r}.")
-        _check_limit("max_params", max_params)
-        _check_limit("max_macs", max_macs)
         self.space = space
         self.data = load_data(data) if isinstance(data, str) else data
         self.epochs = epochs
@@ -156,14 +168,32 @@ class TrainingObjective:
         self.recipe = recipe or Recipe()
         self._hyperparameters = hyperparameters
         self._score = score
-        self._seed = seed
-        self._limits = {"max_params": max_params, "max_macs": max_macs}
+        self._limits = Limits(
+            max_params=max_params,
+            max_macs=max_macs,
+            max_latency_ms=max_latency_ms,
+            min_proxy=min_proxy or {},
+        )
         self._reuse = reuse
         self._artifact_store = artifact_store
         self._notes = notes
-        self._device = resolve_device(device)
-        self._on_device: ImageData | None = None
-        self._counted: dict[str, Profile] = {}
+        self._checkpoints = _checkpoints(checkpoints, keep_checkpoints)
+        self._trainer = Trainer(
+            self.data,
+            epochs,
+            self.build,
+            seed,
+            resolve_device(device),
+            channels_last=channels_last,
+            compile=compile,
+            checkpoints=self._checkpoints,
+        )
+        meter = LatencyMeter(device=str(device)) if latency is None else latency
+        scorer = ProxyScorer(self.data, self.build, device=device)
+        self.costs = Costs(self.build, self.data, meter, scorer)
+        self._reward: Reward | None = None
+        self._told: dict[str, Any] = {}
+        self._metrics = ["validation accuracy"]
         self._finished: dict[tuple[BaseStorage, int], FinishedRuns] = {}
         self._settled: set[tuple[BaseStorage, int]] = set()
 
@@ -177,6 +207,7 @@ class TrainingObjective:
             "build": self.build,
             "score": self._score,
             "recipe": self.recipe.to_dict(),
+            **self._told,
         }
 
     def __call__(self, trial: Trial) -> float:
@@ -193,6 +224,7 @@ class TrainingObjective:
         study = trial.study if isinstance(trial, Trial) else None
         if study is not None:
             self.prepare(study)
+            self.prune_checkpoints(study)
             trial.set_user_attr(WORKER_KEY, this_worker())
         architecture = self.space.suggest(trial)
         recipe = self._recipe_of(trial)
@@ -203,8 +235,38 @@ class TrainingObjective:
         if twin is not None:
             return self._copy(trial, twin)
         trial.set_user_attr(RUN_KEY, key)
-        self._check_limits(trial, architecture, self._count(trial, architecture))
+        self._limits.check(trial, architecture, self.costs)
         return self._shown(trial, architecture, lambda: self._train(trial, architecture, recipe))
+
+    def _train(self, trial: Trial, architecture: Architecture, recipe: Recipe) -> float:
+        if self._reward is None:
+            return SCORES[self._score](self._trainer.train(trial, architecture, recipe))
+        factor = self._reward.factor(self.costs.of(self._reward.cost, trial, architecture))
+        trained = self._trainer.train(trial, architecture, recipe, factor=factor)
+        accuracy = SCORES[self._score](trained)
+        trial.set_user_attr(ACCURACY_KEY, accuracy)
+        return factor * accuracy
+
+    def rewarded(self, reward: Reward) -> TrainingObjective:
+        """Return the objective whose values and reports are rewards; see ``LatencyReward``."""
+        told = {"reward": reward.identity | self._meter_told([reward.cost])}
+        other = self._telling(told, ["reward"])
+        other._reward = reward
+        return other
+
+    def costing(self, costs: Sequence[str]) -> TrainingObjective:
+        """Return the objective for studies of accuracy and costs; see ``multi_objective``."""
+        told = {"costs": list(costs)} | self._meter_told(costs)
+        return self._telling(told, [*self._metrics, *costs])
+
+    def _telling(self, told: Mapping[str, Any], metrics: Sequence[str]) -> TrainingObjective:
+        """Return the same with more in what a study keeps of it."""
+        other = copy.copy(self)
+        other._told, other._metrics, other._settled = {**told}, [*metrics], set()
+        return other
+
+    def _meter_told(self, costs: Sequence[str]) -> dict[str, Any]:
+        return {"latency": self.costs.meter_identity} if "latency_ms" in costs else {}
 
     def prepare(self, study: Study) -> None:
         """Check that this objective can judge a study, and note there what it is.
@@ -221,8 +283,36 @@ class TrainingObjective:
                 "TrainingObjective returns an accuracy, but the study minimises: create it with "
                 'direction="maximize".'
             )
-        settle_identity(study, self.identity)
+        settle_identity(study, self.identity, metrics=self._metrics)
         self._settled.add(seam.study_key(study))
+
+    def prune_checkpoints(self, study: Study) -> None:
+        """Remove the checkpoints of finished trials that are not among the best.
+
+        Every trial does so as it begins; call it after ``study.optimize`` for the last ones.
+        """
+        if self._checkpoints is not None:
+            self._checkpoints.prune(study)
+
+    def train_along(self) -> None:
+        """Train along with the first of several processes; see :func:`optimize_together`."""
+        self._trainer.train_along(self.space)
+
+    def trained_network(self, trial: FrozenTrial) -> nn.Module:
+        """Return the network of a trial as it was judged last, from its checkpoint.
+
+        Args:
+            trial: Such as ``study.best_trial``.
+
+        Raises:
+            ValueError: If there are no ``checkpoints``, or the trial never had one.
+            FileNotFoundError: If its checkpoint was not kept.
+        """
+        if self._checkpoints is None:
+            raise ValueError("`checkpoints` must be given to keep networks, but is None.")
+        model = self.space.architecture(trial).build(**self.build)
+        load_checkpoint(model, self._checkpoints.of(trial))
+        return model
 
     def _recipe_of(self, trial: Trial) -> Recipe:
         if self._hyperparameters is None:
@@ -249,7 +339,7 @@ class TrainingObjective:
 
     def _twin(self, trial: Trial, key: str) -> FrozenTrial | None:
         """An earlier complete trial that was the same run, if its result may be taken over."""
-        if not self._reuse or not _can_report(trial) or not isinstance(trial, Trial):
+        if not self._reuse or not can_report(trial) or not isinstance(trial, Trial):
             return None
         if seam.trial_attributes(trial).get(REPEAT_KEY):
             return None
@@ -258,42 +348,12 @@ class TrainingObjective:
 
     def _copy(self, trial: Trial, twin: FrozenTrial) -> float:
         trial.set_user_attr(COPY_KEY, twin.number)
-        for name, value in take_over(twin.user_attrs, (PARAMS_KEY, MACS_KEY)).items():
+        for name, value in take_over(twin.user_attrs, (*COST_KEYS, ACCURACY_KEY)).items():
             trial.set_user_attr(name, value)
         accuracies = [twin.intermediate_values[e] for e in sorted(twin.intermediate_values)]
         for epoch, accuracy in enumerate(accuracies, start=1):
             trial.report(accuracy, epoch)
         return SCORES[self._score](accuracies)
-
-    def _count(self, trial: BaseTrial, architecture: Architecture) -> Profile:
-        """Parameters and multiply-adds, counted without allocating the network."""
-        counted = self._counted.get(architecture.digest)
-        if counted is None:
-            with blamed(trial, architecture, self.data.input_size, "building"):
-                with torch.device("meta"):
-                    model = architecture.build(**self.build)
-                counted = profile(model, self.data.input_size)
-            self._counted[architecture.digest] = counted
-        trial.set_user_attr(PARAMS_KEY, counted.params)
-        trial.set_user_attr(MACS_KEY, counted.macs)
-        return counted
-
-    def _check_limits(
-        self, trial: BaseTrial, architecture: Architecture, counted: Profile
-    ) -> None:
-        exceeded = []
-        sizes = {"max_params": counted.params, "max_macs": counted.macs}
-        for name, limit in self._limits.items():
-            if limit is None:
-                continue
-            # Relative, so that the violations of several limits can be added up.
-            trial.set_constraint(name, sizes[name] / limit - 1)
-            if sizes[name] > limit:
-                exceeded.append(f"{sizes[name]:,} {NOUNS[name]} against {name}={limit:,}")
-        if exceeded:
-            prune_infeasible(
-                trial, f"Trial {trial.number}: {architecture} has {' and '.join(exceeded)}."
-            )
 
     def _shown(self, trial: Trial, architecture: Architecture, run: Callable[[], float]) -> float:
         """Run a trial with its picture attached, and write its note however it ends."""
@@ -303,7 +363,10 @@ class TrainingObjective:
         outcome = "failed"
         try:
             value = run()
-            outcome = f"validation accuracy **{value:.2%}**"
+            accuracy = trial.user_attrs.get(ACCURACY_KEY, value)
+            outcome = f"validation accuracy **{accuracy:.2%}**"
+            if self._reward is not None:
+                outcome += f", reward {value:.4g}"
             return value
         except TrialPruned as pruned:
             outcome = f"pruned: {pruned}" if str(pruned) else "pruned"
@@ -314,62 +377,18 @@ class TrainingObjective:
                 size += f"{trial.user_attrs[MACS_KEY]:,} multiply-adds"
                 write_note(trial, artifact, [f"`{architecture}`", f"{outcome}; {size}"])
 
-    def _train(self, trial: Trial, architecture: Architecture, recipe: Recipe) -> float:
-        accuracies: list[float] = []
 
-        def on_epoch(result: EpochResult) -> None:
-            accuracies.append(result.val_accuracy)
-            if not _can_report(trial):
-                return
-            trial.report(result.val_accuracy, result.epoch)
-            if result.epoch < self.epochs and trial.should_prune():
-                raise TrialPruned(f"{result.val_accuracy:.2%} after epoch {result.epoch}")
-
-        seed = run_key(seed=self._seed, trial=trial.number)
-        training_seed = int(seed[:15], 16)
-        started = time.perf_counter()
-        try:
-            with blamed(trial, architecture, self.data.input_size, "training"):
-                with seeded(training_seed):
-                    model = architecture.build(**self.build)
-                fit(
-                    model,
-                    self._data_on_device(),
-                    epochs=self.epochs,
-                    recipe=recipe,
-                    seed=training_seed,
-                    device=self._device,
-                    on_epoch=on_epoch,
-                )
-        finally:
-            trial.set_user_attr(SECONDS_KEY, round(time.perf_counter() - started, 4))
-        return SCORES[self._score](accuracies)
-
-    def _data_on_device(self) -> ImageData:
-        if self._on_device is None:
-            self._on_device = self.data.to(self._device)
-        return self._on_device
-
-
-def _can_report(trial: BaseTrial) -> bool:
-    """Whether Optuna takes reports of the trial: only in studies with a single objective."""
-    return not isinstance(trial, Trial) or len(trial.study.directions) == 1
-
-
-def build_arguments(
-    space: SearchSpace, data: ImageData, build: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Complete build arguments by what the data decides, as far as the space takes it."""
-    takes = space.build_arguments
-    unknown = sorted(build.keys() - takes.keys())
-    if unknown:
-        raise TypeError(
-            f"`build` must name arguments of {space} ({sorted(takes)}), not {unknown}."
-        )
-    decided = {"num_classes": data.num_classes, "in_channels": data.in_channels}
-    return {**{name: value for name, value in decided.items() if name in takes}, **build}
-
-
-def _check_limit(name: str, limit: int | None) -> None:
-    if limit is not None and limit < 1:
-        raise ValueError(f"`{name}` must be at least 1 or None, but got {name}={limit}.")
+def _checkpoints(
+    place: seam.ArtifactStore | str | Path | None, keep: int
+) -> TrialCheckpoints | None:
+    if not isinstance(keep, int) or keep < 0:
+        raise ValueError(f"`keep_checkpoints` must be an integer of at least 0, but got {keep!r}.")
+    if place is None:
+        if keep:
+            raise ValueError(
+                f"`keep_checkpoints` needs `checkpoints`, but got keep_checkpoints={keep} and "
+                "checkpoints=None: give a folder."
+            )
+        return None
+    store = AtomicArtifactStore(place) if isinstance(place, str | Path) else place
+    return TrialCheckpoints(store, keep)

@@ -69,6 +69,8 @@ def _is_gone(worker: dict[str, Any]) -> bool:
         return False
     try:
         process = psutil.Process(worker["pid"])
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True  # dead, but nobody has asked how it ended
         # A process id is given again; the start time is not.
         return bool(abs(process.create_time() - worker["started"]) > 1.0)
     except psutil.NoSuchProcess:

@@ -1,30 +1,27 @@
-"""Measures how long a network takes for a batch on this machine.
+"""Measures how long a network takes for a batch on this machine, as it would be deployed.
 
-Timing is that of ``torch.utils.benchmark``: it repeats the forward pass in blocks, waits for
-the accelerator, fixes the number of threads, and reports a median.
+Batch norms are folded into convolutions, memory is laid out as the kernels like it, gradients are
+off, the number of threads is fixed, and nobody else on this machine measures meanwhile. Other work
+on it hardly counts with one thread, and on a GPU as far as it leaves that alone.
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-import logging
 import statistics
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 
-if TYPE_CHECKING:
-    from torch.utils.benchmark import Timer
-
 from optuna_nas._device import resolve_device
+from optuna_nas.profiling._fold import FoldedNetwork, fold_batch_norm
 from optuna_nas.profiling._forward import evaluating, example_input, run_forward
+from optuna_nas.profiling._timing import Timed, time_forward
+from optuna_nas.profiling._turn import turn_on
 
-__all__ = ["Latency", "measure_latency"]
-
-_WARM_UP_RUNS = 3
-_MIN_BLOCKS = 5
+__all__ = ["Latency", "LatencyTable", "measure_latencies", "measure_latency"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,23 +32,82 @@ class Latency:
         median_ms: Median over the timed blocks, in milliseconds per batch.
         iqr_ms: Interquartile range over the timed blocks, in milliseconds per batch.
         runs: Forward passes that were timed.
+        input_size: (channels, height, width) of one image.
         batch_size: Images in the batch.
         device: Where it ran, as torch writes it ("cpu", "cuda:0").
         threads: Threads of the CPU that it had.
+        channels_last: Whether memory was laid out in that way.
+        folded: Batch norms that were folded into convolutions.
+        norms: Batch norms of the network, those among them.
+        note: Why nothing was folded although it was asked for; else empty.
+        clock: Whose time it is: "thread" (that of one thread of the CPU, without the time in which
+            other work pushed it aside), "wall" (several threads, MPS) or "device" (CUDA events).
     """
 
     median_ms: float
     iqr_ms: float
     runs: int
+    input_size: tuple[int, ...]
     batch_size: int
     device: str
     threads: int
+    channels_last: bool = False
+    folded: int = 0
+    norms: int = 0
+    note: str = ""
+    clock: str = "wall"
+
+    @property
+    def how(self) -> str:
+        """Device and state of the network in words."""
+        words = [self.device, f"{self.threads} thread(s)"]
+        if self.channels_last:
+            words.append("channels last")
+        if self.norms:
+            words.append(f"{self.folded} of {self.norms} batch norms folded")
+        if self.note:
+            words.append(self.note)
+        return ", ".join(words)
 
     def __str__(self) -> str:
-        return (
-            f"{self.median_ms:.3g} ms (IQR {self.iqr_ms:.2g} ms, {self.runs} runs, batch "
-            f"{self.batch_size}, {self.device}, {self.threads} thread(s))"
-        )
+        counts = f"IQR {self.iqr_ms:.2g} ms, {self.runs} runs, batch {self.batch_size}"
+        return f"{self.median_ms:.3g} ms ({counts}, {self.how})"
+
+
+@dataclasses.dataclass(frozen=True)
+class LatencyTable:
+    """One network at several resolutions and batch sizes. Printing it gives a table.
+
+    Attributes:
+        rows: By input size, then by batch size, as they were asked for.
+    """
+
+    rows: tuple[Latency, ...]
+
+    @property
+    def how(self) -> str:
+        """Device and state of the network in words."""
+        return self.rows[0].how
+
+    def at(self, input_size: tuple[int, ...], batch_size: int = 1) -> Latency:
+        """The row of an input size and a batch size.
+
+        Raises:
+            KeyError: If that was not measured.
+        """
+        for row in self.rows:
+            if (row.input_size, row.batch_size) == (tuple(input_size), batch_size):
+                return row
+        raise KeyError(f"no row for input_size={input_size} and batch_size={batch_size}")
+
+    def __str__(self) -> str:
+        lines = [f"{'image':<16}{'batch':>6}{'ms a batch':>12}{'IQR':>10}{'ms an image':>13}"]
+        for row in self.rows:
+            size = " x ".join(map(str, row.input_size))
+            times = f"{row.median_ms:>12.4g}{row.iqr_ms:>10.2g}"
+            each = row.median_ms / row.batch_size
+            lines.append(f"{size:<16}{row.batch_size:>6}{times}{each:>13.4g}")
+        return "\n".join(lines)
 
 
 def measure_latency(
@@ -62,11 +118,15 @@ def measure_latency(
     device: str | torch.device = "auto",
     threads: int = 1,
     min_run_time: float = 0.2,
+    fold: bool = True,
+    channels_last: bool = True,
 ) -> Latency:
-    """Measure the forward pass in inference mode, after a warm-up.
+    """Measure the forward pass as deployed, after a warm-up.
 
-    The model's modes and device stay as they were: on another device a copy is measured. Other
-    work on the machine makes the figure larger; compare figures only within one machine.
+    The model's modes, memory layout and device stay as they were: a copy is changed and measured.
+    Concurrent measurements on one machine wait for each other. With one thread of the CPU the
+    figure is that thread's own time, which other work on the machine hardly changes; with several
+    it grows. Compare figures only within one machine.
 
     Example:
         >>> from torch import nn
@@ -82,30 +142,92 @@ def measure_latency(
         device: Where to run; "auto" takes CUDA, else MPS, else the CPU.
         threads: Threads of the CPU, at least 1.
         min_run_time: Seconds of timed work, more than 0.
+        fold: Fold batch norms into convolutions, see :func:`fold_batch_norm`.
+        channels_last: Use that memory layout, which convolutions on CPUs and tensor cores prefer.
 
     Raises:
         ValueError: If the model cannot take an input of this size, is on the meta device, or an
             option lies outside its range.
     """
-    _check_options(threads, min_run_time)
+    table = measure_latencies(
+        model,
+        [input_size],
+        batch_sizes=[batch_size],
+        device=device,
+        threads=threads,
+        min_run_time=min_run_time,
+        fold=fold,
+        channels_last=channels_last,
+    )
+    return table.rows[0]
+
+
+def measure_latencies(
+    model: nn.Module,
+    input_sizes: Sequence[tuple[int, ...]],
+    *,
+    batch_sizes: Sequence[int] = (1,),
+    device: str | torch.device = "auto",
+    threads: int = 1,
+    min_run_time: float = 0.2,
+    fold: bool = True,
+    channels_last: bool = True,
+) -> LatencyTable:
+    """Measure a network at every input size with every batch size; it is prepared once.
+
+    Example:
+        >>> from torch import nn
+        >>> from optuna_nas.profiling import measure_latencies
+        >>> sizes = [(3, 16, 16), (3, 32, 32)]
+        >>> table = measure_latencies(nn.Conv2d(3, 8, 3), sizes, batch_sizes=(1, 8))
+        >>> len(table.rows), table.at((3, 32, 32), 8).batch_size
+        (4, 8)
+
+    Args:
+        model: As for :func:`measure_latency`, and so are the other options.
+        input_sizes: (channels, height, width) of each size, at least one.
+        batch_sizes: Images in a batch, at least one number.
+        device: See there.
+        threads: See there.
+        min_run_time: See there; for each row.
+        fold: See there.
+        channels_last: See there.
+
+    Raises:
+        ValueError: As there, or if there is nothing to measure.
+    """
+    _check_options(input_sizes, batch_sizes, threads, min_run_time)
     target = resolve_device(device)
     placed = _placed(model, target)
     with evaluating(placed):
-        images = example_input(placed, input_size, batch_size=batch_size).to(target)
-        run_forward(placed, images)
-        blocks = _time(placed, images, threads, min_run_time)
-    median_ms, iqr_ms = _median_and_iqr([1e3 * seconds for seconds, _ in blocks])
-    return Latency(
-        median_ms=median_ms,
-        iqr_ms=iqr_ms,
-        runs=sum(runs for _, runs in blocks),
-        batch_size=batch_size,
-        device=str(images.device),
-        threads=threads,
-    )
+        for input_size in input_sizes:  # before any work on sizes that do fit
+            run_forward(placed, example_input(placed, input_size).to(target))
+    deployed = _deployed(placed, input_sizes[0], fold=fold, channels_last=channels_last)
+    rows = []
+    with evaluating(deployed.model), torch.inference_mode():
+        for input_size in input_sizes:
+            for batch_size in batch_sizes:
+                images = example_input(deployed.model, input_size, batch_size=batch_size)
+                images = _laid_out(images.to(target), channels_last)
+                with turn_on(images.device):
+                    timed = time_forward(
+                        deployed.model, images, threads=threads, min_run_time=min_run_time
+                    )
+                rows.append(_latency(timed, images, threads, channels_last, deployed))
+    return LatencyTable(tuple(rows))
 
 
-def _check_options(threads: int, min_run_time: float) -> None:
+def _check_options(
+    input_sizes: Sequence[tuple[int, ...]],
+    batch_sizes: Sequence[int],
+    threads: int,
+    min_run_time: float,
+) -> None:
+    if not input_sizes or not batch_sizes:
+        raise ValueError(
+            "`input_sizes` and `batch_sizes` must have at least one entry, but got "
+            f"input_sizes={list(input_sizes)} and batch_sizes={list(batch_sizes)}."
+        )
     if threads < 1:
         raise ValueError(f"`threads` must be at least 1, but got threads={threads}.")
     if not min_run_time > 0:
@@ -130,37 +252,48 @@ def _placed(model: nn.Module, device: torch.device) -> nn.Module:
     return copy.deepcopy(model).to(device)
 
 
-def _timer_class() -> type[Timer]:
-    """Import torch's timer without its log line about a missing CUDA runtime."""
-    logger = logging.getLogger("torch.utils.cpp_extension")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        from torch.utils.benchmark import Timer
-    finally:
-        logger.setLevel(level)
-    return Timer
+def _deployed(
+    model: nn.Module, input_size: tuple[int, ...], *, fold: bool, channels_last: bool
+) -> FoldedNetwork:
+    """Return a copy as it would be deployed; the model itself if nothing is to be changed."""
+    if fold:
+        deployed = fold_batch_norm(model, input_size)
+    else:
+        model = copy.deepcopy(model) if channels_last else model
+        deployed = FoldedNetwork(model=model, folded=0, norms=0)
+    if channels_last:
+        deployed.model.to(memory_format=torch.channels_last)
+    return deployed
 
 
-def _time(
-    model: nn.Module, images: torch.Tensor, threads: int, min_run_time: float
-) -> list[tuple[float, int]]:
-    """Return (seconds per run, runs) of each timed block.
+def _laid_out(tensor: torch.Tensor, channels_last: bool) -> torch.Tensor:
+    if channels_last and tensor.ndim == 4:
+        return tensor.contiguous(memory_format=torch.channels_last)
+    return tensor
 
-    Torch chooses blocks so long that a slow network fills the time with one of them, whose
-    spread is unknown: then more and shorter ones follow.
-    """
-    timer = _timer_class()(
-        "model(images)", globals={"model": model, "images": images}, num_threads=threads
+
+def _latency(
+    timed: Timed,
+    images: torch.Tensor,
+    threads: int,
+    channels_last: bool,
+    deployed: FoldedNetwork,
+) -> Latency:
+    median_ms, iqr_ms = _median_and_iqr([ms for ms, _ in timed.blocks])
+    return Latency(
+        median_ms=median_ms,
+        iqr_ms=iqr_ms,
+        runs=sum(runs for _, runs in timed.blocks),
+        input_size=tuple(images.shape[1:]),
+        batch_size=len(images),
+        device=str(images.device),
+        threads=threads,
+        channels_last=channels_last,
+        folded=deployed.folded,
+        norms=deployed.norms,
+        note=deployed.note,
+        clock=timed.clock,
     )
-    with torch.inference_mode():
-        timer.timeit(_WARM_UP_RUNS)
-        measured = timer.blocked_autorange(min_run_time=min_run_time)
-        blocks = [(seconds, measured.number_per_run) for seconds in measured.times]
-        shorter = max(1, measured.number_per_run // _MIN_BLOCKS)
-        while len(blocks) < _MIN_BLOCKS:
-            blocks.append((timer.timeit(shorter).median, shorter))
-    return blocks
 
 
 def _median_and_iqr(numbers: list[float]) -> tuple[float, float]:

@@ -5,16 +5,26 @@ processes share, the folder of its artifacts, and single files that are either w
 It does not import torch.
 """
 
+from optuna_nas.stores._artifacts import AtomicArtifactStore
 from optuna_nas.stores._atomic import write_atomically
-from optuna_nas.stores._checked import DamagedFileError, read_checked, write_checked
+from optuna_nas.stores._checked import (
+    DamagedFileError,
+    read_checked,
+    sealed,
+    unsealed,
+    write_checked,
+)
 from optuna_nas.stores._location import artifact_directory
 from optuna_nas.stores._storage import open_storage
 
 __all__ = [
+    "AtomicArtifactStore",
     "DamagedFileError",
     "artifact_directory",
     "open_storage",
     "read_checked",
+    "sealed",
+    "unsealed",
     "write_atomically",
     "write_checked",
 ]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from optuna_nas.stores._atomic import write_atomically
 
-__all__ = ["DamagedFileError", "read_checked", "write_checked"]
+__all__ = ["DamagedFileError", "read_checked", "sealed", "unsealed", "write_checked"]
 
 _MARK = b"\noptuna-nas sha256 "
 _HEX_DIGITS = 64
@@ -34,7 +34,7 @@ def write_checked(path: str | os.PathLike[str], data: bytes) -> None:
         FileNotFoundError: If the folder does not exist.
         OSError: If the folder cannot be written to or the disk is full.
     """
-    write_atomically(path, data + _trailer(data))
+    write_atomically(path, sealed(data))
 
 
 def read_checked(path: str | os.PathLike[str]) -> bytes:
@@ -55,19 +55,34 @@ def read_checked(path: str | os.PathLike[str]) -> bytes:
         FileNotFoundError: If there is no such file.
         DamagedFileError: If the content does not agree with the checksum, or there is none.
     """
-    content = Path(path).read_bytes()
+    return unsealed(Path(path).read_bytes(), f"The file {str(path)!r}")
+
+
+def sealed(data: bytes) -> bytes:
+    """Return the content with its checksum behind it, for stores that are no files."""
+    return data + _trailer(data)
+
+
+def unsealed(content: bytes, name: str) -> bytes:
+    """Return what was given to :func:`sealed`.
+
+    Args:
+        content: What it returned.
+        name: What the content is called in an error.
+
+    Raises:
+        DamagedFileError: If the content does not agree with the checksum, or there is none.
+    """
     data, trailer = content[:-_TRAILER_BYTES], content[-_TRAILER_BYTES:]
     if not trailer.startswith(_MARK):
         raise DamagedFileError(
-            f"The file {str(path)!r} ({len(content):,} bytes) must end with a checksum of "
-            "optuna-nas, but has none: it is truncated or was written by another program. "
-            "Write it again."
+            f"{name} ({len(content):,} bytes) must end with a checksum of optuna-nas, but has "
+            "none: it is truncated or was written by another program. Write it again."
         )
     if trailer != _trailer(data):
         raise DamagedFileError(
-            f"The content of {str(path)!r} ({len(data):,} bytes) must agree with its checksum, "
-            "but does not: the file was altered or damaged after it was written. Write it again "
-            "or restore a copy."
+            f"{name} ({len(data):,} bytes) must agree with its checksum, but does not: it was "
+            "altered or damaged after it was written. Write it again or restore a copy."
         )
     return data
 

@@ -1,7 +1,8 @@
 """Images as tensors of bytes, split into train, val and test.
 
 Small data sets fit into memory as uint8, a quarter of their size as floats; they are normalised
-and augmented in batches on the device where they lie.
+and augmented in batches on the device where they lie. Large ones are read image by image while a
+network trains: see :mod:`optuna_nas.training._stream`.
 
 Letters: ``N`` images, ``C`` channels, ``H`` x ``W`` pixels, ``K`` classes.
 """
@@ -9,15 +10,17 @@ Letters: ``N`` images, ``C`` channels, ``H`` x ``W`` pixels, ``K`` classes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
+
+from optuna_nas.training._stream import StreamedSplit
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
-__all__ = ["ImageData", "Split"]
+__all__ = ["AnySplit", "ImageData", "Split"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,6 +53,20 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def batches(
+        self, indices: Iterable[torch.Tensor]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield images (B, C, H, W) and labels (B,) for each tensor of indices (B,)."""
+        for chosen in indices:
+            here = chosen.to(self.labels.device)
+            yield self.images[here], self.labels[here]
+
     def to(self, device: str | torch.device) -> Split:
         """Return the split on another device (itself where it lies there already)."""
         return Split(self.images.to(device), self.labels.to(device))
@@ -57,6 +74,9 @@ class Split:
     def take(self, indices: torch.Tensor) -> Split:
         """Return the images at ``indices``, in that order."""
         return Split(self.images[indices], self.labels[indices])
+
+
+AnySplit: TypeAlias = Split | StreamedSplit
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,9 +96,9 @@ class ImageData:
     """
 
     name: str
-    train: Split
-    val: Split
-    test: Split
+    train: AnySplit
+    val: AnySplit
+    test: AnySplit
     classes: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -93,13 +113,12 @@ class ImageData:
     @property
     def in_channels(self) -> int:
         """C, the channels of an image."""
-        return self.train.images.shape[1]
+        return self.train.image_shape[0]
 
     @property
     def image_size(self) -> tuple[int, int]:
         """(H, W), the pixels of an image."""
-        _, _, height, width = self.train.images.shape
-        return height, width
+        return self.train.image_shape[1:]
 
     @property
     def input_size(self) -> tuple[int, int, int]:
@@ -124,6 +143,8 @@ class ImageData:
         }
         if self.content_hash is not None:
             identity["content_hash"] = self.content_hash
+        if not isinstance(self.train, Split):
+            identity["stream"] = True  # cut and resized in another way than in memory
         return identity
 
     def to(self, device: str | torch.device) -> ImageData:
@@ -149,8 +170,10 @@ class ImageData:
         test_size: int | None = None,
         classes: Sequence[str] | None = None,
         image_size: int | tuple[int, int] | None = None,
+        stream: bool = False,
+        workers: int | None = None,
     ) -> ImageData:
-        """Read map-style datasets of (image, label) into memory.
+        """Read map-style datasets of (image, label) into memory, or while networks train.
 
         An image is a PIL image or a tensor of shape (C, H, W), uint8 or float in [0, 1], before
         any normalisation or augmentation. What is not given is split off ``train``, stratified
@@ -176,17 +199,31 @@ class ImageData:
             test_size: Images to keep for the test.
             classes: Names of the classes; by default ``train.classes``, else the labels.
             image_size: Pixels, or (height, width), to resize to; None: as they are.
+            stream: Leave the images where they are and read them while networks train, for data
+                that does not fit into memory; see :func:`load_data`. Needs ``image_size``.
+            workers: Processes that read a stream.
 
         Raises:
             TypeError: If a dataset has no length.
             ValueError: If an image or label is not of this form, images differ in shape, a class
                 has no image in ``train``, or the sizes ask for more images than there are.
         """
-        from optuna_nas.training._datasets import data_from_datasets
+        from optuna_nas.training._datasets import data_from_datasets, data_from_streams
 
+        datasets = {"train": train, "val": val, "test": test}
+        if stream:
+            return data_from_streams(
+                name,
+                datasets,
+                classes=classes,
+                image_size=image_size,
+                sizes={"train": train_size, "val": val_size, "test": test_size},
+                split_seed=split_seed,
+                workers=workers,
+            )
         return data_from_datasets(
             name,
-            {"train": train, "val": val, "test": test},
+            datasets,
             classes=classes,
             image_size=image_size,
             sizes={"train": train_size, "val": val_size, "test": test_size},

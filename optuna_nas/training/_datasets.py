@@ -1,4 +1,4 @@
-"""Reads torch datasets of (image, label) into memory, and says which item is wrong."""
+"""Reads torch datasets of (image, label), and says which item is wrong."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from optuna_nas.training._data import ImageData, Split
+from optuna_nas.training._data import AnySplit, ImageData, Split
 from optuna_nas.training._partition import assemble
-from optuna_nas.training._pixels import as_bytes, resized
+from optuna_nas.training._pixels import as_bytes, as_size, resized
+from optuna_nas.training._stream import StreamedSplit, default_workers
 
-__all__ = ["content_hash", "data_from_datasets"]
+__all__ = ["content_hash", "data_from_datasets", "data_from_streams"]
 
 
 def data_from_datasets(
@@ -37,6 +38,37 @@ def data_from_datasets(
     return assemble(name, pools, names, sizes, split_seed, content_hash=content_hash(pools))
 
 
+def data_from_streams(
+    name: str,
+    datasets: Mapping[str, Any],
+    *,
+    classes: Sequence[str] | None,
+    image_size: int | tuple[int, int] | None,
+    sizes: Mapping[str, int | None],
+    split_seed: int,
+    workers: int | None,
+) -> ImageData:
+    """Return the data of :meth:`ImageData.from_datasets` with ``stream=True``."""
+    if image_size is None:
+        raise ValueError(
+            "`image_size` must be given for a stream, but got image_size=None and stream=True."
+        )
+    count = default_workers() if workers is None else workers
+    pools = {
+        part: None if dataset is None else _stream(dataset, part, as_size(image_size), count)
+        for part, dataset in datasets.items()
+    }
+    names = _class_names(datasets["train"], pools, classes)
+    for part, pool in pools.items():
+        if pool is not None:
+            _check_pool(part, pool, names, pools["train"])
+    digest = hashlib.sha256()
+    for part, pool in sorted(pools.items()):
+        if pool is not None:
+            digest.update(part.encode() + pool.labels.numpy().tobytes())
+    return assemble(name, pools, names, sizes, split_seed, content_hash=digest.hexdigest())
+
+
 def content_hash(pools: Mapping[str, Split | None]) -> str:
     """Return a SHA-256 of all images and labels."""
     digest = hashlib.sha256()
@@ -48,7 +80,26 @@ def content_hash(pools: Mapping[str, Split | None]) -> str:
     return digest.hexdigest()
 
 
-def _read(dataset: Any, part: str, image_size: int | tuple[int, int] | None) -> Split:
+def _stream(dataset: Any, part: str, size: tuple[int, int], workers: int) -> StreamedSplit:
+    """Return a dataset as a stream; its labels come from ``targets``, else from all its items."""
+    _require_items(dataset, part)
+    first, _ = _pair(dataset[0], 0, part)
+    channels = as_bytes(first, f"Image 0 of `{part}`").shape[0]
+    targets = getattr(dataset, "targets", None)
+    if targets is None:
+        items: Any = dataset
+        targets = [_pair(items[index], index, part)[1] for index in range(len(dataset))]
+    labels = [_label(label, index, part) for index, label in enumerate(targets)]
+    if len(labels) != len(dataset):
+        raise ValueError(
+            f"`{part}` must have one label per image, but its `targets` are {len(labels)} for "
+            f"{len(dataset)} images."
+        )
+    whole = torch.arange(len(labels))
+    return StreamedSplit(dataset, whole, torch.tensor(labels), (channels, *size), workers)
+
+
+def _require_items(dataset: Any, part: str) -> None:
     if not isinstance(dataset, Sized):
         raise TypeError(
             f"`{part}` must be a map-style dataset with a length, but got "
@@ -56,6 +107,10 @@ def _read(dataset: Any, part: str, image_size: int | tuple[int, int] | None) -> 
         )
     if len(dataset) == 0:
         raise ValueError(f"`{part}` must have images, but is empty.")
+
+
+def _read(dataset: Any, part: str, image_size: int | tuple[int, int] | None) -> Split:
+    _require_items(dataset, part)
     images, labels = [], []
     items: Any = dataset
     for index in range(len(dataset)):
@@ -97,7 +152,7 @@ def _label(label: Any, index: int, part: str) -> int:
 
 
 def _class_names(
-    train: Any, pools: Mapping[str, Split | None], classes: Sequence[str] | None
+    train: Any, pools: Mapping[str, AnySplit | None], classes: Sequence[str] | None
 ) -> tuple[str, ...]:
     if classes is None:
         classes = getattr(train, "classes", None)
@@ -113,7 +168,7 @@ def _class_names(
     return tuple(map(str, range(highest + 1)))
 
 
-def _check_pool(part: str, pool: Split, names: Sequence[str], train: Split | None) -> None:
+def _check_pool(part: str, pool: AnySplit, names: Sequence[str], train: AnySplit | None) -> None:
     assert train is not None
     outside = (pool.labels >= len(names)).nonzero()
     if len(outside):
@@ -122,11 +177,11 @@ def _check_pool(part: str, pool: Split, names: Sequence[str], train: Split | Non
             f"Labels must lie in 0..{len(names) - 1} for {len(names)} classes, but label {index} "
             f"of `{part}` is {int(pool.labels[index])}: correct it, or give all `classes`."
         )
-    if pool.images.shape[1:] != train.images.shape[1:]:
+    if pool.image_shape != train.image_shape:
         raise ValueError(
             f"All images must have the same shape, but those of `{part}` have "
-            f"{tuple(pool.images.shape[1:])} and those of `train` "
-            f"{tuple(train.images.shape[1:])}: pass image_size=... to resize them."
+            f"{pool.image_shape} and those of `train` {train.image_shape}: pass image_size=... "
+            "to resize them."
         )
     counts = torch.bincount(train.labels, minlength=len(names))
     if bool((counts == 0).any()):

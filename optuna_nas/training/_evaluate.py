@@ -16,9 +16,13 @@ from torch.nn import functional
 
 from optuna_nas._device import resolve_device
 from optuna_nas.training._augment import Normaliser
-from optuna_nas.training._data import ImageData, Split
+from optuna_nas.training._data import AnySplit, ImageData
+from optuna_nas.training._distributed import Processes, sum_over_processes
+from optuna_nas.training._precision import Precision
 
-__all__ = ["Evaluation", "checked_logits", "evaluate", "place"]
+__all__ = ["Evaluation", "checked_logits", "evaluate", "judge", "place"]
+
+_BATCH_SIZE = 512
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,11 +42,11 @@ class Evaluation:
 
 def evaluate(
     model: nn.Module,
-    split: Split,
+    split: AnySplit,
     data: ImageData,
     *,
     device: str | torch.device = "auto",
-    batch_size: int = 512,
+    batch_size: int = _BATCH_SIZE,
 ) -> Evaluation:
     """Judge a network on a split of ``data`` in eval mode; its modes are restored.
 
@@ -65,21 +69,42 @@ def evaluate(
     Raises:
         ValueError: If the split is empty or the logits have another shape.
     """
+    if batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1, but got batch_size={batch_size}.")
+    target = place(model, device)
+    return judge(model, split, data, target, Precision(target.type, None), batch_size=batch_size)
+
+
+def judge(
+    model: nn.Module,
+    split: AnySplit,
+    data: ImageData,
+    device: torch.device,
+    precision: Precision,
+    processes: Processes | None = None,
+    *,
+    batch_size: int = _BATCH_SIZE,
+) -> Evaluation:
+    """Do :func:`evaluate` with a model on its device; each process takes a part of the images."""
     if len(split) == 0:
         raise ValueError(
             f"`split` must have images, but this one of {data.name!r} is empty: load the data "
             "with a larger size."
         )
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1, but got batch_size={batch_size}.")
-    target = place(model, device)
-    normalise = Normaliser(data.mean, data.std, target)
+    processes = processes or Processes()
+    normalise = Normaliser(data.mean, data.std, device)
+    order = torch.arange(processes.rank, len(split), processes.count)
     loss, correct = 0.0, 0
-    with _evaluating(model):
-        for images, labels in _batches(split.to(target), batch_size):
-            logits = checked_logits(model(normalise(images)), len(labels), data)
-            loss += functional.cross_entropy(logits, labels, reduction="sum").item()
-            correct += int((logits.argmax(1) == labels).sum())
+    with _evaluating(model), precision.autocast():
+        for images, labels in split.to(device).batches(torch.split(order, batch_size)):
+            here = labels.to(device, non_blocking=True)
+            output = model(normalise(images.to(device, non_blocking=True)))
+            logits = checked_logits(output, len(labels), data).float()
+            loss += functional.cross_entropy(logits, here, reduction="sum").item()
+            correct += int((logits.argmax(1) == here).sum())
+    if processes.count > 1:
+        sums = torch.tensor([loss, correct], dtype=torch.float64, device=device)
+        loss, correct = sum_over_processes(sums).tolist()
     return Evaluation(loss=loss / len(split), accuracy=correct / len(split), count=len(split))
 
 
@@ -131,9 +156,3 @@ def _evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _batches(split: Split, batch_size: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    return zip(
-        torch.split(split.images, batch_size), torch.split(split.labels, batch_size), strict=True
-    )

@@ -3,32 +3,34 @@
 Every random number of an epoch comes from a stream keyed by (seed, epoch, purpose): the order of
 the images, their augmentation, and what the network itself draws (dropout, drop path). Images
 stay uint8 on the device and become floats batch by batch.
-
-Letters: ``B`` images in a batch, ``C`` channels, ``H`` x ``W`` pixels, ``K`` classes.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from optuna_nas.nn import set_drop_path
-from optuna_nas.training._augment import Normaliser, random_crop, random_flip
+from optuna_nas.training._checkpoint import Checkpoints, CheckpointSlot
 from optuna_nas.training._data import ImageData
-from optuna_nas.training._evaluate import checked_logits, evaluate, place
+from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
+from optuna_nas.training._evaluate import judge, place
+from optuna_nas.training._feed import Feed
 from optuna_nas.training._history import EpochResult, History, NonFiniteLossError
-from optuna_nas.training._optimizers import learning_rate, make_optimizer
-from optuna_nas.training._recipes import Recipe
-from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
+from optuna_nas.training._learner import Learner
+from optuna_nas.training._recipe import Recipe
+from optuna_nas.training._schedules import drop_path, learning_rate
+from optuna_nas.training._seeded import derived_seed, seeded
 
 __all__ = ["fit"]
 
-_STEPS_PER_CHECK = 32  # on an accelerator, where reading a loss waits for the device
+_JUDGED_AT_ONCE = 512
+_STEPS_PER_CHECK = 32  # where reading a loss waits for the device, or for other processes
 
 
 def fit(
@@ -39,12 +41,19 @@ def fit(
     recipe: Recipe | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
+    channels_last: bool = False,
+    compile: bool = False,
+    accumulate: int = 1,
     on_epoch: Callable[[EpochResult], None] | None = None,
+    checkpoint: str | os.PathLike[str] | CheckpointSlot | None = None,
 ) -> History:
     """Train a network on ``data.train`` and judge it on ``data.val`` after every epoch.
 
     ``data.test`` is not touched. The same weights and seed give the same history (on a GPU as far
     as its kernels are deterministic); the process's random state is neither used nor changed.
+
+    Within :func:`distributed` under ``torchrun``, all processes train one network, each on its
+    part of every batch; all of them call ``fit`` with equal arguments, and get the same history.
 
     Example:
         >>> import torch
@@ -56,36 +65,72 @@ def fit(
         True
 
     Args:
-        model: Takes float images (B, C, H, W), gives logits (B, K). It is trained in place, moved
-            to ``device`` and left in eval mode.
+        model: Takes float images (B, C, H, W), gives logits (B, K); in train mode also (logits,
+            auxiliary logits). It is trained in place, moved to ``device`` and left in eval mode.
         data: See :func:`load_data`; already on ``device`` where many runs share it.
         epochs: At least 1.
         recipe: The settings; by default ``Recipe()``.
         seed: Of data order, augmentation and dropout. The weights are the caller's: build the
             model within :func:`seeded`.
         device: See :func:`resolve_device`.
+        channels_last: Use that memory format, which tensor cores and many CPUs prefer.
+        compile: Compile the training step's forward pass with ``torch.compile``, which takes up
+            to minutes; for runs of many thousand steps. A drop path must be constant then.
+        accumulate: Learn each batch in so many parts, one after the other, and add up their
+            gradients: for networks that do not fit into memory otherwise. Without batch norm the
+            steps are the same up to rounding; with it they are not, since the statistics are
+            those of the parts.
         on_epoch: Called after every epoch; what it raises, such as ``optuna.TrialPruned``, ends
-            the run and passes through.
+            the run and passes through. See :class:`OptunaPruningCallback`. A run that goes on
+            calls it first for the epochs that are restored.
+        checkpoint: A file, or another place, that keeps the state after every epoch. If it holds
+            one already, the run goes on from there: a run that was killed ends as it would have
+            (to the last bit on a CPU, on a GPU as far as its kernels are deterministic). A
+            damaged one is told of and passed over.
 
     Raises:
         NonFiniteLossError: If a loss is NaN or infinite.
-        ValueError: If the model's logits do not fit the data, or it cannot be trained.
+        ValueError: If the model's logits do not fit the data, it cannot be trained, or
+            ``checkpoint`` holds another run.
         torch.OutOfMemoryError: As torch raises it.
     """
     if not isinstance(epochs, int) or epochs < 1:
         raise ValueError(f"`epochs` must be an integer of at least 1, but got epochs={epochs!r}.")
-    run = _Run(model, data, Recipe() if recipe is None else recipe, epochs, seed, device)
-    results: list[EpochResult] = []
+    if not isinstance(accumulate, int) or accumulate < 1:
+        raise ValueError(
+            f"`accumulate` must be an integer of at least 1, but got accumulate={accumulate!r}."
+        )
+    recipe = Recipe() if recipe is None else recipe
+    if compile and recipe.drop_path and recipe.drop_path_schedule != "constant":
+        raise ValueError(
+            "`compile` needs a constant drop path, since a network is compiled anew for each "
+            f"probability, but got drop_path={recipe.drop_path} and drop_path_schedule="
+            f'{recipe.drop_path_schedule!r}: pass compile=False or drop_path_schedule="constant".'
+        )
+    run = _Run(
+        model,
+        data,
+        recipe,
+        epochs,
+        seed,
+        device,
+        channels_last=channels_last,
+        compile=compile,
+        accumulate=accumulate,
+    )
+    results = run.restore(checkpoint)
     for epoch in range(1, epochs + 1):
-        results.append(run.epoch(epoch))
+        if epoch > len(results):
+            results.append(run.epoch(epoch))
+            run.save(results)
         if on_epoch is not None:
-            on_epoch(results[-1])
-    model.eval()
+            on_epoch(results[epoch - 1])
+    run.finish()
     return History(tuple(results))
 
 
 class _Run:
-    """One run: the model, the data on the device, and the optimizer with its state."""
+    """One run: the network that learns, and the images it is fed and judged with."""
 
     def __init__(
         self,
@@ -95,30 +140,80 @@ class _Run:
         epochs: int,
         seed: int,
         device: str | torch.device,
+        *,
+        channels_last: bool,
+        compile: bool,
+        accumulate: int,
     ) -> None:
-        self._model = model
         self._data = data
         self._recipe = recipe
         self._epochs = epochs
         self._seed = seed
         self._device = place(model, device)
-        self._train = data.train.to(self._device)
-        self._val = data.val.to(self._device)
-        self._normalise = Normaliser(data.mean, data.std, self._device)
-        self._optimizer = make_optimizer(model, recipe)
-        self._steps = _steps_per_epoch(len(self._train), recipe.batch_size)
+        self._processes = processes()
+        if channels_last:
+            model.to(memory_format=torch.channels_last)
         set_drop_path(model, recipe.drop_path)
+        self._feed = Feed(
+            data, recipe, seed, self._device, self._processes, channels_last=channels_last
+        )
+        self._accumulate = accumulate
+        self._learner = Learner(
+            model,
+            recipe,
+            data,
+            self._device,
+            self._processes,
+            compile=compile,
+            accumulate=accumulate,
+        )
+        self._val = data.val.to(self._device)
+        self._checkpoints: Checkpoints | None = None
+
+    def restore(
+        self, checkpoint: str | os.PathLike[str] | CheckpointSlot | None
+    ) -> list[EpochResult]:
+        """Go on from a checkpoint, if there is one, and write the next ones there."""
+        if checkpoint is None:
+            return []
+        identity = {
+            "epochs": self._epochs,
+            "seed": self._seed,
+            "recipe": self._recipe.to_dict(),
+            "data": self._data.identity,
+            "processes": self._processes.count,
+        }
+        if self._accumulate > 1:
+            identity["accumulate"] = self._accumulate
+        self._checkpoints = Checkpoints(checkpoint, identity)
+        return self._checkpoints.restore(self._learner)
+
+    def save(self, results: list[EpochResult]) -> None:
+        """Write a checkpoint, if they are wanted."""
+        if self._checkpoints is not None:
+            self._checkpoints.save(self._learner, results)
 
     def epoch(self, epoch: int) -> EpochResult:
         """Train one epoch, counted from 1, and validate."""
         started = time.perf_counter()
-        set_drop_path(self._model, self._recipe.drop_path * epoch / self._epochs)
-        with seeded(derived_seed(self._seed, epoch, "network"), device=self._device):
+        rank = self._processes.rank
+        purpose = "network" if rank == 0 else f"network of process {rank}"
+        with seeded(derived_seed(self._seed, epoch, purpose), device=self._device):
             train_loss = self._train_epoch(epoch)
-            judged = evaluate(self._model, self._val, self._data, device=self._device)
+            copy_buffers(self._learner.judged)
+            judged = judge(
+                self._learner.judged,
+                self._val,
+                self._data,
+                self._device,
+                self._learner.precision,
+                self._processes,
+                batch_size=max(1, _JUDGED_AT_ONCE // self._accumulate),
+            )
         if not math.isfinite(judged.loss):
-            lr = self._learning_rate(epoch, self._steps - 1)
-            raise NonFiniteLossError(epoch, self._steps, lr, judged.loss, "validation")
+            last = self._feed.steps - 1
+            lr = self._learning_rate(epoch, last)
+            raise NonFiniteLossError(epoch, last + 1, lr, judged.loss, "validation")
         return EpochResult(
             epoch=epoch,
             train_loss=train_loss,
@@ -128,69 +223,48 @@ class _Run:
             lr=self._learning_rate(epoch, 0),
         )
 
+    def finish(self) -> None:
+        """Leave the model as it was judged."""
+        self._learner.finish()
+
     def _train_epoch(self, epoch: int) -> float:
         """Return the mean loss per image."""
-        self._model.train()
-        order = torch.randperm(
-            len(self._train), generator=keyed_generator(self._seed, epoch, "order")
-        )
-        augmentation = keyed_generator(self._seed, epoch, "augmentation")
+        self._learner.model.train()
+        unread: list[torch.Tensor] = []
         losses: list[torch.Tensor] = []
         sizes: list[int] = []
-        for step, indices in enumerate(torch.split(order, self._recipe.batch_size)[: self._steps]):
-            lr = self._learning_rate(epoch, step)
-            losses.append(self._step(indices.to(self._device), lr, augmentation))
-            sizes.append(len(indices))
+        for step, batch in enumerate(self._feed.epoch(epoch)):
+            self._set_drop_path(epoch, step)
+            loss = self._learner.step(batch, self._learning_rate(epoch, step))
+            unread.append(loss * (len(batch.labels) / batch.whole))
+            sizes.append(batch.whole)
             if self._reads_loss(step):
-                self._check_finite(losses, epoch)
+                losses.append(self._read_losses(unread, epoch, step))
+                unread = []
         weights = torch.tensor(sizes, dtype=torch.float32, device=self._device)
-        return float((torch.stack(losses) * weights).sum() / weights.sum())
+        return float((torch.cat(losses) * weights).sum() / weights.sum())
 
-    def _step(
-        self, indices: torch.Tensor, lr: float, augmentation: torch.Generator
-    ) -> torch.Tensor:
-        """Learn from one batch and return its loss, without gradient."""
-        images = self._augmented(self._train.images[indices], augmentation)
-        loss = self._loss(self._model(self._normalise(images)), self._train.labels[indices])
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        if self._recipe.clip_grad_norm is not None:
-            nn.utils.clip_grad_norm_(self._model.parameters(), self._recipe.clip_grad_norm)
-        for group in self._optimizer.param_groups:
-            group["lr"] = lr
-        self._optimizer.step()
-        return loss.detach()
-
-    def _augmented(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        if self._recipe.crop_padding:
-            images = random_crop(images, self._recipe.crop_padding, generator)
-        return random_flip(images, generator) if self._recipe.flip else images
-
-    def _loss(self, output: object, labels: torch.Tensor) -> torch.Tensor:
-        """The one place that knows what a network returns in training."""
-        logits = checked_logits(output, len(labels), self._data)
-        smoothing = self._recipe.label_smoothing
-        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+    def _set_drop_path(self, epoch: int, step: int) -> None:
+        schedule = self._recipe.drop_path_schedule
+        if step == 0 or (self._recipe.drop_path and schedule == "steps"):
+            done = (epoch - 1) * self._feed.steps + step
+            p = drop_path(self._recipe, done, self._feed.steps, self._epochs)
+            set_drop_path(self._learner.model, p)
 
     def _learning_rate(self, epoch: int, step: int) -> float:
-        done = (epoch - 1) * self._steps + step
-        return learning_rate(self._recipe, done, self._epochs * self._steps)
+        done = (epoch - 1) * self._feed.steps + step
+        return learning_rate(self._recipe, done, self._feed.steps, self._epochs)
 
     def _reads_loss(self, step: int) -> bool:
-        every = 1 if self._device.type == "cpu" else _STEPS_PER_CHECK
-        return (step + 1) % every == 0 or step + 1 == self._steps
+        alone = self._device.type == "cpu" and self._processes.count == 1
+        every = 1 if alone else _STEPS_PER_CHECK
+        return (step + 1) % every == 0 or step + 1 == self._feed.steps
 
-    def _check_finite(self, losses: list[torch.Tensor], epoch: int) -> None:
-        """Raise for the first loss since the last check that is not finite."""
-        first = max(0, len(losses) - (1 if self._device.type == "cpu" else _STEPS_PER_CHECK))
-        for step, loss in enumerate(torch.stack(losses[first:]).tolist(), start=first):
+    def _read_losses(self, unread: list[torch.Tensor], epoch: int, step: int) -> torch.Tensor:
+        """Return the losses of all processes' batches; raise in all for the first not finite."""
+        losses = sum_over_processes(torch.stack(unread))
+        for number, loss in enumerate(losses.tolist(), start=step + 1 - len(unread)):
             if not math.isfinite(loss):
-                lr = self._learning_rate(epoch, step)
-                raise NonFiniteLossError(epoch, step + 1, lr, loss, "training")
-
-
-def _steps_per_epoch(images: int, batch_size: int) -> int:
-    """Return the number of batches, without a last one of one image (batch norm needs two)."""
-    if images < 2:
-        raise ValueError(f"`data.train` must have at least 2 images, but has {images}.")
-    return images // batch_size + (images % batch_size > 1)
+                lr = self._learning_rate(epoch, number)
+                raise NonFiniteLossError(epoch, number + 1, lr, loss, "training")
+        return losses

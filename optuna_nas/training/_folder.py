@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import psutil
 import torch
+from torch.utils.data import Dataset
 
 from optuna_nas.training._data import Split
 from optuna_nas.training._pixels import as_size
+from optuna_nas.training._stream import StreamedSplit
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["read_folder"]
+__all__ = ["files_hash", "read_folder", "stream_folder"]
+
+T = TypeVar("T")
 
 _EXTENSIONS = frozenset(
     (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
@@ -35,20 +42,83 @@ def read_folder(
         FileNotFoundError: If there is no such folder.
         ValueError: If a file is no image, a class has none, or the classes differ.
     """
+    size = as_size(image_size)
+    return _read(path, lambda files, labels: _read_files(files, labels, size))
+
+
+def stream_folder(
+    path: Path, image_size: int | tuple[int, int], workers: int
+) -> tuple[dict[str, StreamedSplit | None], tuple[str, ...]]:
+    """Return the images of a folder like :func:`read_folder`, but leave them in their files.
+
+    Args:
+        path: The folder.
+        image_size: Pixels, or (height, width), that every image is cut and resized to.
+        workers: Processes that read.
+
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        ValueError: If a class has no image, or the classes differ.
+    """
+    shape = (3, *as_size(image_size))
+    return _read(
+        path,
+        lambda files, labels: StreamedSplit(
+            _Pictures(files, labels),
+            torch.arange(len(files)),
+            torch.tensor(labels),
+            shape,
+            workers,
+        ),
+    )
+
+
+def files_hash(pools: Mapping[str, StreamedSplit | None], path: Path) -> str:
+    """Return a SHA-256 of the names and sizes of all files, which is read without the images."""
+    digest = hashlib.sha256()
+    for part, pool in sorted(pools.items()):
+        if pool is not None:
+            for name, label in pool.dataset.samples:
+                file = Path(name)
+                line = (
+                    f"{part} {file.relative_to(path).as_posix()} {file.stat().st_size} {label}\n"
+                )
+                digest.update(line.encode())
+    return digest.hexdigest()
+
+
+class _Pictures(Dataset[Any]):
+    """Pairs of (RGB image, label) from files, as in ``torchvision.datasets.ImageFolder``."""
+
+    def __init__(self, files: list[Path], labels: list[int]) -> None:
+        self.samples = list(zip(map(str, files), labels, strict=True))
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+        from PIL import Image
+
+        name, label = self.samples[index]
+        with Image.open(name) as image:
+            return image.convert("RGB"), label
+
+
+def _read(
+    path: Path, read: Callable[[list[Path], list[int]], T]
+) -> tuple[dict[str, T | None], tuple[str, ...]]:
     if not path.is_dir():
         raise FileNotFoundError(
             f"The folder of images {str(path)!r} must exist, but does not: give folder:PATH with "
             "a folder that has one sub-folder of images per class."
         )
-    size = as_size(image_size)
     parts = _part_folders(path)
     if parts is None:
         classes = _class_names(path)
-        return {"train": _read_classes(path, classes, size), "val": None, "test": None}, classes
+        return {"train": read(*_labelled(path, classes)), "val": None, "test": None}, classes
     classes = _class_names(parts["train"])
     return {
-        part: _read_classes(parts[part], classes, size) if part in parts else None
-        for part in _PARTS
+        part: read(*_labelled(parts[part], classes)) if part in parts else None for part in _PARTS
     }, classes
 
 
@@ -81,23 +151,37 @@ def _class_names(path: Path) -> tuple[str, ...]:
     return names
 
 
-def _read_classes(path: Path, classes: tuple[str, ...], size: tuple[int, int]) -> Split:
+def _labelled(path: Path, classes: tuple[str, ...]) -> tuple[list[Path], list[int]]:
+    """Return the image files of a folder of classes, and their labels."""
     unknown = {folder.name for folder in _sub_folders(path)} - set(classes)
     if unknown:
         raise ValueError(
             f"Every class must be in train/ too, but {str(path)!r} has the class "
             f"{min(unknown)!r}: the classes are {', '.join(classes)}."
         )
-    images, labels = [], []
+    found: list[Path] = []
+    labels: list[int] = []
     for label, name in enumerate(classes):
         if not (path / name).exists():
             continue  # only possible in val/ and test/
         files = _image_files(path / name)
-        images += [_read_image(file, size) for file in files]
+        found += files
         labels += [label] * len(files)
-    if not images:
+    if not found:
         raise ValueError(f"The folder {str(path)!r} must have images, but has none.")
-    return Split(torch.stack(images), torch.tensor(labels))
+    return found, labels
+
+
+def _read_files(files: list[Path], labels: list[int], size: tuple[int, int]) -> Split:
+    needed = 2 * 3 * size[0] * size[1] * len(files)  # single images, and all of them in one tensor
+    available = psutil.virtual_memory().available
+    if needed > available:
+        raise ValueError(
+            f"The images of a folder must fit into memory, but {len(files):,} images of {size[0]}x"
+            f"{size[1]} pixels need {needed / 1e9:.3g} GB and {available / 1e9:.3g} GB are free: "
+            "load them with stream=True, or with a smaller image_size."
+        )
+    return Split(torch.stack([_read_image(file, size) for file in files]), torch.tensor(labels))
 
 
 def _image_files(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ class EpochResult:
         val_accuracy: Share of right classes on ``data.val``, in [0, 1].
         seconds: Wall time of training and validation.
         lr: Learning rate of the epoch's first step.
+        restored: Whether it is known from a checkpoint, and was not trained by this process.
     """
 
     epoch: int
@@ -26,6 +27,7 @@ class EpochResult:
     val_accuracy: float
     seconds: float
     lr: float
+    restored: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,6 +1,13 @@
 """Data sets by name.
 
 ``digits`` is part of scikit-learn and needs no download; its pixels of 0 to 16 become 0 to 255.
+
+References:
+    Xiao et al., Fashion-MNIST, arXiv 1708.07747.
+    Clanuwat et al., Deep Learning for Classical Japanese Literature (Kuzushiji-MNIST), arXiv
+        1812.01718.
+    Krizhevsky, Learning Multiple Layers of Features from Tiny Images (CIFAR), 2009.
+    Netzer et al., Reading Digits in Natural Images (SVHN), 2011.
 """
 
 from __future__ import annotations
@@ -10,13 +17,15 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from optuna_nas.training._data import ImageData, Split
 from optuna_nas.training._datasets import content_hash
-from optuna_nas.training._folder import read_folder
+from optuna_nas.training._folder import files_hash, read_folder, stream_folder
 from optuna_nas.training._partition import assemble
 from optuna_nas.training._pixels import resized
+from optuna_nas.training._stream import default_workers
 
 __all__ = ["load_data"]
 
@@ -35,14 +44,17 @@ def load_data(
     root: str | Path | None = None,
     download: bool = False,
     image_size: int | tuple[int, int] | None = None,
+    stream: bool = False,
+    workers: int | None = None,
 ) -> ImageData:
     """Load a data set with fixed train, val and test splits.
 
     | name | images | splits by default |
     |---|---|---|
     | ``digits`` | 1,797, grey 8x8 | 1,079 / 359 / 359 |
-    | ``fashion-mnist`` | 70,000, grey 28x28 | 54,000 / 6,000 / official 10,000 |
+    | ``fashion-mnist``, ``kmnist`` | 70,000, grey 28x28 | 54,000 / 6,000 / official 10,000 |
     | ``cifar10``, ``cifar100`` | 60,000, RGB 32x32 | 45,000 / 5,000 / official 10,000 |
+    | ``svhn`` | 99,289, RGB 32x32 | 65,932 / 7,325 / official 26,032 |
     | ``folder:PATH`` | RGB, resized to 32x32 | its own, else three fifths / a fifth / a fifth |
 
     Sizes take subsets that keep the proportions of the classes. Where test is not given by the
@@ -65,6 +77,11 @@ def load_data(
         root: Where torchvision keeps its files; by default ``data`` in the working directory.
         download: Whether torchvision may download what is missing.
         image_size: Pixels, or (height, width), to resize to.
+        stream: Leave the images of a folder in their files and read them while networks train,
+            for folders that do not fit into memory. An image is then resized until its central
+            7/8 cover ``image_size``, and cut, instead of squeezed. Mean and deviation are those
+            of about 1,000 images.
+        workers: Processes that read a stream; by default one per processor, at most 8.
 
     Raises:
         ValueError: If the name is unknown, an image is damaged, or the sizes ask for too many.
@@ -72,11 +89,9 @@ def load_data(
     """
     sizes = {"train": train_size, "val": val_size, "test": test_size}
     if name.startswith(_FOLDER):
-        path = Path(name.removeprefix(_FOLDER)).expanduser()
-        size = _FOLDER_IMAGE_SIZE if image_size is None else image_size
-        found, classes = read_folder(path, size)
-        digest = content_hash(found)
-        return assemble(name, found, classes, sizes, split_seed, content_hash=digest)
+        return _folder(name, sizes, split_seed, image_size, stream, workers)
+    if stream:
+        raise ValueError(f"`stream` is for folder:PATH, but got stream=True and name={name!r}.")
     if name == "digits":
         return _assemble_resized(name, *_digits(), sizes, split_seed, image_size)
     if name not in _SOURCES:
@@ -88,6 +103,26 @@ def load_data(
     return _assemble_resized(name, pools, classes, sizes, split_seed, image_size)
 
 
+def _folder(
+    name: str,
+    sizes: Mapping[str, int | None],
+    split_seed: int,
+    image_size: int | tuple[int, int] | None,
+    stream: bool,
+    workers: int | None,
+) -> ImageData:
+    path = Path(name.removeprefix(_FOLDER)).expanduser()
+    size = _FOLDER_IMAGE_SIZE if image_size is None else image_size
+    if stream:
+        count = default_workers() if workers is None else workers
+        streams, classes = stream_folder(path, size, count)
+        digest = files_hash(streams, path)
+        return assemble(name, streams, classes, sizes, split_seed, content_hash=digest)
+    found, classes = read_folder(path, size)
+    digest = content_hash(found)
+    return assemble(name, found, classes, sizes, split_seed, content_hash=digest)
+
+
 @dataclasses.dataclass(frozen=True)
 class _Source:
     """A data set of torchvision.
@@ -97,33 +132,48 @@ class _Source:
         folder: Where under the root its files stand, for the error.
         files: What stands there, for the error.
         convert: Makes uint8 (N, C, H, W) of its ``data``.
+        parts: Its arguments for the training and the test set.
+        labels: The name of its labels.
     """
 
     class_name: str
     folder: str
     files: str
     convert: Callable[[Any], torch.Tensor]
+    parts: tuple[Mapping[str, Any], Mapping[str, Any]] = ({"train": True}, {"train": False})
+    labels: str = "targets"
 
+
+def _grey(images: torch.Tensor) -> torch.Tensor:
+    return images[:, None]
+
+
+def _channels_first(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+
+
+_IDX_FILES = (
+    "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
+    "t10k-labels-idx1-ubyte, unpacked"
+)
 
 _SOURCES = {
-    "fashion-mnist": _Source(
-        "FashionMNIST",
-        "FashionMNIST/raw",
-        "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-        "t10k-labels-idx1-ubyte, unpacked",
-        lambda images: images[:, None],
-    ),
+    "fashion-mnist": _Source("FashionMNIST", "FashionMNIST/raw", _IDX_FILES, _grey),
+    "kmnist": _Source("KMNIST", "KMNIST/raw", _IDX_FILES, _grey),
     "cifar10": _Source(
         "CIFAR10",
         "cifar-10-batches-py",
         "data_batch_1 to data_batch_5, test_batch and batches.meta",
-        lambda images: torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
+        _channels_first,
     ),
-    "cifar100": _Source(
-        "CIFAR100",
-        "cifar-100-python",
-        "train, test and meta",
-        lambda images: torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(),
+    "cifar100": _Source("CIFAR100", "cifar-100-python", "train, test and meta", _channels_first),
+    "svhn": _Source(
+        "SVHN",
+        "",
+        "train_32x32.mat and test_32x32.mat",
+        torch.from_numpy,
+        parts=({"split": "train"}, {"split": "test"}),
+        labels="labels",
     ),
 }
 
@@ -145,18 +195,18 @@ def _torchvision(
     source = _SOURCES[name]
     dataset_class = getattr(torchvision.datasets, source.class_name)
     try:
-        train, test = (
-            dataset_class(root, train=is_train, download=download) for is_train in (True, False)
-        )
+        train, test = (dataset_class(root, download=download, **part) for part in source.parts)
     except (RuntimeError, OSError, ValueError, AssertionError, EOFError) as e:
         raise FileNotFoundError(_missing_message(name, root, source, download, e)) from e
     pools = {
         part: Split(
-            source.convert(dataset.data), torch.as_tensor(dataset.targets, dtype=torch.int64)
+            source.convert(dataset.data),
+            torch.as_tensor(getattr(dataset, source.labels), dtype=torch.int64),
         )
         for part, dataset in (("train", train), ("test", test))
     }
-    return pools, tuple(map(str, train.classes))
+    classes = getattr(train, "classes", range(10))  # SVHN names none: they are digits
+    return pools, tuple(map(str, classes))
 
 
 def _missing_message(

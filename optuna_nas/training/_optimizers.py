@@ -1,18 +1,15 @@
-"""Optimizers and learning rates as a recipe asks for them.
-
-Each is a function of the recipe and the step alone, so that a run can go on from any epoch.
-"""
+"""Optimizers, and batch norm, as a recipe asks for them."""
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from optuna_nas.training._recipes import Recipe
+from optuna_nas.training._recipe import Recipe
+from optuna_nas.training._rmsprop import TensorFlowRMSProp
 
-__all__ = ["learning_rate", "make_optimizer"]
+__all__ = ["make_optimizer", "set_batch_norm"]
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -30,6 +27,15 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
             weight_decay=recipe.weight_decay,
             foreach=True,
         )
+    if recipe.optimizer == "rmsprop":
+        return TensorFlowRMSProp(
+            weights,
+            recipe.lr,
+            decay=recipe.rms_decay,
+            momentum=recipe.momentum,
+            eps=recipe.rms_eps,
+            weight_decay=recipe.weight_decay,
+        )
     return torch.optim.SGD(
         weights,
         lr=recipe.lr,
@@ -40,8 +46,12 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
 
 
-def learning_rate(recipe: Recipe, step: int, total: int) -> float:
-    """Return the learning rate of a step in 0..total-1."""
-    if recipe.schedule == "constant":
-        return recipe.lr
-    return recipe.lr * (1 + math.cos(math.pi * step / total)) / 2
+def set_batch_norm(model: nn.Module, recipe: Recipe) -> None:
+    """Give all batch norms the recipe's momentum and epsilon, where it names them."""
+    for module in model.modules():
+        if not isinstance(module, _BatchNorm):
+            continue
+        if recipe.batch_norm_momentum is not None:
+            module.momentum = recipe.batch_norm_momentum
+        if recipe.batch_norm_eps is not None:
+            module.eps = recipe.batch_norm_eps

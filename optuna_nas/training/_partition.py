@@ -12,18 +12,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from optuna_nas.training._data import ImageData, Split
+from optuna_nas.training._data import AnySplit, ImageData, Split
 
 __all__ = ["assemble", "stratified_order"]
 
 _PARTS = ("test", "val", "train")  # in the order in which they are taken
 _SMALLEST = {"test": 0, "val": 1, "train": 2}
 _CHUNK = 4096  # images summed at once, to bound the memory of their int64
+_STREAM_SAMPLE, _STREAM_CHUNK = 1024, 128
 
 
 def assemble(
     name: str,
-    pools: Mapping[str, Split | None],
+    pools: Mapping[str, AnySplit | None],
     classes: Sequence[str],
     sizes: Mapping[str, int | None],
     split_seed: int,
@@ -47,7 +48,7 @@ def assemble(
         ValueError: If the sizes ask for more images than there are.
     """
     splits = _partition(name, pools, sizes, split_seed)
-    mean, std = _statistics(splits["train"].images)
+    mean, std = _statistics(splits["train"])
     return ImageData(
         name=name,
         train=splits["train"],
@@ -80,12 +81,12 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
 
 def _partition(
     name: str,
-    pools: Mapping[str, Split | None],
+    pools: Mapping[str, AnySplit | None],
     sizes: Mapping[str, int | None],
     seed: int,
-) -> dict[str, Split]:
+) -> dict[str, AnySplit]:
     _check(sizes, seed)
-    splits: dict[str, Split] = {}
+    splits: dict[str, AnySplit] = {}
     shared = [part for part in _PARTS if part == "train" or pools.get(part) is None]
     for part in _PARTS:
         pool = pools.get(part)
@@ -122,7 +123,9 @@ def _shared_sizes(
     }
 
 
-def _take(name: str, pool: Split, wanted: Mapping[str, int | None], seed: int) -> dict[str, Split]:
+def _take(
+    name: str, pool: AnySplit, wanted: Mapping[str, int | None], seed: int
+) -> dict[str, AnySplit]:
     """Cut the wanted parts off the stratified order; at most one size is None, the rest."""
     total, fixed = len(pool), sum(size for size in wanted.values() if size is not None)
     filled = {part: total - fixed if size is None else size for part, size in wanted.items()}
@@ -139,16 +142,22 @@ def _take(name: str, pool: Split, wanted: Mapping[str, int | None], seed: int) -
     return {part: pool.take(indices) for part, indices in zip(filled, parts, strict=False)}
 
 
-def _statistics(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation per channel of pixels in [0, 1], from exact sums."""
-    channels = images.shape[1]
+def _statistics(split: AnySplit) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation per channel of pixels in [0, 1], from exact sums.
+
+    Of a stream only the first images are read, which its stratified order makes a fair sample.
+    """
+    channels, height, width = split.image_shape
     total = torch.zeros(channels, dtype=torch.int64)
     squares = torch.zeros(channels, dtype=torch.int64)
-    for chunk in torch.split(images, _CHUNK):
+    whole = isinstance(split, Split)
+    images = len(split) if whole else min(len(split), _STREAM_SAMPLE)
+    chunks = torch.split(torch.arange(images), _CHUNK if whole else _STREAM_CHUNK)
+    for chunk, _ in split.batches(chunks):
         pixels = chunk.to(torch.int64)
         total += pixels.sum(dim=(0, 2, 3))
         squares += pixels.square().sum(dim=(0, 2, 3))
-    count = images.numel() // channels
+    count = images * height * width
     mean = total.double() / count
     std = (squares.double() / count - mean.square()).clamp(min=0).sqrt()
     std = torch.where(std < 1e-6, torch.full_like(std, 255.0), std)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 import torch
 import torchvision
 from sklearn.datasets import load_digits
@@ -45,8 +46,8 @@ def _write_idx(path: Path, array: np.ndarray) -> None:
     path.write_bytes(header + array.astype(np.uint8).tobytes())
 
 
-def _write_fashion_mnist(root: Path) -> np.ndarray:
-    raw = root / "FashionMNIST" / "raw"
+def _write_fashion_mnist(root: Path, folder: str = "FashionMNIST") -> np.ndarray:
+    raw = root / folder / "raw"
     raw.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for part, count in (("train", 100), ("t10k", 40)):
@@ -68,6 +69,38 @@ def test_fashion_mnist_keeps_its_official_test_set(tmp_path: Path) -> None:
         image.astype(np.uint8).tobytes() for image in test
     }
     assert data.val.labels.bincount().tolist() == [1] * 10
+
+
+def test_kmnist_is_read_from_a_folder_of_its_own(tmp_path: Path) -> None:
+    test = _write_fashion_mnist(tmp_path, "KMNIST")
+    data = load_data("kmnist", root=tmp_path)
+    assert (len(data.train), len(data.val), len(data.test)) == (90, 10, 40)
+    assert data.classes[:2] == ("o", "ki")
+    assert data.test.images.float().mean() == pytest.approx(test.mean(), rel=1e-4)
+
+
+def test_svhn_is_read_from_its_matlab_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    listed = {}
+    for part, count in (("train", 60), ("test", 20)):
+        pixels = rng.integers(0, 256, (32, 32, 3, count), dtype=np.uint8)
+        labels = np.arange(count)[:, None] % 10 + 1  # the files call the digit 0 "10"
+        path = tmp_path / f"{part}_32x32.mat"
+        scipy.io.savemat(path, {"X": pixels, "y": labels})
+        checksum = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+        listed[part] = ["", path.name, checksum]
+    monkeypatch.setattr(torchvision.datasets.SVHN, "split_list", listed)
+
+    data = load_data("svhn", root=tmp_path)
+
+    assert data.input_size == (3, 32, 32)
+    assert (len(data.train), len(data.val), len(data.test)) == (54, 6, 20)
+    assert data.classes == tuple("0123456789")
+    zeros = data.test.images[data.test.labels == 0]
+    first = torch.from_numpy(pixels[..., 9]).permute(2, 0, 1)
+    assert any(torch.equal(image, first) for image in zeros)
 
 
 def test_subsets_of_a_data_set_with_a_test_set(tmp_path: Path) -> None:
@@ -124,6 +157,8 @@ def test_cifar_images_have_channels_first(tmp_path: Path, monkeypatch: pytest.Mo
     ("name", "folder"),
     [
         ("fashion-mnist", "FashionMNIST/raw"),
+        ("kmnist", "KMNIST/raw"),
+        ("svhn", ""),
         ("cifar10", "cifar-10-batches-py"),
         ("cifar100", "cifar-100-python"),
     ],
@@ -144,6 +179,6 @@ def test_the_default_root_is_a_folder_of_the_working_directory(
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    message = r"must be one of digits, fashion-mnist, cifar10, cifar100, folder:PATH.*'mnist'"
+    message = r"one of digits, fashion-mnist, kmnist, cifar10, cifar100, svhn, folder:P.*'mnist'"
     with pytest.raises(ValueError, match=message):
         load_data("mnist")

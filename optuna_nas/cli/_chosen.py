@@ -1,0 +1,97 @@
+"""One architecture, as commands name it: by its text, as published, or as a study found it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from optuna_nas.cli._options import load_space, open_study, space_of_study, study_options
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from optuna_nas.spaces import Architecture
+
+__all__ = ["architecture_of_study", "architecture_options", "chosen_architecture"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def architecture_options(function: F) -> F:
+    """``--space``, ``--architecture``, ``--published``, ``--trial`` and the study's options."""
+    options = [
+        click.option("--space", help="A space by name, module:object or file.py:object."),
+        click.option(
+            "--architecture", metavar="TEXT", help="In the field's notation; needs --space."
+        ),
+        click.option(
+            "--published", metavar="NAME", help="A published network, such as NAS_RL_V1."
+        ),
+        click.option(
+            "--trial", default="best", show_default=True, help="Trial of the study, or best."
+        ),
+    ]
+    function = study_options(function)
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def chosen_architecture(
+    *,
+    space: str | None,
+    architecture: str | None,
+    published: str | None,
+    trial: str,
+    storage: str,
+    study_name: str,
+) -> tuple[Architecture, Study | None]:
+    """The architecture that the options name, and the study if it comes from one.
+
+    Raises:
+        click.UsageError: If the options do not go together.
+        click.BadParameter: If there is no such network, trial or space.
+    """
+    if architecture is not None and published is not None:
+        raise click.UsageError("give either --architecture or --published")
+    if published is not None:
+        return _published(published), None
+    if architecture is not None:
+        if space is None:
+            raise click.UsageError("--architecture needs --space")
+        return load_space(space).parse(architecture), None
+    study = open_study(storage, study_name)
+    return architecture_of_study(study, trial, space), study
+
+
+def architecture_of_study(study: Study, trial: str, space: str | None) -> Architecture:
+    """The architecture of a trial by number, or of the best one.
+
+    Raises:
+        click.BadParameter: If there is no such trial.
+    """
+    trials = study.get_trials(deepcopy=False)
+    if trial == "best":
+        found = study.best_trial
+    elif trial.isdecimal() and int(trial) < len(trials):
+        found = trials[int(trial)]
+    else:
+        raise click.BadParameter(
+            f"{trial!r} must be best or a number below {len(trials)}", param_hint="--trial"
+        )
+    return space_of_study(study, space).architecture(found)
+
+
+def _published(name: str) -> Architecture:
+    from optuna_nas.spaces import Architecture
+    from optuna_nas.spaces import published as networks
+
+    found = getattr(networks, name.upper().replace("-", "_"), None)
+    if not isinstance(found, Architecture):
+        known = ", ".join(
+            n for n in dir(networks) if isinstance(getattr(networks, n), Architecture)
+        )
+        raise click.BadParameter(f"{name!r} is none of {known}", param_hint="--published")
+    return found

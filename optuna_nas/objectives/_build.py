@@ -1,0 +1,26 @@
+"""What a network is built with, as far as the data decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna_nas.spaces import SearchSpace
+    from optuna_nas.training import ImageData
+
+__all__ = ["build_arguments"]
+
+
+def build_arguments(
+    space: SearchSpace, data: ImageData, build: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Complete build arguments by what the data decides, as far as the space takes it."""
+    takes = space.build_arguments
+    unknown = sorted(build.keys() - takes.keys())
+    if unknown:
+        raise TypeError(
+            f"`build` must name arguments of {space} ({sorted(takes)}), not {unknown}."
+        )
+    decided = {"num_classes": data.num_classes, "in_channels": data.in_channels}
+    return {**{name: value for name, value in decided.items() if name in takes}, **build}

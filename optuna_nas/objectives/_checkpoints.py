@@ -1,0 +1,159 @@
+"""Checkpoints of trials in an artifact store: one for each, gone when it is of no more use.
+
+A trial's checkpoint has an id of its own in the trial's user attributes. A trial that is tried
+again after a crash is a copy with the same attributes, so it finds the checkpoint of the first.
+"""
+
+from __future__ import annotations
+
+import heapq
+import io
+import threading
+import uuid
+from typing import TYPE_CHECKING
+
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.study import StudyDirection
+from optuna.trial import Trial, TrialState
+
+from optuna_nas import _optuna_seam as seam
+from optuna_nas._trials import TrialReader
+from optuna_nas.objectives._runs import COPY_KEY
+from optuna_nas.stores import sealed, unsealed
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.study import Study
+    from optuna.trial import BaseTrial, FrozenTrial
+
+__all__ = ["CHECKPOINT_KEY", "TrialCheckpoints", "TrialSlot"]
+
+CHECKPOINT_KEY = "optuna_nas:checkpoint"
+"""User attribute of a trial: id of its checkpoint in the artifact store."""
+
+
+class TrialSlot:
+    """The place of one trial's checkpoint in an artifact store of Optuna.
+
+    Args:
+        store: Any artifact store.
+        artifact: Id of the checkpoint.
+    """
+
+    def __init__(self, store: seam.ArtifactStore, artifact: str) -> None:
+        self._store = store
+        self._artifact = artifact
+
+    def read(self) -> bytes | None:
+        """Return what was written last, None if nothing was.
+
+        Raises:
+            DamagedFileError: If it is not whole.
+        """
+        try:
+            with self._store.open_reader(self._artifact) as file:
+                content = file.read()
+        except ArtifactNotFound:
+            return None
+        return unsealed(content, f"The checkpoint {self._artifact!r}")
+
+    def write(self, data: bytes) -> None:
+        """Put the data in place of what was there."""
+        self._store.write(self._artifact, io.BytesIO(sealed(data)))
+
+    def remove(self) -> None:
+        """Remove the checkpoint, if there is one."""
+        try:
+            self._store.remove(self._artifact)
+        except ArtifactNotFound:
+            pass
+
+    def __repr__(self) -> str:
+        return f"the artifact {self._artifact!r}"
+
+
+class TrialCheckpoints:
+    """The checkpoints of all trials of an objective.
+
+    Args:
+        store: Any artifact store of Optuna.
+        keep: Of how many best complete trials the checkpoint stays.
+    """
+
+    def __init__(self, store: seam.ArtifactStore, keep: int) -> None:
+        self._store = store
+        self._keep = keep
+        self._studies: dict[tuple[BaseStorage, int], _Finished] = {}
+        self._lock = threading.Lock()
+
+    def slot(self, trial: BaseTrial) -> TrialSlot | None:
+        """Return the place of a trial's checkpoint, with a new id if it has none yet."""
+        if not isinstance(trial, Trial):
+            return None
+        artifact = trial.user_attrs.get(CHECKPOINT_KEY)
+        if artifact is None:
+            artifact = f"checkpoint-{uuid.uuid4().hex}"
+            trial.set_user_attr(CHECKPOINT_KEY, artifact)
+        return TrialSlot(self._store, artifact)
+
+    def of(self, trial: FrozenTrial) -> TrialSlot:
+        """Return the place of a finished trial's checkpoint.
+
+        Raises:
+            ValueError: If it never had one.
+        """
+        artifact = trial.user_attrs.get(CHECKPOINT_KEY)
+        if artifact is None:
+            twin = trial.user_attrs.get(COPY_KEY)
+            why = "was run without" if twin is None else f"took over the result of trial {twin}"
+            raise ValueError(f"Trial {trial.number} must have a checkpoint, but {why}.")
+        return TrialSlot(self._store, artifact)
+
+    def prune(self, study: Study) -> None:
+        """Remove the checkpoints of trials that are finished and not among the best.
+
+        A trial that crashed may be tried again, so its checkpoint stays until that is finished.
+        """
+        with self._lock:
+            finished = self._studies.setdefault(seam.study_key(study), _Finished(self._keep))
+            for artifact in finished.news(study):
+                TrialSlot(self._store, artifact).remove()
+
+
+class _Finished:
+    """Which checkpoints of one study are of no more use."""
+
+    def __init__(self, keep: int) -> None:
+        self._keep = keep
+        self._reader = TrialReader()
+        self._kept: dict[str, float] = {}  # score by id, of complete trials
+
+    def news(self, study: Study) -> list[str]:
+        """Return the checkpoints that have become useless since the last call."""
+        gone = []
+        for trial in self._reader.news(study):
+            artifact = trial.user_attrs.get(CHECKPOINT_KEY)
+            if artifact is None:
+                continue
+            if trial.state == TrialState.PRUNED:
+                gone.append(artifact)
+            elif trial.state == TrialState.COMPLETE:
+                self._kept[artifact] = _score(study, trial)
+        best = self._best(study)
+        gone += [artifact for artifact in self._kept if artifact not in best]
+        self._kept = {artifact: self._kept[artifact] for artifact in best}
+        return gone
+
+    def _best(self, study: Study) -> set[str]:
+        if len(study.directions) == 1 or not self._keep:
+            return set(heapq.nlargest(self._keep, self._kept, key=self._kept.__getitem__))
+        front = [trial.user_attrs.get(CHECKPOINT_KEY) for trial in study.best_trials]
+        return {artifact for artifact in front if artifact in self._kept}
+
+
+def _score(study: Study, trial: FrozenTrial) -> float:
+    """Return how good a trial is; the more, the better."""
+    if len(study.directions) > 1:
+        return 0.0
+    assert trial.value is not None
+    return trial.value if study.direction == StudyDirection.MAXIMIZE else -trial.value

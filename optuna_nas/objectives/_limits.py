@@ -1,0 +1,107 @@
+"""Limits that a network must keep before anything is spent on training it.
+
+What exceeds one is infeasible: a constraint of the trial says by how much, and the trial is
+pruned, so that samplers learn from it. Counted limits come first, measured ones after them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from optuna_nas.objectives._failures import prune_infeasible
+from optuna_nas.objectives._scorer import check_proxy
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+    from optuna_nas.objectives._costs import Costs
+    from optuna_nas.spaces import Architecture
+
+__all__ = ["Limits"]
+
+NOUNS = {
+    "max_params": "parameters",
+    "max_macs": "multiply-adds",
+    "max_latency_ms": "ms of latency",
+}
+
+_LARGEST_VIOLATION = 1e6  # of a proxy, whose score may be minus infinity
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The limits of one objective; None is no limit.
+
+    Args:
+        max_params: Upper limit on trainable parameters.
+        max_macs: Upper limit on multiply-adds of one image.
+        max_latency_ms: Upper limit on the measured latency.
+        min_proxy: Lower limits on scores by proxies.
+
+    Raises:
+        ValueError: If a limit is out of range, or there is no such proxy.
+    """
+
+    max_params: int | None = None
+    max_macs: int | None = None
+    max_latency_ms: float | None = None
+    min_proxy: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("max_params", "max_macs"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise ValueError(f"`{name}` must be at least 1 or None, but got {name}={limit}.")
+        if self.max_latency_ms is not None and not self.max_latency_ms > 0:
+            raise ValueError(
+                "`max_latency_ms` must be above 0 or None, but got "
+                f"max_latency_ms={self.max_latency_ms}."
+            )
+        for proxy in self.min_proxy:
+            check_proxy(proxy)
+
+    def check(self, trial: BaseTrial, architecture: Architecture, costs: Costs) -> None:
+        """Set the trial's constraints, and end it if one is violated.
+
+        Raises:
+            TrialPruned: If so.
+        """
+        counted = costs.counted(trial, architecture)
+        sizes = {"max_params": counted.params, "max_macs": counted.macs}
+        broken = [self._upper(trial, name, size) for name, size in sizes.items()]
+        self._end(trial, architecture, broken)
+        if self.max_latency_ms is not None:
+            latency = costs.latency_ms(trial, architecture)
+            self._end(trial, architecture, [self._upper(trial, "max_latency_ms", latency)])
+        for proxy, least in self.min_proxy.items():
+            score = costs.score(proxy, trial, architecture)
+            self._end(trial, architecture, [_lower(trial, proxy, score, least)])
+
+    def _upper(self, trial: BaseTrial, name: str, size: float) -> str:
+        """Set one constraint; return what is wrong, or nothing."""
+        limit = getattr(self, name)
+        if limit is None:
+            return ""
+        # Relative, so that the violations of several limits can be added up.
+        trial.set_constraint(name, size / limit - 1)
+        if size <= limit:
+            return ""
+        shown = f"{size:,}" if isinstance(size, int) else f"{size:.4g}"
+        return f"{shown} {NOUNS[name]} against {name}={limit:,}"
+
+    def _end(self, trial: BaseTrial, architecture: Architecture, broken: list[str]) -> None:
+        found = [text for text in broken if text]
+        if found:
+            why = f"Trial {trial.number}: {architecture} has {' and '.join(found)}."
+            prune_infeasible(trial, why)
+
+
+def _lower(trial: BaseTrial, proxy: str, score: float, least: float) -> str:
+    """Set the constraint of a proxy, whose scores may have either sign."""
+    violation = (least - score) / max(abs(least), 1.0)
+    trial.set_constraint(f"min_proxy:{proxy}", min(violation, _LARGEST_VIOLATION))
+    if score >= least:
+        return ""
+    return f"a {proxy} score of {score:.4g} against min_proxy={{{proxy!r}: {least:g}}}"

@@ -1,0 +1,145 @@
+"""Judges an architecture without training it: a proxy's score of the untrained network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from optuna.study import StudyDirection
+from optuna.trial import Trial
+
+from optuna_nas import _optuna_seam as seam
+from optuna_nas.objectives._build import build_arguments
+from optuna_nas.objectives._costs import Costs
+from optuna_nas.objectives._failures import FAILURE_CONSTRAINT, prune_infeasible
+from optuna_nas.objectives._limits import Limits
+from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
+from optuna_nas.objectives._study import settle_identity
+from optuna_nas.objectives._training import DIGEST_KEY
+from optuna_nas.objectives._workers import WORKER_KEY, this_worker
+from optuna_nas.profiling import LatencyMeter
+from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace
+from optuna_nas.training import ImageData, load_data
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.study import Study
+
+__all__ = ["ProxyObjective"]
+
+
+class ProxyObjective:
+    """An Optuna objective: the score of the suggested network by a zero-cost proxy.
+
+    A trial takes a fraction of a second, and the same architecture always has the same score.
+    When not to use it: to choose the final network. The proxies are good at telling the worst
+    networks from the others, not at telling the best ones apart; search with it what a
+    :class:`TrainingObjective` then judges (see :func:`warm_start`).
+
+    Args:
+        space: What to suggest from.
+        data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``; a batch of its
+            training images is used.
+        proxy: One of :data:`optuna_nas.objectives.proxies.PROXIES`.
+        build: As for :class:`TrainingObjective`.
+        batch_size: Images in the batch, at least 2.
+        seed: Of the networks' weights and of the choice of images.
+        max_params: As for :class:`TrainingObjective`.
+        max_macs: As for :class:`TrainingObjective`.
+        max_latency_ms: As for :class:`TrainingObjective`.
+        device: ``"auto"`` (CUDA, MPS, CPU) or any torch device.
+
+    Raises:
+        ValueError: If a setting is out of range, or there is no such proxy.
+        TypeError: If ``build`` has arguments that the space does not take.
+
+    Example::
+
+        import optuna
+        from optuna_nas.objectives import ProxyObjective
+        from optuna_nas.samplers import RandomSearchSampler
+        from optuna_nas.spaces import NASBench201Space
+
+        space = NASBench201Space()
+        study = optuna.create_study(direction="maximize", sampler=RandomSearchSampler(seed=0))
+        study.optimize(ProxyObjective(space, "digits", proxy="synflow"), n_trials=10)
+        print(space.architecture(study.best_trial))
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        data: str | ImageData,
+        *,
+        proxy: str = "naswot",
+        build: Mapping[str, Any] | None = None,
+        batch_size: int = 64,
+        seed: int = 0,
+        max_params: int | None = None,
+        max_macs: int | None = None,
+        max_latency_ms: float | None = None,
+        device: str | torch.device = "auto",
+    ) -> None:
+        check_proxy(proxy)
+        self.space = space
+        self.data = load_data(data) if isinstance(data, str) else data
+        self.proxy = proxy
+        self.build = build_arguments(space, self.data, space.proxy if build is None else build)
+        self._limits = Limits(
+            max_params=max_params, max_macs=max_macs, max_latency_ms=max_latency_ms
+        )
+        scorer = ProxyScorer(
+            self.data, self.build, batch_size=batch_size, seed=seed, device=device
+        )
+        self.costs = Costs(self.build, self.data, LatencyMeter(device=str(device)), scorer)
+        self._told = {"proxy": proxy, "batch_size": scorer.batch_size, "seed": seed}
+        self._settled: set[tuple[BaseStorage, int]] = set()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a study keeps of this objective (``optuna_nas:study``)."""
+        data = self.data.identity
+        return {**self.space.identity, "data": data, "build": self.build, **self._told}
+
+    def prepare(self, study: Study) -> None:
+        """Check that this objective can judge a study, and note there what it is.
+
+        Raises:
+            ValueError: If the study was begun with other settings, or minimises.
+        """
+        if seam.study_key(study) in self._settled:
+            return
+        if study.directions != [StudyDirection.MAXIMIZE]:
+            raise ValueError(
+                "ProxyObjective returns one score of which more is better, but the study has "
+                'another direction: create it with direction="maximize".'
+            )
+        settle_identity(study, self.identity, metrics=[f"{self.proxy} score"])
+        self._settled.add(seam.study_key(study))
+
+    def __call__(self, trial: Trial) -> float:
+        """Score one trial's network.
+
+        Returns:
+            The score.
+
+        Raises:
+            TrialPruned: If its architecture is infeasible, or its score is not finite.
+            TrialError: If building or scoring fails for another reason.
+            ValueError: If the study was begun with other settings, or minimises.
+        """
+        if isinstance(trial, Trial):
+            self.prepare(trial.study)
+            trial.set_user_attr(WORKER_KEY, this_worker())
+        architecture = self.space.suggest(trial)
+        trial.set_user_attr(ARCHITECTURE_KEY, architecture.to_json())
+        trial.set_user_attr(DIGEST_KEY, architecture.digest)
+        self._limits.check(trial, architecture, self.costs)
+        score = self.costs.score(self.proxy, trial, architecture)
+        if not math.isfinite(score):
+            trial.set_constraint(FAILURE_CONSTRAINT, 1.0)
+            why = f"Trial {trial.number}: {architecture} has a {self.proxy} score of {score}."
+            prune_infeasible(trial, why)
+        return score

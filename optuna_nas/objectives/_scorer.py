@@ -1,0 +1,82 @@
+"""Scores untrained networks by a proxy, all on the same images and from the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from optuna_nas.objectives.proxies import PROXIES
+from optuna_nas.training import resolve_device, seeded
+from optuna_nas.training._augment import Normaliser
+
+if TYPE_CHECKING:
+    from optuna_nas.spaces import Architecture
+    from optuna_nas.training import ImageData
+
+__all__ = ["ProxyScorer", "check_proxy"]
+
+
+class ProxyScorer:
+    """A deterministic function of the architecture: ``scorer(architecture, "naswot") -> float``.
+
+    Args:
+        data: Its training images are looked at, without augmentation.
+        build: Arguments for ``architecture.build``.
+        batch_size: Images in the batch, at least 2.
+        seed: Of the weights and of the choice of images.
+        device: "auto" or any torch device.
+
+    Raises:
+        ValueError: If ``batch_size`` is below 2, or above the number of images.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        build: Mapping[str, Any],
+        *,
+        batch_size: int = 64,
+        seed: int = 0,
+        device: str | torch.device = "auto",
+    ) -> None:
+        if batch_size < 2:
+            raise ValueError(f"`batch_size` must be at least 2, but got batch_size={batch_size}.")
+        self.batch_size = min(batch_size, len(data.train))
+        self._data = data
+        self._build = build
+        self._seed = seed
+        self._device = resolve_device(device)
+        self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def __call__(self, architecture: Architecture, proxy: str) -> float:
+        """Build the network and score it.
+
+        Raises:
+            ValueError: If there is no such proxy, or the network does not take the images.
+        """
+        check_proxy(proxy)
+        images, labels = self._images()
+        with seeded(self._seed):
+            model = architecture.build(**self._build)
+        return PROXIES[proxy](model.to(self._device), images, labels)
+
+    def _images(self) -> tuple[torch.Tensor, torch.Tensor]:
+        if self._batch is None:
+            generator = torch.Generator().manual_seed(self._seed)
+            chosen = torch.randperm(len(self._data.train), generator=generator)[: self.batch_size]
+            images, labels = next(iter(self._data.train.batches([chosen])))
+            normalise = Normaliser(self._data.mean, self._data.std, self._device)
+            self._batch = normalise(images.to(self._device)), labels.to(self._device)
+        return self._batch
+
+
+def check_proxy(proxy: str) -> None:
+    """Raise if there is no such proxy.
+
+    Raises:
+        ValueError: If so.
+    """
+    if proxy not in PROXIES:
+        raise ValueError(f"`proxy` must be one of {list(PROXIES)}, but got proxy={proxy!r}.")

@@ -1,0 +1,167 @@
+"""Begins a search with the networks that a cheap judge likes best."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from optuna_nas.objectives._build import build_arguments
+from optuna_nas.objectives._failures import is_the_architectures
+from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
+from optuna_nas.profiling import profile
+from optuna_nas.spaces import ARCHITECTURE_KEY, Architecture, SearchSpace, sample_architectures
+from optuna_nas.training import ImageData, load_data
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+__all__ = ["ScoredArchitecture", "score_architectures", "warm_start"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoredArchitecture:
+    """An architecture and what a proxy says of it.
+
+    Attributes:
+        architecture: Where it stands in its space.
+        score: More is better.
+    """
+
+    architecture: Architecture
+    score: float
+
+
+def score_architectures(
+    space: SearchSpace,
+    data: str | ImageData,
+    *,
+    proxy: str = "naswot",
+    samples: int = 1000,
+    build: Mapping[str, Any] | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    max_params: int | None = None,
+    max_macs: int | None = None,
+    device: str | torch.device = "auto",
+) -> list[ScoredArchitecture]:
+    """Draw architectures at random and score them untrained, the best first.
+
+    Left out are networks that compute the same as an earlier one, those over a limit, those that
+    cannot take the images, and those without a finite score.
+
+    Args:
+        space: What to draw from.
+        data: As for :class:`ProxyObjective`.
+        proxy: As for :class:`ProxyObjective`.
+        samples: Architectures to draw, at least 1.
+        build: As for :class:`TrainingObjective`.
+        batch_size: As for :class:`ProxyObjective`.
+        seed: Of the draw, the networks' weights and the choice of images.
+        max_params: Upper limit on trainable parameters.
+        max_macs: Upper limit on multiply-adds of one image.
+        device: Where to compute.
+
+    Raises:
+        ValueError: If ``samples`` is below 1, or there is no such proxy.
+    """
+    if samples < 1:
+        raise ValueError(f"`samples` must be at least 1, but got samples={samples}.")
+    check_proxy(proxy)
+    loaded = load_data(data) if isinstance(data, str) else data
+    arguments = build_arguments(space, loaded, space.proxy if build is None else build)
+    scorer = ProxyScorer(loaded, arguments, batch_size=batch_size, seed=seed, device=device)
+    limits = (max_params or math.inf, max_macs or math.inf)
+    scored = []
+    for architecture in _different(sample_architectures(space, samples, seed=seed)):
+        score = _score(architecture, arguments, loaded.input_size, scorer, proxy, limits)
+        if score is not None and math.isfinite(score):
+            scored.append(ScoredArchitecture(architecture, score))
+    return sorted(scored, key=lambda found: -found.score)
+
+
+def warm_start(
+    study: Study,
+    space: SearchSpace,
+    data: str | ImageData,
+    *,
+    proxy: str = "naswot",
+    samples: int = 1000,
+    top: int = 20,
+    **options: Any,
+) -> list[ScoredArchitecture]:
+    """Enqueue the best of many random architectures, as an untrained network shows them.
+
+    What the study has already, waiting trials included, is not enqueued again, so that a script
+    may be run a second time.
+
+    Example::
+
+        import optuna
+        from optuna_nas.objectives import TrainingObjective, warm_start
+        from optuna_nas.samplers import RegularizedEvolutionSampler
+        from optuna_nas.spaces import NASBench201Space
+
+        space, small = NASBench201Space(), {"cells": 1, "channels": 4}
+        sampler = RegularizedEvolutionSampler(seed=0)
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        warm_start(study, space, "digits", samples=50, top=5, build=small)
+        study.optimize(TrainingObjective(space, "digits", epochs=2, build=small), n_trials=10)
+
+    Args:
+        study: Whose objective suggests from this space.
+        space: What to draw from.
+        data: As for :class:`ProxyObjective`.
+        proxy: As for :class:`ProxyObjective`.
+        samples: Architectures to draw, at least 1.
+        top: How many to enqueue at most, at least 1.
+        options: Further ones of :func:`score_architectures`.
+
+    Returns:
+        What was enqueued, the best first.
+
+    Raises:
+        ValueError: If a number is below 1, or there is no such proxy.
+    """
+    if top < 1:
+        raise ValueError(f"`top` must be at least 1, but got top={top}.")
+    scored = score_architectures(space, data, proxy=proxy, samples=samples, **options)
+    trials = study.get_trials(deepcopy=False)
+    known = {trial.user_attrs.get(ARCHITECTURE_KEY) for trial in trials}
+    chosen = [found for found in scored[:top] if found.architecture.to_json() not in known]
+    for found in chosen:
+        found.architecture.enqueue(study)
+    return chosen
+
+
+def _different(drawn: list[Architecture]) -> Iterator[Architecture]:
+    seen: set[str] = set()
+    for architecture in drawn:
+        if architecture.digest not in seen:
+            seen.add(architecture.digest)
+            yield architecture
+
+
+def _score(
+    architecture: Architecture,
+    arguments: Mapping[str, Any],
+    input_size: tuple[int, ...],
+    scorer: ProxyScorer,
+    proxy: str,
+    limits: tuple[float, float],
+) -> float | None:
+    """Score one network, or nothing if it is over a limit or cannot take the images."""
+    try:
+        if not all(map(math.isinf, limits)):
+            with torch.device("meta"):
+                counted = profile(architecture.build(**arguments), input_size)
+            if counted.params > limits[0] or counted.macs > limits[1]:
+                return None
+        return scorer(architecture, proxy)
+    except Exception as e:
+        if is_the_architectures(e):
+            return None
+        raise

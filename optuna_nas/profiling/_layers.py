@@ -1,0 +1,221 @@
+"""A network layer by layer: what each holds, computes and puts out.
+
+Every parameter and every multiply-add is told of one layer only, so that the rows add up to
+:func:`profile`, also where modules are shared or a network computes outside of its layers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from optuna_nas.profiling._forward import evaluating, example_input, run_forward
+from optuna_nas.profiling._profile import Profile
+
+__all__ = ["LayerProfile", "LayerTable", "layer_table"]
+
+Shape = tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LayerProfile:
+    """One layer, or a part of the network with all its layers.
+
+    Attributes:
+        name: Its path in the network; empty for the network itself.
+        kind: Name of its class.
+        params: Trainable numbers that no earlier row has.
+        macs: Multiply-adds for one image.
+        output: Shape of what it puts out, without the batch; None if it does not run.
+    """
+
+    name: str
+    kind: str
+    params: int
+    macs: int
+    output: Shape | None
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerTable:
+    """A network's layers in the order in which they run. Printing it gives a table.
+
+    Attributes:
+        rows: Layers that hold or compute something or change the shape.
+        total: The whole network; the rows add up to it.
+    """
+
+    rows: tuple[LayerProfile, ...]
+    total: Profile
+
+    def __str__(self) -> str:
+        cells = [("layer", "kind", "output", "parameters", "multiply-adds")]
+        cells += [
+            (
+                row.name or "(itself)",
+                row.kind,
+                _shown(row.output),
+                _number(row.params),
+                _number(row.macs),
+            )
+            for row in self.rows
+        ]
+        image = f"image {_shown(self.total.input_size)}"
+        cells.append(("total", "", image, f"{self.total.params:,}", f"{self.total.macs:,}"))
+        widths = [max(len(line[column]) for line in cells) for column in range(5)]
+        lines = [
+            "  ".join(
+                text.rjust(width) if column > 2 else text.ljust(width)
+                for column, (text, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in cells
+        ]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def layer_table(
+    model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224), *, depth: int | None = None
+) -> LayerTable:
+    """Count a network layer by layer, for one image in eval mode.
+
+    As :func:`profile` it may be on the meta device, and it is left as it was.
+
+    Example:
+        >>> from torch import nn
+        >>> from optuna_nas.profiling import layer_table
+        >>> layers = (nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10))
+        >>> print(layer_table(nn.Sequential(*layers), (3, 8, 8)))
+        layer  kind     output           parameters  multiply-adds
+        ----------------------------------------------------------
+        0      Conv2d   8 x 6 x 6               224          7,776
+        2      Flatten  288                       0              0
+        3      Linear   10                    2,890          2,880
+        ----------------------------------------------------------
+        total           image 3 x 8 x 8       3,114         10,656
+
+    Args:
+        model: A network that takes images of shape (1, *input_size).
+        input_size: (channels, height, width) of one image.
+        depth: Levels of modules to go down, at least 1; None: to the single layers.
+
+    Raises:
+        ValueError: If the model cannot take an input of this size, or ``depth`` is below 1.
+    """
+    if depth is not None and depth < 1:
+        raise ValueError(f"`depth` must be at least 1 or None, but got depth={depth}.")
+    counted = _Count(model)
+    with evaluating(model), counted.counter:
+        hooks = counted.watch()
+        try:
+            run_forward(model, example_input(model, input_size))
+        finally:
+            for hook in hooks:
+                hook.remove()
+    rows = sorted(_rows(counted, model, "", depth), key=lambda pair: pair[0])
+    kept = tuple(row for _, row in rows if row is not None)
+    total = Profile(
+        params=sum(row.params for row in kept),
+        macs=sum(row.macs for row in kept),
+        input_size=tuple(input_size),
+    )
+    return LayerTable(kept, total)
+
+
+class _Count:
+    """What each module does by itself, without the modules that it calls."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.counter = FlopCounterMode(display=False)
+        self.params: dict[nn.Module, int] = {}
+        self.macs: dict[nn.Module, int] = {}
+        self.shapes: dict[nn.Module, tuple[Shape | None, Shape | None]] = {}
+        self.order: dict[nn.Module, int] = {}
+        self._running: list[list[int]] = []  # operations before the call, and those of callees
+        seen: set[nn.Parameter] = set()
+        for module in model.modules():
+            own = {p for p in module.parameters(recurse=False) if p.requires_grad} - seen
+            seen |= own
+            self.params[module] = sum(p.numel() for p in own)
+            self.macs[module] = 0
+
+    def watch(self) -> list[Any]:
+        """Hook every module; return the hooks."""
+        hooks: list[Any] = []
+        for module in self.params:
+            hooks.append(module.register_forward_pre_hook(self._enter))
+            hooks.append(module.register_forward_hook(self._leave))
+        return hooks
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        self.order.setdefault(module, len(self.order))
+        self._running.append([self.counter.get_total_flops(), 0])
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        before, of_callees = self._running.pop()
+        done = self.counter.get_total_flops() - before
+        self.macs[module] += (done - of_callees) // 2
+        if self._running:
+            self._running[-1][1] += done
+        self.shapes[module] = (_shape(args), _shape(output))
+
+
+def _rows(
+    count: _Count,
+    module: nn.Module,
+    name: str,
+    depth: int | None,
+    seen: set[nn.Module] | None = None,
+) -> Iterator[tuple[int, LayerProfile | None]]:
+    """Yield (when it first ran, row) of a module's layers, each module once."""
+    seen = set() if seen is None else seen
+    if module in seen:
+        return
+    children = list(module.named_children())
+    if isinstance(module, nn.ModuleList | nn.ModuleDict) and depth is not None:
+        depth += 1  # a list does not run; it is no level of its own
+    if not children or depth == 0:
+        parts = [part for part in module.modules() if part not in seen]
+        seen.update(parts)
+        yield _row(count, module, name, parts, always=bool(children))
+        return
+    seen.add(module)
+    yield _row(count, module, name, [module], always=False)
+    for child_name, child in children:
+        path = f"{name}.{child_name}" if name else child_name
+        yield from _rows(count, child, path, None if depth is None else depth - 1, seen)
+
+
+def _row(
+    count: _Count, module: nn.Module, name: str, parts: list[nn.Module], *, always: bool
+) -> tuple[int, LayerProfile | None]:
+    before, after = count.shapes.get(module, (None, None))
+    params, macs = (sum(of[part] for part in parts) for of in (count.params, count.macs))
+    first = count.order.get(module, len(count.order))
+    changes = before != after and not list(module.children())
+    if not (params or macs or changes or always):
+        return first, None
+    kind = type(module).__name__
+    return first, LayerProfile(name=name, kind=kind, params=params, macs=macs, output=after)
+
+
+def _shape(values: Any) -> Shape | None:
+    """Shape of the first tensor, without the batch."""
+    for leaf in tree_leaves(values):
+        if isinstance(leaf, torch.Tensor):
+            return tuple(leaf.shape[1:])
+    return None
+
+
+def _shown(shape: Shape | None) -> str:
+    return "not run" if shape is None else " x ".join(map(str, shape))
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"

@@ -1,0 +1,190 @@
+"""A run that was interrupted goes on after its last whole epoch, as if nothing had happened.
+
+What a run draws is a function of (seed, epoch), so weights, optimizer, gradient scaler, average
+and the results so far are all that is kept; the order of the images and the random states follow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from optuna_nas.stores import DamagedFileError, read_checked, write_checked
+from optuna_nas.training._distributed import processes, share
+from optuna_nas.training._history import EpochResult, History
+from optuna_nas.training._learner import Learner
+from optuna_nas.training._optimizers import set_batch_norm
+from optuna_nas.training._recipe import Recipe
+
+__all__ = ["CheckpointFile", "CheckpointSlot", "Checkpoints", "load_checkpoint"]
+
+
+class CheckpointSlot(Protocol):
+    """A place for the one checkpoint of a run."""
+
+    def read(self) -> bytes | None:
+        """Return what was written last, None if nothing was.
+
+        Raises:
+            DamagedFileError: If it is not whole.
+        """
+
+    def write(self, data: bytes) -> None:
+        """Put the data in place of what was there, whole or not at all."""
+
+
+class CheckpointFile:
+    """A file as a place for a checkpoint.
+
+    Args:
+        path: In an existing folder.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+
+    def read(self) -> bytes | None:
+        """Return what was written last, None if nothing was."""
+        try:
+            return read_checked(self._path)
+        except FileNotFoundError:
+            return None
+
+    def write(self, data: bytes) -> None:
+        """Put the data in place of what was there, whole or not at all."""
+        write_checked(self._path, data)
+
+
+class Checkpoints:
+    """Writes and reads the state of one run; with several processes, the first one does.
+
+    Args:
+        slot: Where it is kept: a file or another place.
+        run: What the run is, ready for JSON: a checkpoint of another run is refused.
+    """
+
+    def __init__(self, slot: str | os.PathLike[str] | CheckpointSlot, run: dict[str, Any]) -> None:
+        self._slot = _slot(slot)
+        self._run = run
+
+    def save(self, learner: Learner, results: list[EpochResult]) -> None:
+        """Write the state after an epoch."""
+        if processes().rank != 0:
+            return
+        state = {
+            "run": self._run,
+            "results": [dataclasses.asdict(result) for result in results],
+            "learner": learner.state(),
+            "judged": learner.judged.state_dict(),
+        }
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        self._slot.write(buffer.getvalue())
+
+    def restore(self, learner: Learner) -> list[EpochResult]:
+        """Give the learner the state that was written last, and return the results until then.
+
+        Raises:
+            ValueError: If it is the state of another run.
+        """
+        content = share(self._read() if processes().rank == 0 else None)
+        if content is None:
+            return []
+        state = _read_state(content)
+        differences = [
+            f"{key} was {state['run'].get(key)!r} and is now {value!r}"
+            for key, value in self._run.items()
+            if state["run"].get(key) != value
+        ]
+        if differences:
+            raise ValueError(
+                f"`checkpoint` must hold the same run, but {'; '.join(differences)}: go on with "
+                "the settings it was begun with, or give another place."
+            )
+        try:
+            learner.restore(state["learner"])
+        except (RuntimeError, KeyError) as e:
+            raise ValueError(
+                f"`checkpoint` must hold the same run, but it is of another network ({e}): give "
+                "another place."
+            ) from e
+        return list(_history(state).epochs)
+
+    def _read(self) -> bytes | None:
+        """Return a whole checkpoint that can be read; a damaged one is told of and passed over."""
+        try:
+            content = self._slot.read()
+            if content is not None:
+                _read_state(content)
+            return content
+        except DamagedFileError as e:
+            warnings.warn(f"{e} The training begins anew.", stacklevel=2)
+            return None
+
+
+def load_checkpoint(
+    model: nn.Module, checkpoint: str | os.PathLike[str] | CheckpointSlot
+) -> History:
+    """Give a network the weights that :func:`fit` judged last, and return the epochs until then.
+
+    Example:
+        >>> import tempfile
+        >>> import torch
+        >>> from optuna_nas.training import fit, load_checkpoint, load_data
+        >>> data, path = load_data("digits"), tempfile.mkdtemp() + "/run.pt"
+        >>> layers = torch.nn.Flatten(), torch.nn.Linear(64, 10)
+        >>> history = fit(torch.nn.Sequential(*layers), data, epochs=2, checkpoint=path)
+        >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+        >>> load_checkpoint(model, path).last.val_loss == history.last.val_loss
+        True
+
+    Args:
+        model: Built like the one that was trained; it is left in eval mode.
+        checkpoint: The file or other place that ``fit`` was given.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+        DamagedFileError: If it is damaged.
+    """
+    content = _slot(checkpoint).read()
+    if content is None:
+        raise FileNotFoundError(f"There must be a checkpoint in {checkpoint}, but there is none.")
+    state = _read_state(content)
+    model.load_state_dict(state["judged"])
+    set_batch_norm(model, Recipe(**state["run"]["recipe"]))
+    model.eval()
+    return _history(state)
+
+
+def _slot(checkpoint: str | os.PathLike[str] | CheckpointSlot) -> CheckpointSlot:
+    if isinstance(checkpoint, str | os.PathLike):
+        return CheckpointFile(checkpoint)
+    return checkpoint
+
+
+def _history(state: dict[str, Any]) -> History:
+    results = (EpochResult(**{**result, "restored": True}) for result in state["results"])
+    return History(tuple(results))
+
+
+def _read_state(content: bytes) -> dict[str, Any]:
+    """Return a checkpoint's state with its tensors on the CPU, without running code from it.
+
+    Raises:
+        DamagedFileError: If it holds something else.
+    """
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
+        raise DamagedFileError("A checkpoint must hold the state of a run, but does not.") from e
+    if not isinstance(state, dict) or not state.keys() >= {"run", "results", "learner", "judged"}:
+        raise DamagedFileError("A checkpoint must hold the state of a run, but does not.")
+    return state
