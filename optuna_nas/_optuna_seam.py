@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.trial import FixedTrial, FrozenTrial, Trial, TrialState
+from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, Trial, TrialState
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore as _ArtifactStore
@@ -42,6 +42,18 @@ def set_trial_attribute(study: Study, trial: FrozenTrial, key: str, value: Any) 
 def trial_attributes(trial: Trial) -> dict[str, Any]:
     """System attributes of a live trial, read afresh."""
     return dict(trial.storage.get_trial_system_attrs(trial._trial_id))
+
+
+def first_number(trial: Trial) -> int:
+    """Number of the trial that this one tries again after a crash, else its own."""
+    return int(trial_attributes(trial).get("failed_trial", trial.number))
+
+
+def reported_steps(trial: BaseTrial) -> set[int]:
+    """Steps that a live trial has values of, such as those that a retried trial inherits."""
+    if not isinstance(trial, Trial):
+        return set()
+    return set(trial.storage.get_trial(trial._trial_id).intermediate_values)
 
 
 def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:

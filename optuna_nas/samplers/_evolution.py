@@ -3,57 +3,96 @@
 References:
     Real, Aggarwal, Huang, Le, Regularized Evolution for Image Classifier Architecture Search,
     AAAI 2019, arXiv:1802.01548.
+    Deb, Pratap, Agarwal, Meyarivan, A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II,
+    IEEE Transactions on Evolutionary Computation 6(2), 2002 (several objectives).
 
-Differences from the paper:
+Differences from the paper (Real et al.):
     1. The population is read from the storage: the ``population_size`` youngest finished trials by
-       (time of completion, number). Workers are asynchronous, as there.
+       (time of completion, number). Workers are asynchronous, as there. The random start may be
+       shorter than the population.
     2. By default no architecture is evaluated twice: a mutation that leads to a known architecture
        is replaced by another one, and only when all single mutations of a parent are known does a
-       child differ in more than one decision. ``amoebanet()`` allows duplicates, as in the paper.
-    3. Pruned trials are members too, ranked below all complete ones.
-    4. A mutated decision never keeps its value (the paper leaves that open).
+       child differ in more than one decision.
+    3. By default the best of several mutations is taken, judged by how often its choice is found
+       in the better half of the population.
+    4. Pruned trials are members too, ranked below all complete ones.
+    5. A mutated decision never keeps its value (the paper leaves that open).
+    6. Without aging the worst of the population dies, not the worst of the sample: then the
+       population depends on nothing but the set of finished trials.
+    7. Crossover and several objectives are not in the paper.
+
+``amoebanet()`` undoes 1 (the start), 2 and 3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers._script import Proposal, Wish
+from optuna_nas.samplers._lineage import Child
+from optuna_nas.samplers._mutation import (
+    OTHER,
+    cross,
+    mutation_order,
+    mutations,
+    order_by_role,
+    pick,
+)
+from optuna_nas.samplers._population import Population
+from optuna_nas.samplers._ranking import Survivors
+from optuna_nas.samplers._roles import ROLES, Roles
+from optuna_nas.samplers._script import Proposal
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from optuna_nas.samplers._decisions import Decides, Draw
     from optuna_nas.samplers._history import History, Member
-    from optuna_nas.samplers._trie import DecisionTrie, Step
+    from optuna_nas.samplers._mutation import Decisions
 
 __all__ = ["RegularizedEvolutionSampler"]
+
+STARTUP_TRIALS = 20
 
 
 class RegularizedEvolutionSampler(ArchitectureSampler):
     """Aging evolution (AmoebaNet, arXiv:1802.01548) on any discrete or conditional objective.
 
-    A random population first; then each trial is the child of the best of a random sample of the
+    A few random trials first; then each trial is the child of the best of a random sample of the
     population, with one decision mutated, and the oldest member leaves. It needs no model, copes
     with noise, since no lucky score survives for long, and costs next to nothing per trial.
 
+    With several objectives a tournament is won by the foremost front in it, and within that by
+    the less crowded of two members.
+
     ================= ==========================================
     conditional       yes (a child draws decisions that its parent did not have)
-    several objectives no
-    constraints       feasible members beat infeasible ones
+    several objectives yes
+    constraints       feasible members beat infeasible ones, less violation beats more
     pruning           yes
     parallel          yes, asynchronous
     cost per trial    within 2x of ``RandomSampler``
     ================= ==========================================
 
     Args:
-        population_size: Members that are alive, the paper's P; at least 2. So many trials are
-            random.
+        population_size: Members that are alive, the paper's P; at least 2.
         tournament_size: Members drawn, with replacement, for each tournament, the paper's S; in
-            [1, population_size]. 1 is a random walk.
+            [1, population_size]. 1 is a random walk. Default: four fifths of the population.
+        n_startup_trials: So many finished trials are random, in [1, population_size]; default: 20,
+            or the population's size if that is smaller.
+        num_candidates: Mutations among which the most promising one is taken; 1: no judging.
+        mutation_weights: How often decisions of a role are mutated, relative to each other, such
+            as ``{"input": 1, "op": 1}``. Roles are ``op``, ``input``, ``anchor``, ``growth`` and
+            ``other``, told by the names; those without a weight are mutated only where nothing
+            else can be. Default: every decision equally often.
+        roles: Roles of your own names: regular expressions mapped to roles.
         identity_probability: Chance of a child without mutation; needs ``avoid_duplicates=False``.
+        crossover_probability: Chance of a child that has its decisions from two parents; it is
+            mutated only if it is known already.
+        aging: Whether the oldest member dies. Otherwise the worst does, and with several
+            objectives the oldest of those that are dominated: better without noise.
         seed: See :class:`ArchitectureSampler`.
         hp_sampler: Draws what is no architecture decision; default ``TPESampler``.
         decides: See :class:`ArchitectureSampler`.
@@ -74,14 +113,18 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         study.optimize(lambda trial: str(space.suggest(trial)).count("none"), n_trials=50)
     """
 
-    _needs_single_objective = True
-
     def __init__(
         self,
         *,
-        population_size: int = 20,
-        tournament_size: int = 15,
+        population_size: int = 50,
+        tournament_size: int | None = None,
+        n_startup_trials: int | None = None,
+        num_candidates: int = 4,
+        mutation_weights: Mapping[str, float] | None = None,
+        roles: Mapping[str, str] | None = None,
         identity_probability: float = 0.0,
+        crossover_probability: float = 0.0,
+        aging: bool = True,
         seed: int | None = None,
         hp_sampler: BaseSampler | None = None,
         decides: Decides | Collection[str] | None = None,
@@ -92,24 +135,32 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
             raise ValueError(
                 f"`population_size` must be 2 or more, but got population_size={population_size}."
             )
-        if not 1 <= tournament_size <= population_size:
+        if tournament_size is None:
+            tournament_size = max(population_size * 4 // 5, 1)
+        if n_startup_trials is None:
+            n_startup_trials = min(STARTUP_TRIALS, population_size)
+        _check_size("tournament_size", tournament_size, population_size)
+        _check_size("n_startup_trials", n_startup_trials, population_size)
+        if num_candidates < 1:
             raise ValueError(
-                "`tournament_size` must lie in [1, population_size], but got "
-                f"tournament_size={tournament_size} and population_size={population_size}."
+                f"`num_candidates` must be 1 or more, but got num_candidates={num_candidates}."
             )
-        if not 0.0 <= identity_probability < 1.0:
-            raise ValueError(
-                "`identity_probability` must lie in [0, 1), but got "
-                f"identity_probability={identity_probability}."
-            )
+        _check_probabilities(identity_probability, crossover_probability)
         if identity_probability > 0.0 and avoid_duplicates:
             raise ValueError(
                 "An identity mutation is a duplicate: `identity_probability` above 0 needs "
                 "avoid_duplicates=False."
             )
-        self._population_size = self._history_size = population_size
+        self._population_size = population_size
+        self._history_size = population_size if aging else None
         self._tournament_size = tournament_size
+        self._n_startup_trials = n_startup_trials
+        self._num_candidates = num_candidates
+        self._mutation_weights = _checked_weights(mutation_weights)
+        self._roles = Roles(roles)
         self._identity_probability = identity_probability
+        self._crossover_probability = crossover_probability
+        self._aging = aging
         super().__init__(
             seed=seed,
             hp_sampler=hp_sampler,
@@ -122,7 +173,9 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
     def amoebanet(cls, **overrides: Any) -> RegularizedEvolutionSampler:
         """The paper's settings: P = 100, S = 25, identity 0.05, duplicates allowed.
 
-        They are meant for 20,000 trials; below some 500 trials the defaults do better.
+        Hidden-state and operation mutations are equally likely, as there, if names tell the
+        roles. The settings are meant for 20,000 trials; below some 500 trials the defaults do
+        better.
 
         Args:
             overrides: Arguments of the class that differ from the paper's.
@@ -130,36 +183,98 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         settings: dict[str, Any] = {
             "population_size": 100,
             "tournament_size": 25,
+            "n_startup_trials": overrides.get("population_size", 100),
+            "num_candidates": 1,
+            "mutation_weights": {"input": 1.0, "op": 1.0},
             "identity_probability": 0.05,
             "avoid_duplicates": False,
         }
         return cls(**(settings | overrides))
 
     def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
-        population = history.members
-        if len(population) < self._population_size:
+        if len(history.members) < self._n_startup_trials:
             return Proposal()
-        parent = self._select(population, draw)
+        population = Population(self._alive(history), history.directions)
+        parent = population.winner(draw, "tournament", self._tournament_size)
+        parents, start = [parent], dict(parent.decisions)
         if draw.uniform("identity") < self._identity_probability:
-            return Wish(parent.decisions)
-        return Wish(_mutate(parent.decisions, draw, history.trie if fresh else None))
+            return Child(start, parents)
+        if draw.uniform("crossover or not") < self._crossover_probability:
+            mate = population.winner(draw, "mate", self._tournament_size)
+            parents, start = [parent, mate], cross(parent.decisions, mate.decisions, draw)
+            if not self._is_known(history, start, draw, fresh=fresh):
+                return Child(start, parents)
+        return Child(self._mutate(start, population, history, draw, fresh=fresh), parents)
 
-    def _select(self, population: list[Member], draw: Draw) -> Member:
-        drawn = draw.indices("tournament", len(population), self._tournament_size)
-        return min((population[index] for index in drawn), key=lambda member: member.outcome)
+    def _alive(self, history: History) -> Sequence[Member]:
+        if self._aging:
+            return history.members
+        if id(history) not in self._learned:
+            self._learned[id(history)] = Survivors(history.directions)
+        survivors: Survivors = self._learned[id(history)]
+        return survivors.alive(history.members, self._population_size)
+
+    def _mutate(
+        self,
+        start: Decisions,
+        population: Population,
+        history: History,
+        draw: Draw,
+        *,
+        fresh: bool,
+    ) -> Decisions:
+        """A child that differs in one decision, in more only if it must to be unseen."""
+        child = start
+        for round_ in range(len(start)):
+            label = f"mutation {round_}"
+            order = mutation_order(child, draw, label)
+            if self._mutation_weights is not None:
+                order = order_by_role(order, self._mutation_weights, self._roles, draw, label)
+            unseen = (
+                mutation
+                for mutation in mutations(child, order, draw, label)
+                if not self._is_known(history, mutation.decisions, draw, fresh=fresh)
+            )
+            found = list(islice(unseen, self._num_candidates))
+            if found:
+                return pick(found, population.favour)
+            known = next(mutations(child, order, draw, label), None)
+            child = child if known is None else known.decisions
+        return child
+
+    def _is_known(
+        self, history: History, decisions: Decisions, draw: Draw, *, fresh: bool
+    ) -> bool:
+        return fresh and history.knows(decisions, besides=draw.number)
 
 
-def _mutate(parent: Mapping[str, Step], draw: Draw, trie: DecisionTrie | None) -> dict[str, Step]:
-    """A child of ``parent`` that differs in one decision, in more only if it must to be unseen."""
-    child = dict(parent)
-    mutable = [name for name, (slot, _) in parent.items() if slot.size > 1]
-    for round_ in range(len(mutable)):
-        start = dict(child)
-        for position in draw.permutation(f"mutated decision {round_}", len(mutable)):
-            name = mutable[position]
-            slot, old = start[name]
-            for shift in draw.permutation(f"mutation {round_} {name}", slot.size - 1):
-                child = {**start, name: (slot, (old + 1 + shift) % slot.size)}
-                if trie is None or not trie.seen(child):
-                    return child
-    return child
+def _check_size(name: str, size: int, population_size: int) -> None:
+    if not 1 <= size <= population_size:
+        raise ValueError(
+            f"`{name}` must lie in [1, population_size], but got {name}={size} and "
+            f"population_size={population_size}."
+        )
+
+
+def _check_probabilities(identity: float, crossover: float) -> None:
+    if not 0.0 <= identity < 1.0:
+        raise ValueError(
+            f"`identity_probability` must lie in [0, 1), but got identity_probability={identity}."
+        )
+    if not 0.0 <= crossover <= 1.0:
+        raise ValueError(
+            "`crossover_probability` must lie in [0, 1], but got "
+            f"crossover_probability={crossover}."
+        )
+
+
+def _checked_weights(weights: Mapping[str, float] | None) -> Mapping[str, float] | None:
+    if weights is None:
+        return None
+    unknown = sorted(weights.keys() - {*ROLES, OTHER})
+    if unknown or not weights or min(weights.values()) < 0.0 or sum(weights.values()) <= 0.0:
+        raise ValueError(
+            f"`mutation_weights` must map roles ({', '.join([*ROLES, OTHER])}) to numbers of 0 or "
+            f"more, not all 0, but got mutation_weights={dict(weights)}."
+        )
+    return dict(weights)

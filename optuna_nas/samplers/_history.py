@@ -11,6 +11,7 @@ import bisect
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.trial import TrialState
@@ -58,6 +59,12 @@ class Member:
         """The trial's number."""
         return self.trial.number
 
+    @property
+    def age(self) -> tuple[datetime, int]:
+        """Sort key: members are ordered by when they were finished."""
+        assert self.trial.datetime_complete is not None
+        return self.trial.datetime_complete, self.trial.number
+
 
 @dataclass
 class History:
@@ -74,6 +81,7 @@ class History:
             ``capacity``. A late arrival is inserted where it belongs.
         directions: Of the study.
         has_other_params: Whether the study has shown parameters that the sampler does not decide.
+        released: How often something that was seen became unseen again, a claim given back.
     """
 
     slots: SlotTable
@@ -82,6 +90,7 @@ class History:
     trie: DecisionTrie = field(default_factory=DecisionTrie)
     directions: list[StudyDirection] = field(default_factory=list)
     has_other_params: bool = False
+    released: int = 0
     members: list[Member] = field(default_factory=list)
     _program: tuple[Step, ...] | None = None
     _static: bool = True
@@ -95,6 +104,12 @@ class History:
         """The decisions that every trial so far was asked for, in order, or None."""
         return self._program if self._static else None
 
+    @property
+    def pending(self) -> list[dict[str, Step]]:
+        """The decisions of running trials whose decisions are known, by number of the trial."""
+        sequences = (self._pending[number] for number in sorted(self._pending))
+        return [{step[0].name: step for step in sequence} for sequence in sequences]
+
     def refresh(self, study: Study) -> None:
         """Take in what happened in the study since the last call."""
         self.directions = study.directions
@@ -106,16 +121,19 @@ class History:
 
     def claim(self, number: int, sequence: tuple[Step, ...]) -> None:
         """Count a running trial's decisions as taken, replacing what it claimed before."""
-        self.release(number)
+        if number in self._pending:
+            self.release(number)
         self._pending[number] = sequence
         self.trie.add(sequence)
         self._pending_digests[number] = self._digest_of(_values(sequence))
 
     def release(self, number: int) -> None:
         """Forget what a running trial claimed."""
-        if (sequence := self._pending.pop(number, None)) is not None:
+        sequence = self._pending.pop(number, None)
+        digest = self._pending_digests.pop(number, None)
+        if sequence is not None:
             self.trie.remove(sequence)
-            self._pending_digests.pop(number, None)
+        self.released += sequence is not None or digest is not None
 
     def knows(self, decisions: Mapping[str, Step], *, besides: int) -> bool:
         """Whether these decisions, or what they compute, were seen in other trials.
@@ -137,10 +155,16 @@ class History:
         pending = (d for number, d in self._pending_digests.items() if number != besides)
         return digest in self._digests or digest in pending
 
+    def is_running(self, sequence: tuple[Step, ...], *, besides: int) -> bool:
+        """Whether a running trial other than ``besides`` has these decisions."""
+        return any(s == sequence for number, s in self._pending.items() if number != besides)
+
     def note_claim(self, trial: FrozenTrial) -> None:
         """Count what another running trial has claimed, or already suggested, as taken."""
         if (claim := trial.system_attrs.get(DECISIONS_KEY)) is not None:
-            self._pending_digests[trial.number] = self._digest_of(claim)
+            digest = self._digest_of(claim)
+            self.released += self._pending_digests.get(trial.number, digest) != digest
+            self._pending_digests[trial.number] = digest
         if self.program is None:
             return
         values = claim or trial.params
@@ -200,7 +224,7 @@ class History:
 
     def _remember(self, trial: FrozenTrial, sequence: tuple[Step, ...], outcome: Outcome) -> None:
         member = Member(trial, {step[0].name: step for step in sequence}, outcome)
-        bisect.insort(self.members, member, key=_age)
+        bisect.insort(self.members, member, key=attrgetter("age"))
         if self.capacity is not None:
             del self.members[: -self.capacity or None]
 
@@ -215,11 +239,6 @@ class History:
             self._program = sequence or None
         elif sequence:
             self._static = False
-
-
-def _age(member: Member) -> tuple[datetime, int]:
-    assert member.trial.datetime_complete is not None
-    return member.trial.datetime_complete, member.trial.number
 
 
 def _values(sequence: tuple[Step, ...]) -> dict[str, Any]:

@@ -29,6 +29,9 @@ class Proposal:
     decision made, by itself or by others (enqueued values, choices that were used up).
     """
 
+    repeats = False
+    """Whether to evaluate decisions anew that are known, where known ones are avoided."""
+
     def choose(self, slot: Slot, candidates: Sequence[int]) -> int | None:
         """The choice wished for; None, or one that is no candidate, means any of them.
 
@@ -52,11 +55,17 @@ class Wish(Proposal):
     Args:
         decisions: Steps by name of the parameter.
         attributes: System attributes to record with the trial.
+        repeats: See :class:`Proposal`.
     """
 
     def __init__(
-        self, decisions: Mapping[str, Step], attributes: Mapping[str, Any] | None = None
+        self,
+        decisions: Mapping[str, Step],
+        attributes: Mapping[str, Any] | None = None,
+        *,
+        repeats: bool = False,
     ) -> None:
+        self.repeats = repeats
         self._decisions = decisions
         self._attributes = attributes or {}
 

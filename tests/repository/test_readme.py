@@ -13,12 +13,19 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TUTORIALS = [page for page in PAGES if page.stem.startswith("own_")]
+
+
+def _read(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
 
 
 def _blocks(language: str) -> list[object]:
     found = []
     for page in PAGES:
-        blocks = re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
+        blocks = _read(page, language)
+        if page in TUTORIALS and language == "python":  # one program
+            blocks = ["\n".join(blocks)]
         found += [
             pytest.param(block, id=f"{page.stem}-{number}")
             for number, block in enumerate(blocks, start=1)

@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from optuna_nas.samplers import (
     ArchitectureSampler,
+    LocalSearchSampler,
     PPOSampler,
     RandomSearchSampler,
     RegularizedEvolutionSampler,
@@ -31,7 +32,7 @@ def _evolution(**kwargs: object) -> ArchitectureSampler:
 
 
 every_sampler = pytest.mark.parametrize(
-    "make", [RandomSearchSampler, _evolution, ReinforceSampler, PPOSampler]
+    "make", [RandomSearchSampler, _evolution, LocalSearchSampler, ReinforceSampler, PPOSampler]
 )
 
 

@@ -13,6 +13,7 @@ from optuna.testing.pytest_samplers import (
 )
 
 from optuna_nas.samplers import (
+    LocalSearchSampler,
     PPOSampler,
     RandomSearchSampler,
     RegularizedEvolutionSampler,
@@ -26,13 +27,19 @@ class TestRandomSearch(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
         return lambda: RandomSearchSampler(seed=0)
 
 
-class TestRegularizedEvolution(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+class TestLocalSearch(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: LocalSearchSampler(n_startup_trials=2, seed=0)
+
+
+class TestRegularizedEvolution(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
         return lambda: RegularizedEvolutionSampler(population_size=3, tournament_size=2, seed=0)
 
 
-class TestAmoebaNet(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+class TestAmoebaNet(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
         return lambda: RegularizedEvolutionSampler.amoebanet(

@@ -9,13 +9,16 @@ import pytest
 
 from optuna_nas.samplers import (
     ArchitectureSampler,
+    LocalSearchSampler,
     RandomSearchSampler,
     RegularizedEvolutionSampler,
 )
 from optuna_nas.spaces._toy import ToySpace
 
 
-@pytest.mark.parametrize("make", [RandomSearchSampler, RegularizedEvolutionSampler])
+@pytest.mark.parametrize(
+    "make", [RandomSearchSampler, RegularizedEvolutionSampler, LocalSearchSampler]
+)
 def test_proposals_without_trials(make: Callable[..., ArchitectureSampler]) -> None:
     space = ToySpace(num_layers=(1, 4))
     sampler = make(seed=0)

@@ -1,0 +1,247 @@
+"""A small exact Gaussian process over rows of codes.
+
+The kernel has a part in which every decision that differs makes two architectures less alike, by
+a weight of its own, and a linear part in which every decision that agrees makes them more alike:
+
+.. code-block:: text
+
+    m(x, x') = sum of w_d over the decisions d that agree,   W = sum of all w_d
+    k(x, x') = s exp(m - W) + a m / W        (+ noise / evaluations on the diagonal)
+
+The first is a product over decisions, so it knows interactions; the second is what the decisions
+contribute each for itself, so it carries beyond what was seen.
+
+References:
+    Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, chapters 2 and 5.
+    Hvarfner, Hellsten, Nardi, Vanilla Bayesian Optimization Performs Great in High Dimensions,
+    ICML 2024, arXiv:2402.02229 (the prior of the weights falls with the number of decisions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from optuna_nas.samplers._encoding import Codes, Encoding, Floats
+
+__all__ = ["NOISY_PRIOR", "PRIOR_NOISE", "GaussianProcess", "Kernel", "fit_kernel"]
+
+PRIOR_DISTANCE = 1.0
+"""Median of W under the prior: two architectures that agree in nothing correlate by exp(-W)."""
+PRIOR_NOISE = 1e-3
+"""Median of the noise variance under the prior, where targets have variance 1."""
+NOISY_PRIOR = 1e-2
+"""The same where equal architectures are known to get different results."""
+PRIOR_SPREAD = np.array([1.0, 1.0, 1.0, 2.5])
+"""Standard deviations of log w_d, log s, log a and log noise under the prior."""
+JITTER = 1e-6
+MAX_STEPS = 50
+MAX_DEVIATIONS = 6.0
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """What a kernel is made of; see the module for the letters.
+
+    Args:
+        weights: w by name of the decision.
+        other: w of decisions that were not there when the kernel was fitted.
+        product: s.
+        linear: a.
+        noise: Variance of one evaluation around its mean.
+    """
+
+    weights: Mapping[str, float]
+    other: float
+    product: float
+    linear: float
+    noise: float
+
+    @classmethod
+    def prior(cls, encoding: Encoding, noise: float = PRIOR_NOISE) -> Kernel:
+        """The kernel to use before anything is known."""
+        return cls({}, PRIOR_DISTANCE / max(len(encoding.names), 1), 1.0, 1.0, noise)
+
+
+class GaussianProcess:
+    """The posterior of architectures' targets, given evaluations of some.
+
+    Args:
+        encoding: Of the rows.
+        kernel: As fitted.
+        codes: Rows that were evaluated, all different, shape (N, D).
+        targets: Mean target of each, shape (N,).
+        counts: How often each was evaluated, shape (N,).
+
+    Attributes:
+        fitted: Posterior mean of the evaluated rows, shape (N,).
+        noise: Variance of one evaluation around its mean.
+    """
+
+    def __init__(
+        self, encoding: Encoding, kernel: Kernel, codes: Codes, targets: Floats, counts: Floats
+    ) -> None:
+        self.encoding = encoding
+        self.kernel = kernel
+        self.codes, self.targets, self.counts = codes, targets, counts
+        self._scale = _scale(encoding, kernel)
+        self._hot = encoding.one_hot(codes) * self._scale
+        covariance = self._covariance(self._hot, self._hot)
+        noise = kernel.noise / counts + JITTER
+        covariance[np.diag_indices(len(codes))] += noise
+        self._inverse_root = _inverse_root(covariance)
+        self._weights = self._inverse_root.T @ (self._inverse_root @ targets)
+        self.fitted: Floats = targets - noise * self._weights
+        self.noise = kernel.noise
+
+    def predict(self, codes: Codes) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the noise-free targets of other rows, each (M,)."""
+        mean, deviation = np.empty(len(codes)), np.empty(len(codes))
+        prior = self.kernel.product + self.kernel.linear
+        for start in range(0, len(codes), CHUNK):
+            part = slice(start, start + CHUNK)
+            cross = self._cross(codes[part])
+            mean[part] = cross @ self._weights
+            explained = cross @ self._inverse_root.T
+            variance = prior - np.einsum("mn,mn->m", explained, explained)
+            deviation[part] = np.sqrt(np.maximum(variance, 1e-12))
+        return mean, deviation
+
+    def sample(self, codes: Codes, normal: Floats) -> Floats:
+        """One joint draw of the noise-free targets of other rows.
+
+        Args:
+            codes: Rows, shape (M, D).
+            normal: Independent standard normal numbers, shape (M,).
+        """
+        cross = self._cross(codes)
+        explained = cross @ self._inverse_root.T
+        hot = self.encoding.one_hot(codes) * self._scale
+        covariance = self._covariance(hot, hot) - explained @ explained.T
+        covariance[np.diag_indices(len(codes))] += JITTER
+        return cross @ self._weights + np.linalg.cholesky(covariance) @ normal
+
+    def with_pending(self, codes: Codes) -> GaussianProcess:
+        """As if these rows had been evaluated too, with what is expected of them as the result."""
+        if not len(codes):
+            return self
+        mean, _ = self.predict(codes)
+        all_codes = np.concatenate([self.codes, codes])
+        targets = np.concatenate([self.targets, mean])
+        counts = np.concatenate([self.counts, np.ones(len(codes))])
+        return GaussianProcess(self.encoding, self.kernel, all_codes, targets, counts)
+
+    def _cross(self, codes: Codes) -> Floats:
+        return self._covariance(self.encoding.one_hot(codes) * self._scale, self._hot)
+
+    def _covariance(self, first: Floats, second: Floats) -> Floats:
+        agreement = first @ second.T  # m(x, x')
+        total = float(np.square(self._scale[self.encoding.offsets]).sum())  # W
+        linear = agreement * (self.kernel.linear / total)
+        agreement -= total
+        np.exp(agreement, out=agreement)
+        agreement *= self.kernel.product
+        agreement += linear
+        return agreement
+
+
+def fit_kernel(
+    encoding: Encoding,
+    codes: Codes,
+    targets: Floats,
+    counts: Floats,
+    noise: float = PRIOR_NOISE,
+) -> Kernel:
+    """The kernel of the greatest posterior density: marginal likelihood times prior.
+
+    Args:
+        encoding: Of the rows.
+        codes: Rows, shape (N, D).
+        targets: Mean target of each, of variance about 1, shape (N,).
+        counts: How often each was evaluated, shape (N,).
+        noise: Median of the noise variance under the prior.
+    """
+    from scipy.optimize import minimize
+
+    prior = _log_prior(encoding, noise)
+    objective = _Objective(encoding, codes, targets, counts, prior)
+    reach = MAX_DEVIATIONS * objective.spread  # keeps the covariance regular
+    found = minimize(
+        objective,
+        prior,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.stack([prior - reach, prior + reach], axis=1),
+        options={"maxiter": MAX_STEPS},
+    )
+    *weights, product, linear, noise = np.exp(found.x).tolist()
+    other = float(np.exp(prior[0]))
+    return Kernel(dict(zip(encoding.names, weights, strict=True)), other, product, linear, noise)
+
+
+class _Objective:
+    """Negative log density of log (w_1 .. w_D, s, a, noise), with its gradient."""
+
+    def __init__(
+        self, encoding: Encoding, codes: Codes, targets: Floats, counts: Floats, prior: Floats
+    ) -> None:
+        self._offsets = encoding.offsets
+        self._repeats = encoding.sizes + 1
+        self._hot = encoding.one_hot(codes)
+        self._targets, self._counts = targets, counts
+        self._prior = prior
+        columns = len(encoding.names)
+        self.spread = np.repeat(PRIOR_SPREAD, [columns, 1, 1, 1])
+
+    def __call__(self, logs: Floats) -> tuple[float, Floats]:
+        parameters = np.exp(logs)
+        weights, (product, linear, noise) = parameters[:-3], parameters[-3:]
+        total = weights.sum()
+        agreement = (self._hot * np.repeat(weights, self._repeats)) @ self._hot.T
+        product_part = product * np.exp(agreement - total)
+        linear_part = linear / total * agreement
+        covariance = product_part + linear_part
+        covariance[np.diag_indices(len(covariance))] += noise / self._counts + JITTER
+        root = _inverse_root(covariance)
+        solved = root.T @ (root @ self._targets)
+        # Rasmussen and Williams, eq. 5.9, as the slope of the log likelihood in the covariance
+        slope = 0.5 * (np.outer(solved, solved) - root.T @ root)
+        by_product = slope * product_part
+        product_sum, linear_sum = by_product.sum(), np.vdot(slope, linear_part)
+        by_agreement = by_product + slope * (linear / total)
+        agreeing = np.einsum("nt,nt->t", self._hot, by_agreement @ self._hot)
+        by_weight = np.add.reduceat(agreeing, self._offsets) - product_sum - linear_sum / total
+        by_noise = (np.diag(slope) * noise / self._counts).sum()
+        gradient = np.concatenate([weights * by_weight, [product_sum, linear_sum, by_noise]])
+        log_likelihood = -0.5 * self._targets @ solved + np.log(np.diag(root)).sum()
+        deviation = (logs - self._prior) / self.spread
+        value = -log_likelihood + 0.5 * deviation @ deviation
+        slopes: Floats = deviation / self.spread - gradient
+        return float(value), slopes
+
+
+def _log_prior(encoding: Encoding, noise: float) -> Floats:
+    kernel = Kernel.prior(encoding, noise)
+    weights = [kernel.other] * len(encoding.names)
+    logs: Floats = np.log(np.array([*weights, kernel.product, kernel.linear, kernel.noise]))
+    return logs
+
+
+def _scale(encoding: Encoding, kernel: Kernel) -> Floats:
+    """Root of the weight of every code, shape (T,)."""
+    weights = [kernel.weights.get(name, kernel.other) for name in encoding.names]
+    return np.repeat(np.sqrt(np.array(weights)), encoding.sizes + 1)
+
+
+def _inverse_root(covariance: Floats) -> Floats:
+    """The inverse of the lower Cholesky factor."""
+    from scipy.linalg import solve_triangular
+
+    root = np.linalg.cholesky(covariance)
+    inverse: Floats = solve_triangular(root, np.eye(len(root)), lower=True, check_finite=False)
+    return inverse

@@ -1,0 +1,225 @@
+"""Model-based search: a surrogate model of the objective says what to evaluate next.
+
+References:
+    White, Neiswanger, Savani, BANANAS: Bayesian Optimization with Neural Architectures for
+    Neural Architecture Search, AAAI 2021, arXiv:1910.11858.
+    Jones, Schonlau, Welch, Efficient Global Optimization of Expensive Black-Box Functions,
+    Journal of Global Optimization 13, 1998 (expected improvement).
+    Huang, Allen, Notz, Zeng, Global Optimization of Stochastic Black-Box Systems via Sequential
+    Kriging Meta-Models, Journal of Global Optimization 34, 2006 (augmented expected improvement).
+
+Differences from the first paper:
+    1. The surrogate is an exact Gaussian process over the decisions as they are named, not an
+       ensemble of networks over path encodings, so it works on any conditional objective.
+    2. Expected improvement; Thompson sampling is an option, and joint, not per architecture.
+    3. Small spaces are scored as a whole. Elsewhere, mutations of the best are mutated once more.
+    4. Trials that run count as evaluated, with the prediction as their result.
+    5. ``noisy=True`` evaluates leaders again, by the same criterion that weighs new ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from optuna_nas.samplers._acquisition import (
+    Posterior,
+    climb,
+    log_expected_improvement,
+    log_worth_of_another,
+    mutations,
+    random_rows,
+)
+from optuna_nas.samplers._activity import Activity
+from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
+from optuna_nas.samplers._script import Proposal, Wish
+from optuna_nas.samplers._surrogate import RegressorPosterior, StudyModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from optuna.samplers import BaseSampler
+
+    from optuna_nas.samplers._decisions import Decides, Draw
+    from optuna_nas.samplers._encoding import Codes, Floats
+    from optuna_nas.samplers._evidence import Evidence
+    from optuna_nas.samplers._history import History
+
+__all__ = ["PredictorSampler"]
+
+MAX_TRIALS = 300
+MAX_ENUMERATED = 20_000
+MAX_SHORTLIST = 500
+NUM_PARENTS = 5
+NUM_MUTATIONS = 200
+NUM_RANDOM = 50
+ACQUISITIONS = ("ei", "thompson")
+
+
+class PredictorSampler(ArchitectureSampler):
+    """Bayesian optimisation of architectures (BANANAS, arXiv:1910.11858), conditional ones too.
+
+    A Gaussian process over the decisions, in which each has a weight of its own that is learned
+    from the trials, predicts all candidates, and the one with the greatest expected improvement
+    is next. Use it up to some hundred trials: on NAS-Bench-201 it finds the optimum in a third of
+    the trials that Optuna's ``TPESampler`` needs. With thousands of cheap trials evolution does
+    as well at a fraction of the cost.
+
+    ================= ==========================================
+    conditional       yes (what hangs on what is learned from the trials)
+    several objectives no
+    constraints       infeasible trials rank below feasible ones
+    pruning           yes, pruned trials rank below complete ones
+    parallel          yes, asynchronous; running trials count as evaluated as predicted
+    cost per trial    10 to 100 ms; less than ``TPESampler`` from 1,000 trials on
+    ================= ==========================================
+
+    Args:
+        n_startup_trials: So many finished trials are random; at least 2.
+        acquisition: ``"ei"``, expected improvement, or ``"thompson"``, the best of one draw from
+            the posterior, which spreads many parallel workers wider.
+        surrogate: None for the Gaussian process, or a regressor of scikit-learn, such as
+            ``RandomForestRegressor()``, that learns from one-hot decisions.
+        noisy: Whether equal architectures get different results, as from different training
+            seeds. Then leaders are evaluated again wherever that is worth more than a new
+            architecture; such trials have the attribute ``optuna_nas:repeat``. The best is what
+            :func:`best_architecture` returns, not ``study.best_trial``.
+        seed: See :class:`ArchitectureSampler`.
+        hp_sampler: Draws what is no architecture decision; default ``TPESampler``.
+        decides: See :class:`ArchitectureSampler`.
+        space: See :class:`ArchitectureSampler`.
+        avoid_duplicates: See :class:`ArchitectureSampler`.
+
+    Raises:
+        ValueError: If an argument is out of range, or ``noisy`` is combined with ``surrogate``.
+        TypeError: If ``surrogate`` is no regressor.
+
+    Example::
+
+        import optuna
+        from optuna_nas.samplers import PredictorSampler
+        from optuna_nas.spaces import NASBench201Space
+
+        space = NASBench201Space()
+        study = optuna.create_study(sampler=PredictorSampler(seed=0))
+        study.optimize(lambda trial: str(space.suggest(trial)).count("none"), n_trials=50)
+    """
+
+    _needs_single_objective = True
+    _history_size = None
+
+    def __init__(
+        self,
+        *,
+        n_startup_trials: int = 10,
+        acquisition: str = "ei",
+        surrogate: Any = None,
+        noisy: bool = False,
+        seed: int | None = None,
+        hp_sampler: BaseSampler | None = None,
+        decides: Decides | Collection[str] | None = None,
+        space: SpaceLike | None = None,
+        avoid_duplicates: bool = True,
+    ) -> None:
+        if n_startup_trials < 2:
+            raise ValueError(f"`n_startup_trials` must be 2 or more, but got {n_startup_trials=}.")
+        if acquisition not in ACQUISITIONS:
+            raise ValueError(
+                f"`acquisition` must be one of {', '.join(ACQUISITIONS)}, but got {acquisition=}."
+            )
+        if surrogate is not None and not all(
+            callable(getattr(surrogate, name, None)) for name in ("fit", "predict", "get_params")
+        ):
+            raise TypeError(
+                "`surrogate` must be None or a regressor of scikit-learn, such as "
+                f"RandomForestRegressor(), but got {surrogate!r}."
+            )
+        if noisy and surrogate is not None:
+            raise ValueError(
+                "`noisy=True` needs a surrogate that knows its noise: leave `surrogate` out."
+            )
+        self._n_startup_trials = n_startup_trials
+        self._acquisition = acquisition
+        self._surrogate = surrogate
+        self._noisy = noisy
+        super().__init__(
+            seed=seed,
+            hp_sampler=hp_sampler,
+            decides=decides,
+            space=space,
+            avoid_duplicates=avoid_duplicates,
+        )
+
+    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
+        if len(history.members) < self._n_startup_trials:
+            return Proposal()
+        model = self._model(history)
+        program = history.program
+        slots = None if program is None else [slot for slot, _ in program]
+        evidence = model.archive.evidence(history.members, MAX_TRIALS, slots)
+        posterior: Posterior
+        if self._surrogate is None:
+            posterior = model.process(evidence, history)
+        else:
+            posterior = RegressorPosterior(self._surrogate, evidence, draw.index("model", 2**31))
+        rows = self._candidates(posterior, evidence, draw, whole=program is not None)
+        wishes: Iterator[Wish] = (Wish(evidence.encoding.decode(row)) for row in rows.tolist())
+        if fresh:
+            wishes = self._admissible(rows, evidence, history, draw)
+        # A second attempt means that the first led to something known nevertheless.
+        return next(islice(wishes, draw.attempt, None), Proposal())
+
+    def _model(self, history: History) -> StudyModel:
+        if id(history) not in self._learned:
+            self._learned[id(history)] = StudyModel(self._n_startup_trials, noisy=self._noisy)
+        model: StudyModel = self._learned[id(history)]
+        return model
+
+    def _candidates(
+        self, posterior: Posterior, evidence: Evidence, draw: Draw, *, whole: bool
+    ) -> Codes:
+        """Rows in the order in which they should be evaluated."""
+        encoding = evidence.encoding
+        means = posterior.fitted[: len(evidence.codes)]
+        score = partial(self._score, posterior, float(means.max()))
+        rng = np.random.RandomState(draw.indices("candidates", 2**32, 4))
+        if whole and math.prod(encoding.sizes.tolist()) <= MAX_ENUMERATED:
+            rows, scores = climb(score, encoding.everything(), lambda rows: rows, rounds=0)
+        else:
+            activity = Activity.learn(encoding, evidence.codes)
+            mutate = partial(mutations, encoding, activity, limit=NUM_MUTATIONS, rng=rng)
+            known = evidence.codes[np.argsort(-means, kind="stable")]
+            start = [
+                random_rows(encoding, activity, NUM_RANDOM, rng),
+                mutate(known[:NUM_PARENTS]),
+                known[: MAX_SHORTLIST * self._noisy],
+            ]
+            rows, scores = climb(score, np.concatenate(start), mutate, rounds=1)
+        if self._acquisition == "ei" and not draw.stream:
+            return rows
+        shortlist = rows[:MAX_SHORTLIST]
+        drawn = posterior.sample(shortlist, rng.standard_normal(len(shortlist)))
+        return shortlist[np.argsort(-drawn, kind="stable")]
+
+    def _score(self, posterior: Posterior, best: float, rows: Codes) -> Floats:
+        mean, deviation = posterior.predict(rows)
+        score = log_expected_improvement(mean, deviation, best)
+        return score + log_worth_of_another(deviation, posterior.noise) if self._noisy else score
+
+    def _admissible(
+        self, rows: Codes, evidence: Evidence, history: History, draw: Draw
+    ) -> Iterator[Wish]:
+        """Wishes for what is unseen and, where there is noise, for what was evaluated before."""
+        evaluated = {row.tobytes() for row in evidence.codes} if self._noisy else set()
+        running = {row.tobytes() for row in evidence.encoding.encode(history.pending)}
+        for row in rows:
+            decisions = evidence.encoding.decode(row.tolist())
+            if not history.knows(decisions, besides=draw.number):
+                yield Wish(decisions)
+            elif row.tobytes() in evaluated - running:
+                yield Wish(decisions, repeats=True)
