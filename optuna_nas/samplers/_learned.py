@@ -31,7 +31,7 @@ class LearnedSampler(ArchitectureSampler):
     _needs_single_objective = True
     _needs_order = True
     _history_size = None
-    _free_attempts = 40
+    _free_attempts = 20
     _keeps_log_prob = False
 
     def __init__(

@@ -88,7 +88,7 @@ class ReinforceSampler(LearnedSampler):
         decides: See :class:`ArchitectureSampler`.
         space: See :class:`ArchitectureSampler`.
         avoid_duplicates: See :class:`ArchitectureSampler`. A proposal that is known is drawn anew
-            forty times; then choices that lead to known architectures only are left out.
+            twenty times; then choices that lead to known architectures only are left out.
 
     Raises:
         ValueError: If a setting is out of range, or the study has several objectives.

@@ -79,6 +79,14 @@ def test_a_chain_climbs_from_its_start_and_ignores_better_strangers() -> None:
     assert {t.system_attrs[LINEAGE_KEY]["parents"][0] for t in study.trials[7:]} == {6}
 
 
+def test_a_chain_does_not_move_to_an_equal() -> None:
+    study = _study(best_first_probability=0.0)
+    study.add_trial(finished(alike("a"), 1.0, age=9))
+    lineage = {LINEAGE_KEY: {"parents": [0], "mutated": ["op_0"]}}
+    study.add_trial(finished(alike("a", op_0="b"), 1.0, age=8, system_attrs=lineage))
+    assert all(len(differences(alike("a"), child)) == 1 for child in proposals(study, 20))
+
+
 def test_a_chain_without_untried_neighbours_starts_anew() -> None:
     study = _study(best_first_probability=0.0)
     study.add_trial(finished(alike("a"), 0.0))
