@@ -289,31 +289,34 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
 
     def _new_script(self, study: Study, trial: FrozenTrial, history: History) -> Script:
         """Draw a trial's decisions, as far as they can be known before they are asked for."""
-        fresh = self._avoid_duplicates and not history.has_other_params
-        for attempt in range(MAX_ATTEMPTS):
-            script = self._rehearse(study, trial, history, attempt, fresh=fresh)
-            if script.proposal.repeats:
-                seam.set_trial_attribute(study, trial, REPEAT_KEY, True)
-            if not script.complete:
-                return script
-            if not fresh:
-                if not self._avoid_duplicates and history.trie.seen(script.decisions):
+        with history.turning_down() as turn_down:
+            for attempt in range(MAX_ATTEMPTS):
+                script = self._rehearse(study, trial, history, attempt)
+                if script.proposal.repeats:
                     seam.set_trial_attribute(study, trial, REPEAT_KEY, True)
-                if self._needs_order and not seam.in_one_process(study):
-                    seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
-                break
-            if script.fresh and history.knows(script.decisions, besides=trial.number):
-                continue
-            if self._claim(study, trial, history, script):
-                break
+                if not script.complete:
+                    return script
+                if not self._must_be_fresh(history):
+                    if not self._avoid_duplicates and history.trie.seen(script.decisions):
+                        seam.set_trial_attribute(study, trial, REPEAT_KEY, True)
+                    if self._needs_order and not seam.in_one_process(study):
+                        seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
+                    break
+                if script.fresh and history.knows(script.decisions, besides=trial.number):
+                    turn_down(script.sequence)
+                elif self._claim(study, trial, history, script):
+                    break
         _record(study, trial, script)
         return script
 
+    def _must_be_fresh(self, history: History) -> bool:
+        return self._avoid_duplicates and not history.has_other_params
+
     def _rehearse(
-        self, study: Study, trial: FrozenTrial, history: History, attempt: int, *, fresh: bool
+        self, study: Study, trial: FrozenTrial, history: History, attempt: int
     ) -> Script:
         draw = Draw(self._seed, trial.number, attempt)
-        fresh = fresh and not history.trie.exhausted
+        fresh = self._must_be_fresh(history) and not history.trie.exhausted
         fixed = {**seam.enqueued_params(trial), **trial.params}
         known_beforehand = self._space is not None or history.program is not None
         free = known_beforehand and attempt < self._free_attempts

@@ -8,7 +8,8 @@ the trials that are new, never to all.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Hashable, Iterator, Mapping
+import contextlib
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
@@ -154,6 +155,26 @@ class History:
             return known
         pending = (d for number, d in self._pending_digests.items() if number != besides)
         return digest in self._digests or digest in pending
+
+    @contextlib.contextmanager
+    def turning_down(self) -> Iterator[Callable[[tuple[Step, ...]], None]]:
+        """Count sequences as seen for as long as the block lasts: they were proposed in vain.
+
+        What computes the same as something known is not in the trie, so without this it would be
+        proposed again and again.
+        """
+        turned_down: list[tuple[Step, ...]] = []
+
+        def turn_down(sequence: tuple[Step, ...]) -> None:
+            turned_down.append(sequence)
+            self.trie.add(sequence)
+
+        try:
+            yield turn_down
+        finally:
+            for sequence in turned_down:
+                self.trie.remove(sequence)
+            self.released += bool(turned_down)
 
     def is_running(self, sequence: tuple[Step, ...], *, besides: int) -> bool:
         """Whether a running trial other than ``besides`` has these decisions."""
