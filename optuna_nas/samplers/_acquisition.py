@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 __all__ = ["Posterior", "climb", "log_expected_improvement", "mutations", "random_rows"]
 
 
+FAR = -1e4
+"""Deviations below which the tail of the expected improvement is its leading term."""
+
+
 class Posterior(Protocol):
     """What a surrogate model says of architectures' targets, which are to be maximised."""
 
@@ -42,7 +46,10 @@ def log_expected_improvement(mean: Floats, deviation: Floats, best: float) -> Fl
     z = (mean - best) / deviation
     low, high = np.minimum(z, -1.0), np.maximum(z, -1.0)
     # E = deviation (phi(z) + z Phi(z)); far below `best` the terms cancel, so phi is drawn out.
-    tail = _log_density(low) + np.log1p(low * np.sqrt(np.pi / 2) * erfcx(-low / np.sqrt(2)))
+    near = np.maximum(low, FAR)
+    bracket = np.log1p(near * np.sqrt(np.pi / 2) * erfcx(-near / np.sqrt(2)))
+    bracket = np.where(low < FAR, -2.0 * np.log(-low), bracket)  # 1 / z^2 is all that is left
+    tail = _log_density(low) + bracket
     direct = np.log(np.exp(_log_density(high)) + high * ndtr(high))
     log_improvement: Floats = np.log(deviation) + np.where(z < -1.0, tail, direct)
     return log_improvement

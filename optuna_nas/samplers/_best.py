@@ -81,7 +81,9 @@ def _best_group(members: list[Member]) -> list[Member]:
     """The trials of the architecture with the greatest posterior mean."""
     evidence = Archive(noisy=True).evidence(members, MAX_TRIALS)
     encoding, codes = evidence.encoding, evidence.codes
-    kernel = fit_kernel(encoding, codes, evidence.targets, evidence.counts, NOISY_PRIOR)
+    kernel = fit_kernel(
+        encoding, codes, evidence.targets, evidence.counts, NOISY_PRIOR, evidence.repeats
+    )
     process = GaussianProcess(encoding, kernel, codes, evidence.targets, evidence.counts)
     groups = zip(process.fitted.tolist(), evidence.members, strict=True)
     candidates = ((mean, group) for mean, group in groups if any(map(_is_candidate, group)))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from optuna_nas.samplers._encoding import Encoding
+from optuna_nas.samplers._gaussian_process import Repeats
 
 if TYPE_CHECKING:
     from optuna_nas.samplers._decisions import Slot
@@ -37,6 +38,7 @@ class Evidence:
         targets: To be maximised; mean 0 and variance 1, shape (N,).
         counts: How many trials each architecture had, shape (N,).
         members: The trials of each architecture, by age.
+        repeats: What repeated trials of an architecture tell of the noise.
     """
 
     encoding: Encoding
@@ -44,6 +46,7 @@ class Evidence:
     targets: Floats
     counts: Floats
     members: list[list[Member]]
+    repeats: Repeats
 
 
 class Archive:
@@ -78,12 +81,14 @@ class Archive:
         for position, row in enumerate(rows):
             groups.setdefault(row.tobytes(), []).append(position)
         together = [[chosen[position] for position in group] for group in groups.values()]
+        targets = targets_of([_mean_outcome(group) for group in together], noisy=self._noisy)
         return Evidence(
             self._encoding,
             np.stack([rows[group[0]] for group in groups.values()]),
-            targets_of([_mean_outcome(group) for group in together], noisy=self._noisy),
+            targets,
             np.array([len(group) for group in together], dtype=np.float64),
             together,
+            _repeats(together, targets) if self._noisy else Repeats(),
         )
 
     def _use(self, slots: frozenset[Slot]) -> None:
@@ -147,6 +152,26 @@ def _mean_outcome(group: Sequence[Member]) -> Outcome:
     if not complete:
         return min(member.outcome for member in group)
     return (0, float(np.mean(complete)), 0.0)
+
+
+def _repeats(together: Sequence[Sequence[Member]], targets: Floats) -> Repeats:
+    """How far complete trials of equal architectures lie apart, in units of the targets.
+
+    Targets are a straight line in the values, but for winsorised ones, which tell nothing.
+    """
+    values = [[m.outcome[1] for m in group if m.outcome[0] == 0] for group in together]
+    means = np.array([np.mean(each) if each else np.nan for each in values])
+    line = np.flatnonzero(np.isfinite(means) & (targets > np.nanmin(targets)))
+    if len(line) < 2:
+        return Repeats()
+    first, last = line[np.argmin(means[line])], line[np.argsort(means[line])[len(line) // 2]]
+    if means[first] == means[last]:
+        return Repeats()
+    slope = (targets[last] - targets[first]) / (means[last] - means[first])
+    on_line = np.abs(targets - targets[first] - slope * (means - means[first])) < 1e-6
+    groups = [np.array(each) for each, kept in zip(values, on_line, strict=True) if kept]
+    scatter = sum(float(np.square(each - each.mean()).sum()) for each in groups)
+    return Repeats(slope**2 * scatter, sum(len(each) - 1 for each in groups))
 
 
 def _choose(members: Sequence[Member], limit: int) -> Sequence[Member]:

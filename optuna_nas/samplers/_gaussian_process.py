@@ -21,14 +21,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from optuna_nas.samplers._encoding import Codes, Encoding, Floats
 
-__all__ = ["NOISY_PRIOR", "PRIOR_NOISE", "GaussianProcess", "Kernel", "fit_kernel"]
+__all__ = [
+    "NOISY_PRIOR",
+    "PRIOR_NOISE",
+    "JITTER",
+    "GaussianProcess",
+    "Kernel",
+    "Repeats",
+    "fit_kernel",
+]
 
 PRIOR_DISTANCE = 1.0
 """Median of W under the prior: two architectures that agree in nothing correlate by exp(-W)."""
@@ -42,6 +50,21 @@ JITTER = 1e-6
 MAX_STEPS = 50
 MAX_DEVIATIONS = 6.0
 CHUNK = 4096
+
+
+class Repeats(NamedTuple):
+    """What repeated evaluations of equal rows tell of the noise.
+
+    Args:
+        scatter: Sum of squared deviations from the mean target of the row.
+        degrees: Evaluations beyond the first of each of these rows.
+    """
+
+    scatter: float = 0.0
+    degrees: int = 0
+
+
+NO_REPEATS = Repeats()
 
 
 @dataclass(frozen=True)
@@ -156,6 +179,7 @@ def fit_kernel(
     targets: Floats,
     counts: Floats,
     noise: float = PRIOR_NOISE,
+    repeats: Repeats = NO_REPEATS,
 ) -> Kernel:
     """The kernel of the greatest posterior density: marginal likelihood times prior.
 
@@ -165,11 +189,12 @@ def fit_kernel(
         targets: Mean target of each, of variance about 1, shape (N,).
         counts: How often each was evaluated, shape (N,).
         noise: Median of the noise variance under the prior.
+        repeats: How far evaluations of equal rows lie apart.
     """
     from scipy.optimize import minimize
 
     prior = _log_prior(encoding, noise)
-    objective = _Objective(encoding, codes, targets, counts, prior)
+    objective = _Objective(encoding, codes, targets, counts, prior, repeats)
     reach = MAX_DEVIATIONS * objective.spread  # keeps the covariance regular
     found = minimize(
         objective,
@@ -188,10 +213,17 @@ class _Objective:
     """Negative log density of log (w_1 .. w_D, s, a, noise), with its gradient."""
 
     def __init__(
-        self, encoding: Encoding, codes: Codes, targets: Floats, counts: Floats, prior: Floats
+        self,
+        encoding: Encoding,
+        codes: Codes,
+        targets: Floats,
+        counts: Floats,
+        prior: Floats,
+        repeats: Repeats = NO_REPEATS,
     ) -> None:
+        self._repeats = repeats
         self._offsets = encoding.offsets
-        self._repeats = encoding.sizes + 1
+        self._codes_of = encoding.sizes + 1
         self._hot = encoding.one_hot(codes)
         self._targets, self._counts = targets, counts
         self._prior = prior
@@ -202,7 +234,7 @@ class _Objective:
         parameters = np.exp(logs)
         weights, (product, linear, noise) = parameters[:-3], parameters[-3:]
         total = weights.sum()
-        agreement = (self._hot * np.repeat(weights, self._repeats)) @ self._hot.T
+        agreement = (self._hot * np.repeat(weights, self._codes_of)) @ self._hot.T
         product_part = product * np.exp(agreement - total)
         linear_part = linear / total * agreement
         covariance = product_part + linear_part
@@ -217,8 +249,11 @@ class _Objective:
         agreeing = np.einsum("nt,nt->t", self._hot, by_agreement @ self._hot)
         by_weight = np.add.reduceat(agreeing, self._offsets) - product_sum - linear_sum / total
         by_noise = (np.diag(slope) * noise / self._counts).sum()
+        scatter, degrees = self._repeats
+        by_noise += 0.5 * (scatter / noise - degrees)
         gradient = np.concatenate([weights * by_weight, [product_sum, linear_sum, by_noise]])
         log_likelihood = -0.5 * self._targets @ solved + np.log(np.diag(root)).sum()
+        log_likelihood -= 0.5 * (scatter / noise + degrees * logs[-1])
         deviation = (logs - self._prior) / self.spread
         value = -log_likelihood + 0.5 * deviation @ deviation
         slopes: Floats = deviation / self.spread - gradient

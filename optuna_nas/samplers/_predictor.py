@@ -37,6 +37,7 @@ from optuna_nas.samplers._acquisition import (
 )
 from optuna_nas.samplers._activity import Activity
 from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
+from optuna_nas.samplers._gaussian_process import JITTER
 from optuna_nas.samplers._script import Proposal, Wish
 from optuna_nas.samplers._surrogate import RegressorPosterior, StudyModel
 
@@ -170,7 +171,9 @@ class PredictorSampler(ArchitectureSampler):
         rows = self._candidates(posterior, evidence, draw, whole=program is not None)
         wishes: Iterator[Wish] = (Wish(evidence.encoding.decode(row)) for row in rows.tolist())
         if fresh:
-            wishes = self._admissible(rows, evidence, history, draw)
+            # Less noise than what keeps the covariance regular is none: a repeat says nothing new.
+            repeatable = self._noisy and posterior.noise > JITTER
+            wishes = _admissible(rows, evidence, history, draw, repeatable=repeatable)
         # A second attempt means that the first led to something known nevertheless.
         return next(islice(wishes, draw.attempt, None), Proposal())
 
@@ -211,15 +214,16 @@ class PredictorSampler(ArchitectureSampler):
         score = log_expected_improvement(mean, deviation, best)
         return score + log_worth_of_another(deviation, posterior.noise) if self._noisy else score
 
-    def _admissible(
-        self, rows: Codes, evidence: Evidence, history: History, draw: Draw
-    ) -> Iterator[Wish]:
-        """Wishes for what is unseen and, where there is noise, for what was evaluated before."""
-        evaluated = {row.tobytes() for row in evidence.codes} if self._noisy else set()
-        running = {row.tobytes() for row in evidence.encoding.encode(history.pending)}
-        for row in rows:
-            decisions = evidence.encoding.decode(row.tolist())
-            if not history.knows(decisions, besides=draw.number):
-                yield Wish(decisions)
-            elif row.tobytes() in evaluated - running:
-                yield Wish(decisions, repeats=True)
+
+def _admissible(
+    rows: Codes, evidence: Evidence, history: History, draw: Draw, *, repeatable: bool
+) -> Iterator[Wish]:
+    """Wishes for what is unseen and, if that is allowed, for what was evaluated before."""
+    evaluated = {row.tobytes() for row in evidence.codes} if repeatable else set()
+    running = {row.tobytes() for row in evidence.encoding.encode(history.pending)}
+    for row in rows:
+        decisions = evidence.encoding.decode(row.tolist())
+        if not history.knows(decisions, besides=draw.number):
+            yield Wish(decisions)
+        elif row.tobytes() in evaluated - running:
+            yield Wish(decisions, repeats=True)

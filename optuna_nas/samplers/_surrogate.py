@@ -25,6 +25,7 @@ __all__ = ["RegressorPosterior", "StudyModel"]
 
 MAX_KERNEL_TRIALS = 200
 MAX_KERNEL_STEP = 100
+MIN_DEVIATION = 1e-9
 
 
 class FittedKernels:
@@ -50,7 +51,9 @@ class FittedKernels:
         if self._kernel is None or learned_from != self._learned_from:
             seen = Archive(noisy=self._noisy).evidence(learned_from, MAX_KERNEL_TRIALS)
             noise = NOISY_PRIOR if self._noisy else PRIOR_NOISE
-            self._kernel = fit_kernel(seen.encoding, seen.codes, seen.targets, seen.counts, noise)
+            self._kernel = fit_kernel(
+                seen.encoding, seen.codes, seen.targets, seen.counts, noise, seen.repeats
+            )
             self._learned_from = learned_from
         return self._kernel
 
@@ -112,14 +115,13 @@ class RegressorPosterior:
     def predict(self, codes: Codes) -> tuple[Floats, Floats]:
         """Mean and standard deviation of each row, shapes (N,)."""
         hot = self._encoding.one_hot(codes)
+        mean, deviation = self._regressor.predict(hot), np.zeros(len(codes))
         members = getattr(self._regressor, "estimators_", None)
         if members is not None and np.ndim(members) == 1:
-            each = np.stack([member.predict(hot) for member in members])
-            return self._regressor.predict(hot), each.std(axis=0)
-        if "return_std" in inspect.signature(self._regressor.predict).parameters:
+            deviation = np.std([member.predict(hot) for member in members], axis=0)
+        elif "return_std" in inspect.signature(self._regressor.predict).parameters:
             mean, deviation = self._regressor.predict(hot, return_std=True)
-            return mean, deviation
-        return self._regressor.predict(hot), np.zeros(len(codes))
+        return mean, np.maximum(deviation, MIN_DEVIATION)
 
     def sample(self, codes: Codes, normal: Floats) -> Floats:
         """Draws that are independent of each other, since regressors know no covariance."""

@@ -11,57 +11,30 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import TrialState
+from sampler_examples import (
+    Doubled,
+    Make,
+    architecture,
+    chain,
+    every_sampler,
+    grid,
+    small_evolution,
+)
 
 from optuna_nas.samplers import (
-    ArchitectureSampler,
-    LocalSearchSampler,
-    PPOSampler,
     RandomSearchSampler,
-    RegularizedEvolutionSampler,
-    ReinforceSampler,
 )
-from optuna_nas.samplers._base import REPEAT_KEY
-from optuna_nas.samplers._history import DECISIONS_KEY
 from optuna_nas.spaces import NASRLSpace
-
-Make = Callable[..., ArchitectureSampler]
-
-
-def _evolution(**kwargs: object) -> ArchitectureSampler:
-    return RegularizedEvolutionSampler(population_size=5, tournament_size=3, **kwargs)
-
-
-every_sampler = pytest.mark.parametrize(
-    "make", [RandomSearchSampler, _evolution, LocalSearchSampler, ReinforceSampler, PPOSampler]
-)
-
-
-def _grid(trial: optuna.Trial) -> float:
-    """48 architectures; the sum of a, b and c."""
-    a = trial.suggest_categorical("a", ["0", "1", "2", "3"])
-    b = trial.suggest_int("b", 0, 3)
-    c = trial.suggest_categorical("c", [0, 1, 2])
-    return int(a) + b + c
-
-
-def _chain(trial: optuna.Trial) -> float:
-    """2 + 4 + 8 + 16 = 30 architectures."""
-    depth = trial.suggest_int("depth", 1, 4)
-    return sum(trial.suggest_categorical(f"op_{i}", [0, 1]) for i in range(depth))
-
-
-def _architecture(trial: optuna.trial.FrozenTrial) -> tuple[tuple[str, object], ...]:
-    return tuple(sorted(trial.params.items()))
 
 
 @every_sampler
-@pytest.mark.parametrize(("objective", "size"), [(_grid, 48), (_chain, 30)])
+@pytest.mark.parametrize(("objective", "size"), [(grid, 48), (chain, 30)])
 def test_every_architecture_is_proposed_once_and_then_again(
     make: Make, objective: Callable[[optuna.Trial], float], size: int
 ) -> None:
     study = optuna.create_study(sampler=make(seed=1))
     study.optimize(objective, n_trials=size)
-    assert len({_architecture(trial) for trial in study.trials}) == size
+    assert len({architecture(trial) for trial in study.trials}) == size
     study.optimize(objective, n_trials=3)
     assert len(study.trials) == size + 3
 
@@ -69,7 +42,7 @@ def test_every_architecture_is_proposed_once_and_then_again(
 @every_sampler
 def test_failed_and_pruned_trials_are_not_proposed_again(make: Make) -> None:
     def objective(trial: optuna.Trial) -> float:
-        value = _grid(trial)
+        value = grid(trial)
         if trial.number % 3 == 0:
             raise optuna.TrialPruned
         if trial.number % 3 == 1:
@@ -79,30 +52,30 @@ def test_failed_and_pruned_trials_are_not_proposed_again(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=1))
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     study.optimize(objective, n_trials=48, catch=RuntimeError)
-    assert len({_architecture(trial) for trial in study.trials}) == 48
+    assert len({architecture(trial) for trial in study.trials}) == 48
 
 
 @every_sampler
 def test_a_trial_that_failed_before_its_decisions_blocks_nothing(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0))
-    study.optimize(_grid, n_trials=1)
+    study.optimize(grid, n_trials=1)
     for _ in range(2):
         trial = study.ask()
         trial.suggest_categorical("a", ["0", "1", "2", "3"])
         study.tell(trial, state=TrialState.FAIL)
-    study.optimize(_grid, n_trials=47)
-    whole = [_architecture(t) for t in study.trials if len(t.params) == 3]
+    study.optimize(grid, n_trials=47)
+    whole = [architecture(t) for t in study.trials if len(t.params) == 3]
     assert len(set(whole)) == 48
 
 
 @every_sampler
 def test_running_trials_count_as_seen(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0))
-    study.optimize(_grid, n_trials=1)
+    study.optimize(grid, n_trials=1)
     running = [study.ask() for _ in range(47)]
     for trial in running:
-        _grid(trial)
-    assert len({_architecture(trial) for trial in study.trials}) == 48
+        grid(trial)
+    assert len({architecture(trial) for trial in study.trials}) == 48
     for trial in running:
         study.tell(trial, 0.0)
 
@@ -110,13 +83,13 @@ def test_running_trials_count_as_seen(make: Make) -> None:
 @every_sampler
 def test_threads_share_one_sampler(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0))
-    study.optimize(_grid, n_trials=1)
-    study.optimize(_grid, n_trials=47, n_jobs=4)
-    assert len({_architecture(trial) for trial in study.trials}) == 48
+    study.optimize(grid, n_trials=1)
+    study.optimize(grid, n_trials=47, n_jobs=4)
+    assert len({architecture(trial) for trial in study.trials}) == 48
 
 
 @every_sampler
-@pytest.mark.parametrize("objective", [_grid, _chain])
+@pytest.mark.parametrize("objective", [grid, chain])
 def test_a_restart_changes_nothing(
     make: Make, objective: Callable[[optuna.Trial], float], tmp_path: Path
 ) -> None:
@@ -136,7 +109,7 @@ def test_seeds_differ_and_none_draws_one(make: Make) -> None:
     runs = []
     for seed in (0, 0, 1, None, None):
         study = optuna.create_study(sampler=make(seed=seed))
-        study.optimize(_grid, n_trials=20)
+        study.optimize(grid, n_trials=20)
         runs.append([trial.params for trial in study.trials])
     assert runs[0] == runs[1]
     assert all(first != second for first, second in itertools.combinations(runs[1:], 2))
@@ -169,7 +142,7 @@ def test_hyperparameters_go_to_hp_sampler(make: Make) -> None:
             return {name: dist.high for name, dist in search_space.items()}
 
     def objective(trial: optuna.Trial) -> float:
-        return _grid(trial) + trial.suggest_float("lr", 0, 1) + trial.suggest_int("width", 1, 999)
+        return grid(trial) + trial.suggest_float("lr", 0, 1) + trial.suggest_int("width", 1, 999)
 
     recorder = Recorder()
     study = optuna.create_study(sampler=make(seed=0, hp_sampler=recorder))
@@ -191,12 +164,12 @@ def test_tpe_takes_no_architecture_decision(make: Make) -> None:
     tpe = optuna.samplers.TPESampler(seed=0, n_startup_trials=1, multivariate=False)
 
     def objective(trial: optuna.Trial) -> float:
-        return _grid(trial) + trial.suggest_float("lr", 0, 1)
+        return grid(trial) + trial.suggest_float("lr", 0, 1)
 
     mixed = optuna.create_study(sampler=make(seed=5, hp_sampler=tpe))
     mixed.optimize(objective, n_trials=4)
     alone = optuna.create_study(sampler=make(seed=5, avoid_duplicates=False))
-    alone.optimize(_grid, n_trials=4)
+    alone.optimize(grid, n_trials=4)
     ours = [{k: v for k, v in trial.params.items() if k != "lr"} for trial in mixed.trials]
     assert ours == [trial.params for trial in alone.trials]
 
@@ -219,7 +192,7 @@ def test_decides_moves_the_split() -> None:
 
 def test_with_a_continuous_parameter_an_architecture_may_return() -> None:
     def objective(trial: optuna.Trial) -> float:
-        return _grid(trial) + trial.suggest_float("lr", 0, 1)
+        return grid(trial) + trial.suggest_float("lr", 0, 1)
 
     study = optuna.create_study(sampler=RandomSearchSampler(seed=0))
     study.optimize(objective, n_trials=48)
@@ -231,28 +204,18 @@ def test_with_a_continuous_parameter_an_architecture_may_return() -> None:
 @every_sampler
 def test_enqueued_values_are_kept_and_completed(make: Make) -> None:
     study = optuna.create_study(sampler=make(seed=0))
-    study.optimize(_grid, n_trials=8)
+    study.optimize(grid, n_trials=8)
     for _ in range(6):
         study.enqueue_trial({"b": 2})
     study.enqueue_trial({"a": "3", "b": 3, "c": 2})
-    study.optimize(_grid, n_trials=7)
+    study.optimize(grid, n_trials=7)
     assert [t.params["b"] for t in study.trials[8:]] == [2] * 6 + [3]
-    assert len({_architecture(trial) for trial in study.trials[:14]}) == 14
-
-
-class _Doubled:
-    """A space in which swapping a and b computes the same."""
-
-    def suggest(self, trial: optuna.Trial) -> tuple[int, int]:
-        return trial.suggest_int("a", 0, 5), trial.suggest_int("b", 0, 5)
-
-    def digest(self, params: dict[str, int]) -> tuple[int, ...]:
-        return tuple(sorted((params["a"], params["b"])))
+    assert len({architecture(trial) for trial in study.trials[:14]}) == 14
 
 
 @every_sampler
 def test_a_space_tells_equal_architectures(make: Make) -> None:
-    space = _Doubled()
+    space = Doubled()
     study = optuna.create_study(sampler=make(seed=0, space=space))
     study.optimize(lambda trial: sum(space.suggest(trial)), n_trials=21)
     assert len({space.digest(trial.params) for trial in study.trials}) == 21
@@ -260,7 +223,7 @@ def test_a_space_tells_equal_architectures(make: Make) -> None:
 
 @every_sampler
 def test_a_space_tells_equal_architectures_of_running_trials(make: Make) -> None:
-    space = _Doubled()
+    space = Doubled()
     study = optuna.create_study(sampler=make(seed=0, space=space))
     for _ in range(18):
         space.suggest(study.ask())
@@ -296,7 +259,7 @@ def test_a_negative_seed_is_refused() -> None:
 @every_sampler
 def test_hyperband_and_pruned_trials(make: Make) -> None:
     def objective(trial: optuna.Trial) -> float:
-        value = _grid(trial)
+        value = grid(trial)
         for step in range(1, 10):
             trial.report(value + 1 / step, step)
             if trial.should_prune():
@@ -306,7 +269,7 @@ def test_hyperband_and_pruned_trials(make: Make) -> None:
     pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9, reduction_factor=3)
     study = optuna.create_study(sampler=make(seed=0), pruner=pruner)
     study.optimize(objective, n_trials=40)
-    assert len({_architecture(trial) for trial in study.trials}) == 40
+    assert len({architecture(trial) for trial in study.trials}) == 40
     assert any(trial.state == TrialState.PRUNED for trial in study.trials)
 
 
@@ -314,106 +277,14 @@ def test_hyperband_and_pruned_trials(make: Make) -> None:
 def test_one_sampler_serves_several_studies_and_pickles(make: Make) -> None:
     sampler = make(seed=0)
     first, second = (optuna.create_study(sampler=sampler) for _ in range(2))
-    first.optimize(_grid, n_trials=10)
-    second.optimize(_grid, n_trials=10)
+    first.optimize(grid, n_trials=10)
+    second.optimize(grid, n_trials=10)
     assert [t.params for t in first.trials] == [t.params for t in second.trials]
     copied = pickle.loads(pickle.dumps(sampler))
     second.sampler = copied
-    first.optimize(_grid, n_trials=5)
-    second.optimize(_grid, n_trials=5)
+    first.optimize(grid, n_trials=5)
+    second.optimize(grid, n_trials=5)
     assert [t.params for t in first.trials] == [t.params for t in second.trials]
-
-
-def test_storage_keys_are_pinned() -> None:
-    assert DECISIONS_KEY == "optuna_nas:decisions"
-    assert REPEAT_KEY == "optuna_nas:repeat"
-
-
-@every_sampler
-def test_decisions_are_recorded_in_order(make: Make, tmp_path: Path) -> None:
-    storage = f"sqlite:///{tmp_path / 'nas.db'}"
-    for objective in (_grid, _chain):
-        study = optuna.create_study(storage=storage, sampler=make(seed=0))
-        study.optimize(objective, n_trials=8)
-        for trial in study.trials:
-            recorded = trial.system_attrs[DECISIONS_KEY].items()
-            asked = [(name, value) for name, value in recorded if name in trial.params]
-            assert asked == list(trial.params.items())
-
-
-def _all_but_two_known(study: optuna.Study) -> set[tuple[tuple[str, object], ...]]:
-    """Add all architectures of ``_grid`` but two to the study; returns those it has."""
-    study.optimize(_grid, n_trials=1)
-    known = {_architecture(study.trials[0])}
-    for a, b, c in itertools.product("0123", range(4), range(3)):
-        params = {"a": a, "b": b, "c": c}
-        if tuple(params.items()) not in known and len(known) < 46:
-            known.add(tuple(params.items()))
-            study.add_trial(
-                optuna.create_trial(
-                    params=params, distributions=study.trials[0].distributions, value=0.0
-                )
-            )
-    return known
-
-
-def _first_decision(trial: optuna.Trial) -> None:
-    trial.suggest_categorical("a", ["0", "1", "2", "3"])
-
-
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("early_reader", [False, True])
-def test_the_claim_of_another_worker_is_respected(
-    tmp_path: Path, seed: int, early_reader: bool
-) -> None:
-    """Two architectures are left for two workers, which decide before either has suggested all.
-
-    An early reader has read the study before the other worker wrote its claim, and finds out
-    only after it has written its own.
-    """
-    storage = f"sqlite:///{tmp_path / 'nas.db'}"
-    study = optuna.create_study(storage=storage, study_name="s", sampler=RandomSearchSampler())
-    known = _all_but_two_known(study)
-    first, second = (
-        optuna.load_study(
-            storage=storage, study_name="s", sampler=RandomSearchSampler(seed=seed + offset)
-        )
-        for offset in (0, 100)
-    )
-    trials = [first.ask(), second.ask()]
-    if early_reader:
-        first.sampler.infer_relative_search_space(first, first.trials[-2])
-    _first_decision(trials[1])
-    _first_decision(trials[0])
-    for trial in trials:
-        _grid(trial)
-    proposed = {tuple(sorted(trial.params.items())) for trial in trials}
-    assert len(proposed | known) == 48
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_what_a_running_trial_will_decide_counts_as_seen(seed: int) -> None:
-    study = optuna.create_study(sampler=RandomSearchSampler(seed=seed))
-    known = _all_but_two_known(study)
-    trials = [study.ask(), study.ask()]
-    for trial in trials:
-        _first_decision(trial)
-    for trial in trials:
-        _grid(trial)
-    assert len({tuple(sorted(trial.params.items())) for trial in trials} | known) == 48
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_trial_that_asks_for_something_else_gives_its_claim_back(seed: int) -> None:
-    study = optuna.create_study(sampler=RandomSearchSampler(seed=seed))
-    known = _all_but_two_known(study)
-    other = study.ask()
-    _first_decision(other)
-    other.suggest_categorical("unplanned", [1, 2])
-    for _ in range(2):
-        _grid(study.ask())
-    whole = [trial for trial in study.trials if len(trial.params) == 3]
-    assert len({_architecture(trial) for trial in whole} | known) == 48
 
 
 def test_growing_ranges_and_single_choices() -> None:
@@ -423,10 +294,10 @@ def test_growing_ranges_and_single_choices() -> None:
         trial.suggest_categorical("only", ["one"])
         return sum(trial.suggest_categorical(f"op_{i}", [0, 1, 2, 3]) for i in range(depth))
 
-    study = optuna.create_study(sampler=_evolution(seed=0))
+    study = optuna.create_study(sampler=small_evolution(seed=0))
     study.optimize(objective, n_trials=30)
     # At depth 1 there are 4 architectures for 10 trials, later enough.
-    assert len({_architecture(trial) for trial in study.trials}) == 4 + 20
+    assert len({architecture(trial) for trial in study.trials}) == 4 + 20
 
 
 def test_choices_that_are_equal_in_python_stay_apart() -> None:

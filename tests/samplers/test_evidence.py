@@ -68,10 +68,13 @@ def test_equal_outcomes_have_equal_targets() -> None:
 def test_outright_failures_are_winsorised() -> None:
     """The median is 2, the best 5: nothing counts below 2 - 2 (5 - 2) = -4."""
     values = [1.0, 2.0, 3.0, 4.0, 5.0, 4.5, -1000.0, -math.inf, 1.5]
-    targets = targets_of([(0, -value, 0.0) for value in values])
+    outcomes: list[Outcome] = [(0, -value, 0.0) for value in values]
     winsorised = np.maximum(values, -4.0)
     expected = (winsorised - winsorised.mean()) / winsorised.std()
-    np.testing.assert_allclose(targets, expected)
+    np.testing.assert_allclose(targets_of(outcomes, noisy=True), expected)
+    zoomed = -np.log(0.3 + (5.0 - winsorised) / (5.0 - 2.0))
+    expected = (zoomed - zoomed.mean()) / zoomed.std()
+    np.testing.assert_allclose(targets_of(outcomes), expected)
     infinite = targets_of([(0, -value, 0.0) for value in (math.inf, 1.0, 2.0, -math.inf)])
     assert np.isfinite(infinite).all()
 
@@ -106,3 +109,15 @@ def test_an_archive_remembers_no_more_than_its_arguments_say() -> None:
     assert (again.codes == fresh.codes).all()
     assert (again.targets == fresh.targets).all()
     assert again.encoding.names == fresh.encoding.names
+
+
+def test_repeats_tell_of_the_noise_in_units_of_the_targets() -> None:
+    """Architectures a and b were evaluated twice, c once, d failed outright, twice."""
+    results = [("a", 4.0), ("a", 5.0), ("b", 1.0), ("b", 3.0), ("c", 3.0), ("e", 2.5)]
+    results += [("d", -900.0), ("d", -300.0)]
+    members = _members(*(_trial(a, 0, value, second) for second, (a, value) in enumerate(results)))
+    evidence = Archive(noisy=True).evidence(members, 100)
+    slope = (evidence.targets[0] - evidence.targets[1]) / (4.5 - 2.0)
+    assert evidence.repeats.scatter == pytest.approx(slope**2 * (0.5 + 2.0))
+    assert evidence.repeats.degrees == 2
+    assert Archive().evidence(members, 100).repeats == (0.0, 0)

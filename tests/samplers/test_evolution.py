@@ -256,7 +256,11 @@ def test_without_aging_the_best_stay_and_the_worst_die() -> None:
 
 def test_crossover_children_mix_two_parents() -> None:
     sampler = RegularizedEvolutionSampler(
-        population_size=2, tournament_size=1, crossover_probability=1.0, seed=0
+        population_size=2,
+        tournament_size=1,
+        num_candidates=1,
+        crossover_probability=1.0,
+        seed=0,
     )
     study = optuna.create_study(sampler=sampler)
     for i, choice in enumerate("ae"):

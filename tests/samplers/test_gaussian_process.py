@@ -15,6 +15,7 @@ from optuna_nas.samplers._gaussian_process import (
     NOISY_PRIOR,
     GaussianProcess,
     Kernel,
+    Repeats,
     _log_prior,
     _Objective,
     fit_kernel,
@@ -114,7 +115,9 @@ def test_the_gradient_is_that_of_the_density() -> None:
     rng = np.random.RandomState(0)
     rows, targets = _rows(20, 7), rng.normal(size=20)
     prior = _log_prior(ENCODING, 1e-2)
-    objective = _Objective(ENCODING, rows, targets, rng.randint(1, 4, 20).astype(float), prior)
+    objective = _Objective(
+        ENCODING, rows, targets, rng.randint(1, 4, 20).astype(float), prior, Repeats(3.0, 7)
+    )
     at = prior + 0.5 * rng.normal(size=len(prior))
     slope = [
         (objective(at + step)[0] - objective(at - step)[0]) / 2e-5
@@ -154,3 +157,25 @@ def test_it_learns_which_decisions_matter_and_how_noisy_results_are() -> None:
     assert 0.05 < fit_kernel(ENCODING, rows, noisy, ones, NOISY_PRIOR).noise < 0.15
     of_four = fit_kernel(ENCODING, rows, noisy, 4 * ones, NOISY_PRIOR)
     assert 0.2 < of_four.noise < 0.6
+
+
+def test_the_likelihood_of_repeats_is_that_of_all_evaluations() -> None:
+    """Means with their counts, and the scatter around them, against every evaluation alone."""
+    from scipy.stats import multivariate_normal
+
+    rng = np.random.RandomState(4)
+    rows, counts = _rows(6, 5), np.array([1, 2, 3, 1, 2, 2])
+    every = np.repeat(np.arange(6), counts)
+    results = rng.normal(size=len(every))
+    means = np.bincount(every, results) / counts
+    repeats = Repeats(float(np.square(results - means[every]).sum()), len(every) - 6)
+    prior = _log_prior(ENCODING, NOISY_PRIOR)
+    objective = _Objective(ENCODING, rows, means, counts.astype(float), prior, repeats)
+    values, densities = [], []
+    for noise in (0.05, 0.4):
+        at = np.log(np.array([*WEIGHTS, 1.5, 0.7, noise]))
+        penalty = 0.5 * np.sum(((at - prior) / objective.spread) ** 2)
+        values.append(penalty - objective(at)[0])
+        whole = _covariance(rows[every], rows[every]) + noise * np.eye(len(every))
+        densities.append(multivariate_normal(np.zeros(len(every)), whole).logpdf(results))
+    assert values[1] - values[0] == pytest.approx(densities[1] - densities[0], abs=1e-3)
