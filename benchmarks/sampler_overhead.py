@@ -1,108 +1,136 @@
-"""What a sampler costs per trial, as a ratio to Optuna's RandomSampler in the same run (1 minute).
+"""What a sampler costs per trial, as a ratio to Optuna's samplers in the same run (15 minutes).
 
-One trial is ``study.ask()``, all suggestions and ``tell``, without any training. The two samplers
-take turns on studies of the same content, and the median of the paired ratios is reported.
+One trial is ``study.ask()``, all suggestions and ``tell``, without any training. The samplers take
+turns, each on a study of its own with the same finished trials, and the medians of the paired
+ratios are reported. The first trial, in which a sampler reads the whole study, stands apart.
 
-    python benchmarks/sampler_overhead.py --finished 1000 --decisions 20
+    python benchmarks/sampler_overhead.py --finished 1000 --samplers evolution,optuna-tpe
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 import numpy as np
 import optuna
+from contestants import SAMPLERS
 from optuna.distributions import CategoricalDistribution
 
-from optuna_nas.samplers import RandomSearchSampler, RegularizedEvolutionSampler
 from optuna_nas.stores import open_storage
 
 CHOICES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+REFERENCES = ("optuna-random", "optuna-tpe")
+OURS = ("random", "local", "evolution", "amoebanet", "reinforce", "ppo", "predictor")
 
-SAMPLERS: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
-    "random": lambda: RandomSearchSampler(seed=0),
-    "evolution": lambda: RegularizedEvolutionSampler(seed=0),
-    "optuna-tpe": lambda: optuna.samplers.TPESampler(seed=0),
-}
+MakeStorage = Callable[[], optuna.storages.BaseStorage]
 
 
-def filled_study(
-    sampler: optuna.samplers.BaseSampler, storage: str | None, finished: int, decisions: int
-) -> optuna.Study:
-    """A study with ``finished`` random complete trials."""
-    opened = open_storage(storage) if storage else optuna.storages.InMemoryStorage()
-    study = optuna.create_study(storage=opened, sampler=sampler, direction="maximize")
+def finished_trials(count: int, decisions: int) -> Iterator[optuna.trial.FrozenTrial]:
+    """Random complete trials."""
     rng = np.random.RandomState(0)
     distributions = {f"op_{i}": CategoricalDistribution(CHOICES) for i in range(decisions)}
-    study.add_trials(
-        [
-            optuna.create_trial(
-                params={name: CHOICES[rng.randint(len(CHOICES))] for name in distributions},
-                distributions=distributions,
-                value=rng.uniform(),
-            )
-            for _ in range(finished)
-        ]
-    )
-    return study
+    for _ in range(count):
+        yield optuna.create_trial(
+            params={name: CHOICES[rng.randint(len(CHOICES))] for name in distributions},
+            distributions=distributions,
+            value=rng.uniform(),
+        )
 
 
-def seconds_of_one_trial(study: optuna.Study, decisions: int) -> float:
+def in_memory(finished: int, decisions: int) -> MakeStorage:
+    """Makes storages in memory that hold the finished trials."""
+    trials = list(finished_trials(finished, decisions))
+
+    def make() -> optuna.storages.BaseStorage:
+        storage = optuna.storages.InMemoryStorage()
+        optuna.create_study(storage=storage, study_name="s", direction="maximize").add_trials(
+            trials
+        )
+        return storage
+
+    return make
+
+
+def on_disk(finished: int, decisions: int, folder: Path) -> MakeStorage:
+    """Makes SQLite storages that hold the finished trials: the first is filled, then copied."""
+    original = folder / "original.db"
+    storage = open_storage(f"sqlite:///{original}")
+    study = optuna.create_study(storage=storage, study_name="s", direction="maximize")
+    study.add_trials(finished_trials(finished, decisions))
+    copies = itertools.count()
+
+    def make() -> optuna.storages.BaseStorage:
+        copy = folder / f"{next(copies)}.db"
+        with contextlib.closing(sqlite3.connect(original)) as connection:
+            connection.execute("VACUUM INTO ?", (str(copy),))
+        return open_storage(f"sqlite:///{copy}")
+
+    return make
+
+
+def milliseconds_of_one_trial(study: optuna.Study, decisions: int) -> float:
     start = time.perf_counter()
     trial = study.ask()
     for i in range(decisions):
         trial.suggest_categorical(f"op_{i}", CHOICES)
     study.tell(trial, trial.number % 7)
-    return time.perf_counter() - start
+    return 1e3 * (time.perf_counter() - start)
 
 
-def compare(
-    sampler: str, storage: Callable[[], str | None], finished: int, decisions: int, repeats: int
-) -> None:
-    ours = filled_study(SAMPLERS[sampler](), storage(), finished, decisions)
-    reference = filled_study(optuna.samplers.RandomSampler(seed=0), storage(), finished, decisions)
-    first = seconds_of_one_trial(ours, decisions)
-    seconds_of_one_trial(reference, decisions)
-    pairs = [
-        (seconds_of_one_trial(ours, decisions), seconds_of_one_trial(reference, decisions))
-        for _ in range(repeats)
-    ]
-    ratio = statistics.median(a / b for a, b in pairs)
-    mine, other = (1e3 * statistics.median(times) for times in zip(*pairs, strict=True))
-    kind = "sqlite" if storage() else "memory"
-    print(
-        f"{sampler:<12}{kind:<8}{finished:>8}{mine:>10.2f} ms{other:>10.2f} ms{ratio:>8.2f}x"
-        f"{1e3 * first:>10.0f} ms"
-    )
+def measure(names: list[str], make: MakeStorage, decisions: int, repeats: int, label: str) -> None:
+    """Let the samplers take turns, and print a row for each."""
+    studies = {
+        name: optuna.load_study(study_name="s", storage=make(), sampler=SAMPLERS[name](0))
+        for name in names
+    }
+    first = {name: milliseconds_of_one_trial(study, decisions) for name, study in studies.items()}
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(repeats):
+        for name, study in studies.items():
+            times[name].append(milliseconds_of_one_trial(study, decisions))
+    for name in names:
+        ratios = [
+            statistics.median(a / b for a, b in zip(times[name], times[reference], strict=True))
+            for reference in REFERENCES
+        ]
+        print(
+            f"{name:<15}{label}{statistics.median(times[name]):>10.2f} ms"
+            f"{ratios[0]:>9.2f}x{ratios[1]:>9.2f}x{first[name]:>12.0f} ms",
+            flush=True,
+        )
 
 
 @click.command(help=__doc__.splitlines()[0])
-@click.option("--samplers", default=",".join(SAMPLERS), show_default=True)
+@click.option("--samplers", default=",".join(OURS), show_default=True)
 @click.option("--finished", default="100,1000,10000", show_default=True)
-@click.option("--decisions", default=20, show_default=True)
-@click.option("--repeats", default=100, show_default=True)
-@click.option("--sqlite/--no-sqlite", default=True, show_default=True)
-def main(samplers: str, finished: str, decisions: int, repeats: int, sqlite: bool) -> None:
+@click.option("--decisions", default=30, show_default=True)
+@click.option("--repeats", default=50, show_default=True)
+@click.option("--storages", default="memory,sqlite", show_default=True)
+def main(samplers: str, finished: str, decisions: int, repeats: int, storages: str) -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    print(f"optuna {optuna.__version__}, {decisions} categoricals of {len(CHOICES)} choices")
-    header = ("sampler", "storage", "finished", "per trial", "Random", "ratio", "first trial")
-    print("{:<12}{:<8}{:>8}{:>13}{:>13}{:>9}{:>13}".format(*header))
-    with tempfile.TemporaryDirectory() as folder:
-        files = iter(range(10**6))
-
-        def database() -> str:
-            return f"sqlite:///{Path(folder) / f'{next(files)}.db'}"
-
-        for sampler in samplers.split(","):
-            for count in map(int, finished.split(",")):
-                compare(sampler, lambda: None, count, decisions, repeats)
-            if sqlite:
-                compare(sampler, database, min(1000, count), decisions, repeats)
+    names = [*REFERENCES, *(name for name in samplers.split(",") if name not in REFERENCES)]
+    print(
+        f"optuna {optuna.__version__}, {decisions} categoricals of {len(CHOICES)} choices, "
+        f"median of {repeats} trials"
+    )
+    heads = ("sampler", "storage", "finished", "per trial", "/ Random", "/ TPE", "first trial")
+    print("{:<15}{:<8}{:>8}{:>13}{:>10}{:>10}{:>15}".format(*heads))
+    for storage, count in itertools.product(storages.split(","), map(int, finished.split(","))):
+        label = f"{storage:<8}{count:>8}"
+        with tempfile.TemporaryDirectory() as folder:
+            if storage == "memory":
+                make = in_memory(count, decisions)
+            else:
+                make = on_disk(count, decisions, Path(folder))
+            measure(names, make, decisions, repeats, label)
 
 
 if __name__ == "__main__":

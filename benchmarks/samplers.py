@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
@@ -28,45 +27,14 @@ from typing import Any
 
 import click
 import optuna
+from contestants import ALL_SAMPLERS, NOISY_SAMPLERS, SAMPLERS
 from problems import DATA_SETS, PROBLEMS
-from runs import Run, Runs, Steps
 
-from optuna_nas import samplers as ours
+from optuna_nas.samplers import best_architecture
+from runs import Run, Runs, Steps
 
 TOLERANCE = 1e-9
 CHECKPOINTS = 25
-
-Make = Callable[[int], optuna.samplers.BaseSampler]
-
-
-def _named(name: str, constructor: str | None = None, **settings: Any) -> Make:
-    """Makes one of our samplers; it is looked up only when it is needed."""
-
-    def make(seed: int) -> optuna.samplers.BaseSampler:
-        sampler = getattr(ours, name)
-        made = getattr(sampler, constructor) if constructor else sampler
-        return made(seed=seed, **settings)
-
-    return make
-
-
-SAMPLERS: dict[str, Make] = {
-    "random": _named("RandomSearchSampler"),
-    "local": _named("LocalSearchSampler"),
-    "evolution": _named("RegularizedEvolutionSampler"),
-    "amoebanet": _named("RegularizedEvolutionSampler", "amoebanet"),
-    "reinforce": _named("ReinforceSampler"),
-    "ppo": _named("PPOSampler"),
-    "predictor": _named("PredictorSampler"),
-    "optuna-random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-    "optuna-tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
-    "optuna-nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed),
-    "optuna-gp": lambda seed: optuna.samplers.GPSampler(seed=seed),
-}
-NOISY_SAMPLERS: dict[str, Make] = {
-    "predictor-noisy": _named("PredictorSampler", noisy=True),
-}
-KNOWN = {**SAMPLERS, **NOISY_SAMPLERS}
 
 
 def run_once(run: Run, trials: int) -> Steps:
@@ -74,7 +42,7 @@ def run_once(run: Run, trials: int) -> Steps:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
     problem = PROBLEMS[run.problem](run.seed, run.noisy)
-    study = optuna.create_study(direction="maximize", sampler=KNOWN[run.sampler](run.seed))
+    study = optuna.create_study(direction="maximize", sampler=ALL_SAMPLERS[run.sampler](run.seed))
     steps: Steps = []
     for count in range(1, trials + 1):
         study.optimize(problem.evaluate, n_trials=1)
@@ -93,7 +61,7 @@ def _choice(study: optuna.Study, run: Run, count: int) -> dict[str, Any] | None:
         return study.best_params
     if count % CHECKPOINTS:
         return None
-    return dict(ours.best_architecture(study).params)
+    return dict(best_architecture(study).params)
 
 
 def report(runs: Runs, asked: list[Run], trials: int) -> None:
@@ -130,7 +98,9 @@ def _names(ctx: click.Context, param: click.Parameter, value: str, known: dict[s
 
 
 @click.command(help=__doc__.splitlines()[0])
-@click.option("--samplers", default=",".join(SAMPLERS), callback=partial(_names, known=KNOWN))
+@click.option(
+    "--samplers", default=",".join(SAMPLERS), callback=partial(_names, known=ALL_SAMPLERS)
+)
 @click.option("--problems", default=",".join(DATA_SETS), callback=partial(_names, known=PROBLEMS))
 @click.option("--seeds", default=30, show_default=True)
 @click.option("--first-seed", default=1000, show_default=True)
