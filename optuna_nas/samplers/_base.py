@@ -110,7 +110,7 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         return TPESampler(seed=seed)
 
     def __getstate__(self) -> dict[str, Any]:
-        dropped = {"_lock", "_histories", "_scripts", "_learned", "_start"}
+        dropped = {"_lock", "_histories", "_scripts"}
         return {key: value for key, value in self.__dict__.items() if key not in dropped}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -121,7 +121,6 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         self._lock = threading.RLock()
         self._histories: dict[tuple[BaseStorage, int], History] = {}
         self._scripts: dict[tuple[BaseStorage, int, int], Script | None] = {}
-        self._learned: dict[int, Any] = {}  # by id of the history that it was learned from
 
     def reseed_rng(self) -> None:
         """Reseed ``hp_sampler``; the decisions are keyed by trial and need no reseeding."""

@@ -37,53 +37,12 @@ from torch.nn import functional as F
 from optuna_nas.samplers._sentences import START
 
 if TYPE_CHECKING:
+    from optuna_nas.samplers._policy_settings import ControllerShape
     from optuna_nas.samplers._sentences import Block, Sentence
 
-__all__ = ["OWN_SCALE", "Controller", "ControllerShape", "Encoded"]
+__all__ = ["OWN_SCALE", "Controller", "Encoded"]
 
 OWN_SCALE = 10.0  # Adam moves every weight alike, and a bias has to go further
-LARGEST_PROBABILITY = 0.974  # of one choice, at a cap of 2.5 and five choices
-
-
-@dataclass(frozen=True, kw_only=True)
-class ControllerShape:
-    """What a controller is made of.
-
-    Args:
-        hidden_size: Units of every LSTM layer, H.
-        num_layers: LSTM layers.
-        init_range: All weights start uniform in [-init_range, init_range].
-        temperature: Logits are divided by it before tanh; None: by the cap.
-        tanh_constant: The cap on logits; None: no cap; ``"auto"``: by the number of choices.
-        name_bias: Whether every name has biases of its own beside those of its list of choices.
-    """
-
-    hidden_size: int
-    num_layers: int
-    init_range: float
-    temperature: float | None
-    tanh_constant: float | str | None
-    name_bias: bool
-
-    def cap(self, size: int) -> float:
-        """Bound on the logits of a decision with ``size`` choices."""
-        if self.tanh_constant is None or size == 1:
-            return math.inf
-        if isinstance(self.tanh_constant, str):
-            odds = LARGEST_PROBABILITY / (1.0 - LARGEST_PROBABILITY)
-            return 0.5 * math.log(odds * (size - 1))
-        return self.tanh_constant
-
-    def shape(self, logits: Tensor, cap: Tensor | float) -> Tensor:
-        """Logits as they enter the softmax.
-
-        Args:
-            logits: Any shape.
-            cap: Bound per logit, infinite where there is none.
-        """
-        if self.tanh_constant is None:
-            return logits / (self.temperature or 1.0)
-        return cap * torch.tanh(logits / (self.temperature or cap))
 
 
 @dataclass(frozen=True)
@@ -172,7 +131,7 @@ class Controller(nn.Module):
             self.blocks[block.key] = block
             self.first_row[block.key] = len(self._row_block)
             self._row_block += [len(self.blocks) - 1] * block.size
-            self._row_cap += [min(self.shape.cap(block.size), 1e9)] * block.size
+            self._row_cap += [self.shape.cap(block.size)] * block.size
             self.embedding = nn.Parameter(torch.cat([self.embedding.detach(), embedding]))
             self.output = nn.Parameter(torch.cat([self.output.detach(), output]))
             self.bias = nn.Parameter(torch.cat([self.bias.detach(), torch.zeros(block.size)]))
@@ -259,7 +218,9 @@ class Controller(nn.Module):
             own = OWN_SCALE * self.own[torch.cat([trial.own_row for trial in trials])]
             raw = raw.index_put((of, column), own, accumulate=True)
         others = self.row_block[None, :] != head[:, None]
-        logits = self.shape.shape(raw, self.row_cap).masked_fill(others, -math.inf)
+        logits = self.shape.shaped(raw, self.row_cap, tanh=torch.tanh).masked_fill(
+            others, -math.inf
+        )
         log_p = logits.log_softmax(-1)
         chosen = log_p.gather(1, row[:, None])[:, 0]
         each = -(log_p.exp() * log_p.masked_fill(others, 0.0)).sum(-1)
@@ -298,7 +259,8 @@ class Controller(nn.Module):
             Logits, (N,), capped like those of a decision between two choices.
         """
         raw = self.select(torch.tanh(self.earlier(earlier) + self.current(current)))[:, 0]
-        return self.shape.shape(raw + own, self.shape.cap(2))
+        logits: Tensor = self.shape.shaped(raw + own, self.shape.cap(2), tanh=torch.tanh)
+        return logits
 
 
 def _owner(counts: list[int]) -> Tensor:

@@ -209,9 +209,9 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
     def _alive(self, history: History) -> Sequence[Member]:
         if self._aging:
             return history.members
-        if id(history) not in self._learned:
-            self._learned[id(history)] = Survivors(history.directions)
-        survivors: Survivors = self._learned[id(history)]
+        if history.learned is None:
+            history.learned = Survivors(history.directions)
+        survivors: Survivors = history.learned
         return survivors.alive(history.members, self._population_size)
 
     def _mutate(

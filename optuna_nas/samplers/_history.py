@@ -83,6 +83,7 @@ class History:
         directions: Of the study.
         has_other_params: Whether the study has shown parameters that the sampler does not decide.
         released: How often something that was seen became unseen again, a claim given back.
+        learned: What the sampler has made of it; the sampler's own.
     """
 
     slots: SlotTable
@@ -92,6 +93,7 @@ class History:
     directions: list[StudyDirection] = field(default_factory=list)
     has_other_params: bool = False
     released: int = 0
+    learned: Any = None
     members: list[Member] = field(default_factory=list)
     _program: tuple[Step, ...] | None = None
     _static: bool = True

@@ -142,7 +142,9 @@ class LocalSearchSampler(ArchitectureSampler):
         return Child(pick(neighbours, landscape.favour), [member])
 
     def _landscape(self, history: History) -> Landscape:
-        landscape: Landscape = self._learned.setdefault(id(history), Landscape())
+        if history.learned is None:
+            history.learned = Landscape()
+        landscape: Landscape = history.learned
         landscape.catch_up(history)
         return landscape
 

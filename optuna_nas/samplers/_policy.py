@@ -16,33 +16,30 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from optuna_nas.samplers._controller import Controller, ControllerShape, Encoded
+from optuna_nas.samplers._controller import Controller, Encoded
 from optuna_nas.samplers._policy_gradient import (
-    PolicySettings,
     behaviour,
     imitation_loss,
     policy_loss,
     skip_loss,
 )
+from optuna_nas.samplers._rollout import LOG_PROB_KEY, Place
 from optuna_nas.samplers._sentences import read
 
 if TYPE_CHECKING:
     from optuna_nas.samplers._history import Member
     from optuna_nas.samplers._outcomes import Outcome
+    from optuna_nas.samplers._policy_settings import ControllerShape, PolicySettings
     from optuna_nas.samplers._roles import Roles
     from optuna_nas.samplers._sentences import Block, Sentence
 
-__all__ = ["LOG_PROB_KEY", "Policy", "Snapshot", "undisturbed"]
-
-LOG_PROB_KEY = "optuna_nas:log_prob"
-"""System attribute: log-probability of a trial's decisions under the policy that proposed it."""
+__all__ = ["Policy", "Snapshot", "undisturbed"]
 
 SNAPSHOT_EVERY, SNAPSHOTS_KEPT = 16, 8
 
 
 @dataclass(frozen=True)
 class _Episode:
-    number: int  # of the trial
     trial: Encoded
     reward: float
     log_prob: float | None  # when it was proposed; None for a trial that somebody else made
@@ -69,6 +66,11 @@ class Policy:
         seed: Of the initial weights.
         maximize: Direction of the study.
         roles: Tells anchors.
+
+    Attributes:
+        controller: The network as it stands.
+        start: Where walks of the controller begin; a new one whenever the controller changes.
+        baseline: The moving average b of rewards; None before the first update.
     """
 
     def __init__(
@@ -87,14 +89,13 @@ class Policy:
         self._maximize = maximize
         self._snapshots: list[Snapshot] = []
         self._consumed: list[Member] = []
-        self.version = 0  # changes whenever the controller does
         self._begin()
 
     def _begin(self) -> None:
         """Back to before the first trial."""
         self.controller = Controller(self.shape, seed=self.seed)
         self.baseline: float | None = None
-        self.version += 1
+        self.start = Place()
         self._optimizer = self._new_optimizer()
         self._batch: list[_Episode] = []
         self._outcomes: list[Outcome] = []  # sorted, of all trials
@@ -184,7 +185,7 @@ class Policy:
             self._reward(member)
         waiting = self._consumed[snapshot.count - len(snapshot.rewards) :]
         self._batch = [
-            _Episode(m.number, self._encoded(m), reward, _log_prob(m))
+            _Episode(self._encoded(m), reward, _log_prob(m))
             for m, reward in zip(waiting, snapshot.rewards, strict=True)
         ]
         best = sorted(self._consumed, key=lambda m: (m.outcome, m.number))
@@ -194,7 +195,7 @@ class Policy:
     def _consume(self, member: Member) -> None:
         trial = self._encoded(member)
         reward = self._reward(member)
-        self._batch.append(_Episode(member.number, trial, reward, _log_prob(member)))
+        self._batch.append(_Episode(trial, reward, _log_prob(member)))
         self._note_elite(member, trial)
         if len(self._batch) >= self.settings.batch_size:
             self._update()
@@ -210,7 +211,7 @@ class Policy:
         old = dict(self.controller.named_parameters())
         if not self.controller.grow(list(sentence.blocks.values())):
             return
-        self.version += 1
+        self.start = Place()
         before, self._optimizer = self._optimizer, self._new_optimizer()
         for name, parameter in self.controller.named_parameters():
             if moments := before.state.get(old[name]):
@@ -256,7 +257,7 @@ class Policy:
 
     def _update(self) -> None:
         s = self.settings
-        self.version += 1
+        self.start = Place()
         episodes, self._batch = self._batch, []
         rewards = [episode.reward for episode in episodes]
         baseline = rewards[0] if self.baseline is None else self.baseline

@@ -16,60 +16,23 @@ Differences from the papers:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from optuna_nas.samplers._policy_settings import PolicySettings
+
 __all__ = [
-    "PolicySettings",
-    "Reward",
     "behaviour",
     "imitation_loss",
     "policy_loss",
     "skip_loss",
 ]
 
-Reward = str | Callable[[float], float]
-
 MAX_LOG_RATIO = 20.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicySettings:
-    """How a policy learns. Letters are those of arXiv:1611.01578 and arXiv:1707.06347.
-
-    Args:
-        batch_size: Trials per update, m.
-        inner_steps: Gradient steps per update.
-        clip: Bound on the change of a trial's probability ratio per update, epsilon; None: plain
-            REINFORCE.
-        learning_rate: Of Adam.
-        betas: Of Adam.
-        eps: Of Adam.
-        baseline_decay: Of the moving average b of rewards.
-        entropy_weight: Of the entropy bonus.
-        reward: ``"rank"``, ``"raw"`` or a function of the objective's value.
-        elite_size: So many of the best trials are imitated.
-        elite_weight: Of the imitation loss.
-        skip_target: Wished-for probability of anchors; None: none.
-        skip_weight: Of the divergence from it.
-    """
-
-    batch_size: int
-    inner_steps: int
-    clip: float | None
-    learning_rate: float
-    betas: tuple[float, float]
-    eps: float
-    baseline_decay: float
-    entropy_weight: float
-    reward: Reward
-    elite_size: int
-    elite_weight: float
-    skip_target: float | None
-    skip_weight: float
 
 
 def policy_loss(

@@ -25,6 +25,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas.samplers._learned import LearnedSampler
+from optuna_nas.samplers._policy_settings import ControllerShape, PolicySettings, Reward
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from optuna_nas._optuna_seam import ArtifactStore
     from optuna_nas.samplers._base import SpaceLike
     from optuna_nas.samplers._decisions import Decides
-    from optuna_nas.samplers._policy_gradient import Reward
 
 __all__ = ["PPOSampler"]
 
@@ -123,13 +123,15 @@ class PPOSampler(LearnedSampler):
         space: SpaceLike | None = None,
         avoid_duplicates: bool = True,
     ) -> None:
-        super().__init__(
+        shape = ControllerShape(
             hidden_size=hidden_size,
             num_layers=num_layers,
             init_range=init_range,
             temperature=temperature,
             tanh_constant=tanh_constant,
             name_bias=name_bias,
+        )
+        settings = PolicySettings(
             batch_size=batch_size,
             inner_steps=inner_steps,
             clip=clip,
@@ -143,6 +145,10 @@ class PPOSampler(LearnedSampler):
             elite_weight=elite_weight,
             skip_target=None,
             skip_weight=0.0,
+        )
+        super().__init__(
+            shape,
+            settings,
             roles=roles,
             artifact_store=artifact_store,
             seed=seed,

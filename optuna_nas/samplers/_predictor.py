@@ -178,9 +178,9 @@ class PredictorSampler(ArchitectureSampler):
         return next(islice(wishes, draw.attempt, None), Proposal())
 
     def _model(self, history: History) -> StudyModel:
-        if id(history) not in self._learned:
-            self._learned[id(history)] = StudyModel(self._n_startup_trials, noisy=self._noisy)
-        model: StudyModel = self._learned[id(history)]
+        if history.learned is None:
+            history.learned = StudyModel(self._n_startup_trials, noisy=self._noisy)
+        model: StudyModel = history.learned
         return model
 
     def _candidates(

@@ -22,6 +22,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas.samplers._learned import LearnedSampler
+from optuna_nas.samplers._policy_settings import ControllerShape, PolicySettings, Reward
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from optuna_nas._optuna_seam import ArtifactStore
     from optuna_nas.samplers._base import SpaceLike
     from optuna_nas.samplers._decisions import Decides
-    from optuna_nas.samplers._policy_gradient import Reward
 
 __all__ = ["ReinforceSampler"]
 
@@ -132,13 +132,15 @@ class ReinforceSampler(LearnedSampler):
         space: SpaceLike | None = None,
         avoid_duplicates: bool = True,
     ) -> None:
-        super().__init__(
+        shape = ControllerShape(
             hidden_size=hidden_size,
             num_layers=num_layers,
             init_range=init_range,
             temperature=temperature,
             tanh_constant=tanh_constant,
             name_bias=name_bias,
+        )
+        settings = PolicySettings(
             batch_size=batch_size,
             inner_steps=1,
             clip=None,
@@ -152,6 +154,10 @@ class ReinforceSampler(LearnedSampler):
             elite_weight=elite_weight,
             skip_target=skip_target,
             skip_weight=skip_weight,
+        )
+        super().__init__(
+            shape,
+            settings,
             roles=roles,
             artifact_store=artifact_store,
             seed=seed,

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from optuna_nas.samplers._controller import OWN_SCALE
-from optuna_nas.samplers._policy import LOG_PROB_KEY
 from optuna_nas.samplers._script import Proposal
 from optuna_nas.samplers._sentences import Anchor, Block, Reader
 
@@ -23,7 +22,10 @@ if TYPE_CHECKING:
     from optuna_nas.samplers._decisions import Draw, Slot
     from optuna_nas.samplers._roles import Roles
 
-__all__ = ["Place", "Rollout"]
+__all__ = ["LOG_PROB_KEY", "Place", "Rollout"]
+
+LOG_PROB_KEY = "optuna_nas:log_prob"
+"""System attribute: log-probability of a trial's decisions under the policy that proposed it."""
 
 Array = npt.NDArray[np.floating[Any]]
 
@@ -193,11 +195,7 @@ class _Walker:
 
     def _shaped(self, logits: Array, size: int) -> Array:
         shape = self._controller.shape
-        cap = shape.cap(size)
-        if math.isinf(cap):
-            return logits / (shape.temperature or 1.0)
-        shaped: Array = cap * np.tanh(logits / (shape.temperature or cap))
-        return shaped
+        return shape.shaped(logits, shape.cap(size), tanh=np.tanh)
 
     def _rows(self, block: Block) -> tuple[Array, Array, Array]:
         """Embeddings, output weights and biases of a block; the initial ones if it is new."""

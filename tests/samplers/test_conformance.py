@@ -15,6 +15,7 @@ from optuna.testing.pytest_samplers import (
 from optuna_nas.samplers import (
     LocalSearchSampler,
     PPOSampler,
+    PredictorSampler,
     RandomSearchSampler,
     RegularizedEvolutionSampler,
     ReinforceSampler,
@@ -57,3 +58,9 @@ class TestPPO(BasicSamplerTestCase, SingleOnlySamplerTestCase):
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
         return lambda: PPOSampler(batch_size=2, inner_steps=2, seed=0)
+
+
+class TestPredictor(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        return lambda: PredictorSampler(n_startup_trials=2, seed=0)

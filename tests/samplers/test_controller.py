@@ -13,8 +13,9 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from optuna_nas.samplers._controller import Controller, ControllerShape
+from optuna_nas.samplers._controller import Controller
 from optuna_nas.samplers._decisions import Draw, Slot, SlotTable, as_decides
+from optuna_nas.samplers._policy_settings import ControllerShape
 from optuna_nas.samplers._roles import Roles
 from optuna_nas.samplers._rollout import Rollout
 from optuna_nas.samplers._sentences import Block, read
@@ -237,7 +238,7 @@ def test_no_choice_gets_more_than_the_largest_probability(size: int) -> None:
 def test_logits_are_shaped_as_enas_says() -> None:
     shape = _shape(temperature=5.0, tanh_constant=2.5)
     logits = torch.tensor([0.0, 5.0, 1e3])
-    shaped = shape.shape(logits, shape.cap(3))
+    shaped = shape.shaped(logits, shape.cap(3), tanh=torch.tanh)
     assert shaped.tolist() == pytest.approx([0.0, 2.5 * math.tanh(1.0), 2.5])
 
 

@@ -20,8 +20,8 @@ from optuna_nas.samplers import (
     ReinforceSampler,
 )
 from optuna_nas.samplers._learned import LearnedSampler
-from optuna_nas.samplers._policy import LOG_PROB_KEY
 from optuna_nas.samplers._reinforce import cubed
+from optuna_nas.samplers._rollout import LOG_PROB_KEY
 from optuna_nas.samplers._sentences import read
 from optuna_nas.spaces._toy import ToySpace
 
@@ -152,29 +152,29 @@ def test_published_settings() -> None:
     """Of specs: arXiv:1611.01578, arXiv:1707.07012 and the code released with 1802.03268."""
     nas_rl, nasnet = ReinforceSampler.nas_rl(), PPOSampler.nasnet()
     micro, macro = ReinforceSampler.enas_micro(), ReinforceSampler.enas_macro()
-    assert (nas_rl._shape["hidden_size"], nas_rl._shape["num_layers"]) == (35, 2)
-    assert nas_rl._shape["init_range"] == 0.08
-    assert nas_rl._settings["learning_rate"] == 0.0006
-    assert nas_rl._settings["batch_size"] == 8
-    assert nas_rl._settings["reward"] is cubed
+    assert (nas_rl._shape.hidden_size, nas_rl._shape.num_layers) == (35, 2)
+    assert nas_rl._shape.init_range == 0.08
+    assert nas_rl._settings.learning_rate == 0.0006
+    assert nas_rl._settings.batch_size == 8
+    assert nas_rl._settings.reward is cubed
     assert cubed(0.8) == pytest.approx(0.512)
-    assert (nasnet._shape["hidden_size"], nasnet._shape["num_layers"]) == (100, 1)
-    assert nasnet._shape["init_range"] == 0.1
-    assert nasnet._settings["learning_rate"] == 0.00035
-    assert nasnet._settings["entropy_weight"] == 0.00001
-    assert nasnet._settings["baseline_decay"] == 0.95
-    assert nasnet._settings["batch_size"] == 20
+    assert (nasnet._shape.hidden_size, nasnet._shape.num_layers) == (100, 1)
+    assert nasnet._shape.init_range == 0.1
+    assert nasnet._settings.learning_rate == 0.00035
+    assert nasnet._settings.entropy_weight == 0.00001
+    assert nasnet._settings.baseline_decay == 0.95
+    assert nasnet._settings.batch_size == 20
     for enas, lr, constant in ((micro, 0.0035, 1.1), (macro, 0.001, 1.5)):
-        assert enas._shape["hidden_size"] == 64
-        assert enas._shape["num_layers"] == 1
-        assert enas._shape["tanh_constant"] == constant
-        assert enas._settings["learning_rate"] == lr
-        assert enas._settings["betas"][0] == 0.0
-        assert enas._settings["eps"] == 1e-3
-        assert enas._settings["baseline_decay"] == 0.99
+        assert enas._shape.hidden_size == 64
+        assert enas._shape.num_layers == 1
+        assert enas._shape.tanh_constant == constant
+        assert enas._settings.learning_rate == lr
+        assert enas._settings.betas[0] == 0.0
+        assert enas._settings.eps == 1e-3
+        assert enas._settings.baseline_decay == 0.99
         assert not enas._avoid_duplicates
-    assert (macro._settings["skip_target"], macro._settings["skip_weight"]) == (0.4, 0.8)
-    assert ReinforceSampler.nas_rl(learning_rate=0.1)._settings["learning_rate"] == 0.1
+    assert (macro._settings.skip_target, macro._settings.skip_weight) == (0.4, 0.8)
+    assert ReinforceSampler.nas_rl(learning_rate=0.1)._settings.learning_rate == 0.1
 
 
 @both

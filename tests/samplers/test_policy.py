@@ -14,19 +14,20 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_nas.samplers._controller import Controller, ControllerShape
+from optuna_nas.samplers._controller import Controller
 from optuna_nas.samplers._decisions import SlotTable, as_decides
 from optuna_nas.samplers._history import Member
 from optuna_nas.samplers._outcomes import outcome_key
-from optuna_nas.samplers._policy import LOG_PROB_KEY, Policy
+from optuna_nas.samplers._policy import Policy
 from optuna_nas.samplers._policy_gradient import (
-    PolicySettings,
     behaviour,
     imitation_loss,
     policy_loss,
     skip_loss,
 )
+from optuna_nas.samplers._policy_settings import ControllerShape, PolicySettings
 from optuna_nas.samplers._roles import Roles
+from optuna_nas.samplers._rollout import LOG_PROB_KEY
 from optuna_nas.samplers._sentences import read
 
 TABLE = SlotTable(as_decides(None))
