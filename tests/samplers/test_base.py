@@ -221,6 +221,20 @@ def test_a_space_tells_equal_architectures(make: Make) -> None:
     assert len({space.digest(trial.params) for trial in study.trials}) == 21
 
 
+def test_what_was_proposed_in_vain_leaves_no_trace() -> None:
+    """A sampler that is made anew for every trial proposes what an old one does."""
+    space, runs = Doubled(), []
+    for restarts in (False, True):
+        sampler = RandomSearchSampler(seed=0, space=space)
+        study = optuna.create_study(sampler=sampler)
+        for _ in range(21):
+            if restarts:
+                study.sampler = RandomSearchSampler(seed=0, space=space)
+            study.optimize(lambda trial: sum(space.suggest(trial)), n_trials=1)
+        runs.append([trial.params for trial in study.trials])
+    assert runs[0] == runs[1]
+
+
 @every_sampler
 def test_a_space_tells_equal_architectures_of_running_trials(make: Make) -> None:
     space = Doubled()

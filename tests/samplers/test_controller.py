@@ -95,7 +95,7 @@ def test_a_batch_of_trials_of_different_length_changes_nothing() -> None:
     sequences = [
         [(OP, 0)],
         [(OP, 1), (ACT, 1), (DEPTH, 2)],
-        [(anchor, i % 2) for i, anchor in enumerate(_anchors(3))],
+        [(OP, 2), *((anchor, i % 2) for i, anchor in enumerate(_anchors(3)))],
     ]
     alone = [_log_prob(controller, steps) for steps in sequences]
     encoded = [
