@@ -53,6 +53,12 @@ def test_expected_improvement_far_below_the_best(z: float) -> None:
     assert found - np.log(2.0) == pytest.approx(expected, rel=1e-6)
 
 
+def test_expected_improvement_is_finite_and_falls_at_any_distance() -> None:
+    found = log_expected_improvement(-np.logspace(-1, 9, 2000), np.ones(2000), 0.0)
+    assert np.isfinite(found).all()
+    assert (np.diff(found) < 0).all()
+
+
 def test_the_worth_of_another_evaluation() -> None:
     deviation, noise = np.array([1e-6, 0.1, 1.0, 1e3]), 0.25
     plain = 1 - np.sqrt(noise) / np.sqrt(deviation**2 + noise)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from optuna.study import StudyDirection
 
-from optuna_nas.samplers._dominance import crowding_distances, front_ranks, losses
+from optuna_nas.samplers._dominance import crowding_distances, dominates, front_ranks, losses
 
 MAXIMIZE, MINIMIZE = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
 
@@ -49,3 +49,8 @@ def test_crowding_where_an_objective_is_constant_or_infinite() -> None:
     rows = np.array([(0.0, math.inf), (1.0, 2.0), (2.0, 0.0)])
     assert crowding_distances(rows) == pytest.approx([math.inf, 1.0, math.inf])
     assert crowding_distances(np.zeros((1, 2))) == [math.inf]
+
+
+def test_the_smallest_difference_dominates() -> None:
+    rows = np.array([[1.0, 2.0], [1.0, np.nextafter(2.0, 3.0)], [1.0, 2.0]])
+    assert dominates(rows[0], rows).tolist() == [False, True, False]
