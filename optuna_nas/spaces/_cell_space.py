@@ -40,9 +40,10 @@ class CellSpace(ConcatSpace):
 
     JSON holds the names only and is read by this space only: ``Architecture.from_json(text,
     space)``. Two spaces are equal when their settings are, names in order and the factories
-    themselves included (a function equals itself only). ``digest`` covers the names and the
-    source of the factories, not what they call. In ``supernet()``, which is that of
-    :class:`ENASMicroSpace`, all operations have stride 1.
+    themselves included (a function equals itself only). ``digest`` covers the names, the source
+    of the factories and the plain values (numbers, strings) that these have been given, not what
+    they call. In ``supernet()``, which is that of :class:`ENASMicroSpace`, all operations have
+    stride 1.
 
     Args:
         ops: The operations to choose from, by name.
@@ -73,7 +74,7 @@ class CellSpace(ConcatSpace):
     """
 
     name: ClassVar[str] = "cells"
-    title: ClassVar[str] = "Cells of own operations"
+    title: ClassVar[str] = "Cells of your own operations"
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 2, "channels": 16})
     sizes: ClassVar[Mapping[str, Any]] = stack_sizes(cells=6, channels=32)
 

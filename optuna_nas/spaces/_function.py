@@ -5,7 +5,6 @@ Loops and conditions in plain Python are the search space; nothing is declared b
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import inspect
 import json
@@ -23,7 +22,7 @@ from optuna.exceptions import TrialPruned
 from optuna_nas.spaces._decisions import DecisionTrial, FixedParams, Source
 from optuna_nas.spaces._enumeration import SizeEstimate, count_leaves, estimate_leaves
 from optuna_nas.spaces._relaxation import Choices
-from optuna_nas.spaces._source import source_of
+from optuna_nas.spaces._source import hash_of_source
 from optuna_nas.spaces._space import SearchSpace
 from optuna_nas.spaces._supernet_trial import SupernetTrial
 
@@ -49,8 +48,9 @@ class FunctionSpace(SearchSpace):
     it suggests; ``build`` runs it again on what was recorded. A function that breaks there, by
     ``.item()`` or ``.to("cpu")``, is run on the real device instead, after one warning.
 
-    ``digest`` is the hash of the decisions and of the function's source: equal digests mean
-    equal networks, but not the reverse. Functions that it calls are not covered.
+    ``digest`` is the hash of the decisions and of the function's source, with the plain values
+    that it has as defaults or from around it: equal digests mean equal networks, but not the
+    reverse. Functions that it calls are not covered.
 
     Args:
         function: ``function(trial, **build_arguments) -> nn.Module``, a plain function that can
@@ -92,7 +92,7 @@ class FunctionSpace(SearchSpace):
     @cached_property
     def source_hash(self) -> str:
         """Hash of the function's source, by which a changed function gets other digests."""
-        return hashlib.blake2b(source_of(self.function).encode(), digest_size=8).hexdigest()
+        return hash_of_source([self.function])
 
     @property
     def build_arguments(self) -> dict[str, Any]:

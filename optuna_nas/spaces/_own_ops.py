@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from optuna_nas.spaces._blocks import REFUSED_OPS
 from optuna_nas.spaces._cells import KNOWN_OPS
-from optuna_nas.spaces._source import describe_callable
+from optuna_nas.spaces._source import hash_of_source
 
 if TYPE_CHECKING:
     from optuna_nas.nn._genotype import Cell
@@ -67,8 +65,7 @@ class OwnOps(Mapping[str, "Op"]):
     @cached_property
     def source_hash(self) -> str:
         """Hash of the factories' sources, by which a changed operation gets other digests."""
-        sources = {name: describe_callable(factory) for name, factory in self.factories.items()}
-        return hashlib.blake2b(json.dumps(sources).encode(), digest_size=8).hexdigest()
+        return hash_of_source(self.factories.values())
 
     def translated(self, cell: Cell) -> Cell:
         """Call the built-in operations of a cell by their own names."""

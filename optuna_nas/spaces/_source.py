@@ -3,61 +3,80 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
+import json
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
-__all__ = ["describe_callable", "source_of"]
+__all__ = ["hash_of_source"]
 
 _PLAIN = (type(None), bool, int, float, str)
 
 
-def source_of(code: Callable[..., Any]) -> str:
-    """Return the source of a function or class, or what stands in for it."""
+def hash_of_source(code: Iterable[Callable[..., Any]]) -> str:
+    """Return a hash of functions, classes and other callables that changes with their code.
+
+    Covered are the source and the plain values (numbers, strings, and tuples, lists and
+    dictionaries of them) that come with it: defaults, arguments of a ``functools.partial``, what
+    a function has from around it, attributes of a class, or of the object of a method. Of
+    another function or class among these the name is covered; what is called by name is not.
+    """
+    text = json.dumps([_described(function) for function in code])
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _described(code: Callable[..., Any]) -> list[Any]:
+    if isinstance(code, functools.partial):
+        return [_described(code.func), *map(_plain, (*code.args, *code.keywords.items()))]
+    if isinstance(code, FunctionType):
+        return [_source_of(code), *map(_plain, _given(code))]
+    if isinstance(code, type):
+        attributes = [v for name, v in vars(code).items() if not name.startswith("__")]
+        given = [_given(method) for method in _methods(code)]
+        return [_source_of(code), *map(_plain, (*attributes, *given))]
+    if inspect.ismethod(code):
+        return [_described(code.__func__), _plain(getattr(code.__self__, "__dict__", None))]
+    return [_described(type(code)), _plain(getattr(code, "__dict__", None))]
+
+
+def _source_of(code: FunctionType | type) -> str:
     try:
         return textwrap.dedent(inspect.getsource(code))
     except (OSError, TypeError):  # typed into an interpreter, or not written in Python
         if isinstance(code, FunctionType):
             return repr(_code_parts(code.__code__))
-        return f"{code.__module__}.{code.__qualname__}"
+        name = f"{code.__module__}.{code.__qualname__}"
+        return "\n".join([name, *map(_source_of, _methods(code))])
 
 
-def describe_callable(function: Callable[..., Any]) -> Any:
-    """Describe a callable in a JSON-able form that changes with its code.
-
-    Covered are the source and, of a function or ``functools.partial``, the plain values (numbers,
-    strings) that it was given as defaults, arguments or from around it; not what it calls.
-    """
-    if isinstance(function, functools.partial):
-        given = [*function.args, *function.keywords.items()]
-        return [describe_callable(function.func), *map(_plain, given)]
-    if isinstance(function, FunctionType):
-        keywords = (function.__kwdefaults__ or {}).items()
-        given = [*(function.__defaults__ or ()), *keywords, *_from_around(function)]
-        return [source_of(function), *map(_plain, given)]
-    if inspect.ismethod(function):
-        return describe_callable(function.__func__)
-    if isinstance(function, type):
-        return [source_of(function)]
-    return [source_of(type(function))]
+def _methods(code: type) -> list[FunctionType]:
+    """Return the functions in a class, static ones and properties among them."""
+    found = [getattr(v, "__func__", getattr(v, "fget", v)) for v in vars(code).values()]
+    return [method for method in found if isinstance(method, FunctionType)]
 
 
-def _from_around(function: FunctionType) -> list[Any]:
-    found = []
+def _given(function: FunctionType) -> list[Any]:
+    """Return a function's defaults and what it has from around it."""
+    given = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).items()]
     for cell in function.__closure__ or ():
         try:
-            found.append(cell.cell_contents)
+            given.append(cell.cell_contents)
         except ValueError:  # not assigned yet
-            found.append(None)
-    return found
+            given.append(None)
+    return given
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
-    return value if type(value) in _PLAIN else type(value).__qualname__
+    if isinstance(value, dict):
+        return [_plain(item) for item in value.items()]
+    if type(value) in _PLAIN:
+        return value
+    return getattr(value, "__qualname__", type(value).__qualname__)
 
 
 def _code_parts(code: CodeType) -> tuple[Any, ...]:
