@@ -7,14 +7,11 @@ and the results so far are all that is kept; the order of the images and the ran
 from __future__ import annotations
 
 import dataclasses
-import io
 import os
-import pickle
 import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import nn
 
 from optuna_nas.stores import DamagedFileError, read_checked, write_checked
@@ -23,6 +20,7 @@ from optuna_nas.training._history import EpochResult, History
 from optuna_nas.training._learner import Learner
 from optuna_nas.training._optimizers import set_batch_norm
 from optuna_nas.training._recipe import Recipe
+from optuna_nas.training._weights import packed, unpacked
 
 __all__ = ["CheckpointFile", "CheckpointSlot", "Checkpoints", "load_checkpoint"]
 
@@ -85,9 +83,7 @@ class Checkpoints:
             "learner": learner.state(),
             "judged": learner.judged.state_dict(),
         }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        self._slot.write(buffer.getvalue())
+        self._slot.write(packed(state))
 
     def restore(self, learner: Learner) -> list[EpochResult]:
         """Give the learner the state that was written last, and return the results until then.
@@ -95,10 +91,9 @@ class Checkpoints:
         Raises:
             ValueError: If it is the state of another run.
         """
-        content = share(self._read() if processes().rank == 0 else None)
-        if content is None:
+        state = share(self._read() if processes().rank == 0 else None)
+        if state is None:
             return []
-        state = _read_state(content)
         differences = [
             f"{key} was {state['run'].get(key)!r} and is now {value!r}"
             for key, value in self._run.items()
@@ -118,13 +113,11 @@ class Checkpoints:
             ) from e
         return list(_history(state).epochs)
 
-    def _read(self) -> bytes | None:
-        """Return a whole checkpoint that can be read; a damaged one is told of and passed over."""
+    def _read(self) -> dict[str, Any] | None:
+        """Return the state that was written last; a damaged one is told of and passed over."""
         try:
             content = self._slot.read()
-            if content is not None:
-                _read_state(content)
-            return content
+            return None if content is None else _state_in(content)
         except DamagedFileError as e:
             warnings.warn(f"{e} The training begins anew.", stacklevel=2)
             return None
@@ -157,7 +150,7 @@ def load_checkpoint(
     content = _slot(checkpoint).read()
     if content is None:
         raise FileNotFoundError(f"There must be a checkpoint in {checkpoint}, but there is none.")
-    state = _read_state(content)
+    state = _state_in(content)
     model.load_state_dict(state["judged"])
     set_batch_norm(model, Recipe(**state["run"]["recipe"]))
     model.eval()
@@ -175,16 +168,14 @@ def _history(state: dict[str, Any]) -> History:
     return History(tuple(results))
 
 
-def _read_state(content: bytes) -> dict[str, Any]:
+def _state_in(content: bytes) -> dict[str, Any]:
     """Return a checkpoint's state with its tensors on the CPU, without running code from it.
 
     Raises:
         DamagedFileError: If it holds something else.
     """
-    try:
-        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
-        raise DamagedFileError("A checkpoint must hold the state of a run, but does not.") from e
+    error = "A checkpoint must hold the state of a run, but does not."
+    state = unpacked(content, "cpu", error)
     if not isinstance(state, dict) or not state.keys() >= {"run", "results", "learner", "judged"}:
-        raise DamagedFileError("A checkpoint must hold the state of a run, but does not.")
+        raise DamagedFileError(error)
     return state

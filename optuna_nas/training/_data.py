@@ -208,24 +208,15 @@ class ImageData:
             ValueError: If an image or label is not of this form, images differ in shape, a class
                 has no image in ``train``, or the sizes ask for more images than there are.
         """
-        from optuna_nas.training._datasets import data_from_datasets, data_from_streams
+        from optuna_nas.training._datasets import data_from_datasets
 
-        datasets = {"train": train, "val": val, "test": test}
-        if stream:
-            return data_from_streams(
-                name,
-                datasets,
-                classes=classes,
-                image_size=image_size,
-                sizes={"train": train_size, "val": val_size, "test": test_size},
-                split_seed=split_seed,
-                workers=workers,
-            )
         return data_from_datasets(
             name,
-            datasets,
+            {"train": train, "val": val, "test": test},
             classes=classes,
             image_size=image_size,
             sizes={"train": train_size, "val": val_size, "test": test_size},
             split_seed=split_seed,
+            stream=stream,
+            workers=workers,
         )

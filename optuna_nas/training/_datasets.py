@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import operator
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Any
 
 import torch
@@ -12,9 +13,9 @@ import torch
 from optuna_nas.training._data import AnySplit, ImageData, Split
 from optuna_nas.training._partition import assemble
 from optuna_nas.training._pixels import as_bytes, as_size, resized
-from optuna_nas.training._stream import StreamedSplit, default_workers
+from optuna_nas.training._stream import StreamedSplit, worker_count
 
-__all__ = ["content_hash", "data_from_datasets", "data_from_streams"]
+__all__ = ["content_hash", "data_from_datasets"]
 
 
 def data_from_datasets(
@@ -25,10 +26,21 @@ def data_from_datasets(
     image_size: int | tuple[int, int] | None,
     sizes: Mapping[str, int | None],
     split_seed: int,
+    stream: bool,
+    workers: int | None,
 ) -> ImageData:
     """Return the data of :meth:`ImageData.from_datasets`."""
+    read: Callable[[Any, str], AnySplit]
+    if not stream:
+        read = functools.partial(_read, image_size=image_size)
+    elif image_size is not None:
+        read = functools.partial(_stream, size=as_size(image_size), workers=worker_count(workers))
+    else:
+        raise ValueError(
+            "`image_size` must be given for a stream, but got image_size=None and stream=True."
+        )
     pools = {
-        part: None if dataset is None else _read(dataset, part, image_size)
+        part: None if dataset is None else read(dataset, part)
         for part, dataset in datasets.items()
     }
     names = _class_names(datasets["train"], pools, classes)
@@ -38,45 +50,16 @@ def data_from_datasets(
     return assemble(name, pools, names, sizes, split_seed, content_hash=content_hash(pools))
 
 
-def data_from_streams(
-    name: str,
-    datasets: Mapping[str, Any],
-    *,
-    classes: Sequence[str] | None,
-    image_size: int | tuple[int, int] | None,
-    sizes: Mapping[str, int | None],
-    split_seed: int,
-    workers: int | None,
-) -> ImageData:
-    """Return the data of :meth:`ImageData.from_datasets` with ``stream=True``."""
-    if image_size is None:
-        raise ValueError(
-            "`image_size` must be given for a stream, but got image_size=None and stream=True."
-        )
-    count = default_workers() if workers is None else workers
-    pools = {
-        part: None if dataset is None else _stream(dataset, part, as_size(image_size), count)
-        for part, dataset in datasets.items()
-    }
-    names = _class_names(datasets["train"], pools, classes)
-    for part, pool in pools.items():
-        if pool is not None:
-            _check_pool(part, pool, names, pools["train"])
+def content_hash(pools: Mapping[str, AnySplit | None]) -> str:
+    """Return a SHA-256 of all images and labels; of streams, whose images are not read, labels."""
     digest = hashlib.sha256()
     for part, pool in sorted(pools.items()):
-        if pool is not None:
-            digest.update(part.encode() + pool.labels.numpy().tobytes())
-    return assemble(name, pools, names, sizes, split_seed, content_hash=digest.hexdigest())
-
-
-def content_hash(pools: Mapping[str, Split | None]) -> str:
-    """Return a SHA-256 of all images and labels."""
-    digest = hashlib.sha256()
-    for part, pool in sorted(pools.items()):
-        if pool is not None:
+        if isinstance(pool, Split):
             digest.update(f"{part} {tuple(pool.images.shape)}".encode())
             digest.update(pool.images.numpy().tobytes())
             digest.update(pool.labels.numpy().tobytes())
+        elif pool is not None:
+            digest.update(part.encode() + pool.labels.numpy().tobytes())
     return digest.hexdigest()
 
 

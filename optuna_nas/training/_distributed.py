@@ -40,6 +40,10 @@ class Processes:
     rank: int = 0
     count: int = 1
 
+    def own(self, purpose: str) -> str:
+        """Name a random stream of this process; the first one's is called as if it were alone."""
+        return purpose if self.rank == 0 else f"{purpose} of process {self.rank}"
+
 
 @contextlib.contextmanager
 def distributed() -> Iterator[Processes]:

@@ -20,9 +20,9 @@ from optuna_nas.training._data import AnySplit, ImageData
 from optuna_nas.training._distributed import Processes, sum_over_processes
 from optuna_nas.training._precision import Precision
 
-__all__ = ["Evaluation", "checked_logits", "evaluate", "judge", "place"]
+__all__ = ["BATCH_SIZE", "Evaluation", "checked_logits", "evaluate", "judge", "place"]
 
-_BATCH_SIZE = 512
+BATCH_SIZE = 512  # images judged at once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ def evaluate(
     data: ImageData,
     *,
     device: str | torch.device = "auto",
-    batch_size: int = _BATCH_SIZE,
+    batch_size: int = BATCH_SIZE,
 ) -> Evaluation:
     """Judge a network on a split of ``data`` in eval mode; its modes are restored.
 
@@ -83,7 +83,7 @@ def judge(
     precision: Precision,
     processes: Processes | None = None,
     *,
-    batch_size: int = _BATCH_SIZE,
+    batch_size: int = BATCH_SIZE,
 ) -> Evaluation:
     """Do :func:`evaluate` with a model on its device; each process takes a part of the images."""
     if len(split) == 0:

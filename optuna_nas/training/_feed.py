@@ -76,7 +76,7 @@ class Feed:
         )
         batches = torch.split(order, self._recipe.batch_size)[: self.steps]
         own = [batch[self._processes.rank :: self._processes.count] for batch in batches]
-        augmentation = keyed_generator(self._seed, epoch, self._purpose("augmentation"))
+        augmentation = keyed_generator(self._seed, epoch, self._processes.own("augmentation"))
         for step, (images, labels) in enumerate(self._read(own, epoch)):
             augmented = self._augmented(images, augmentation, epoch, step)
             yield Batch(augmented, labels, len(batches[step]))
@@ -101,18 +101,13 @@ class Feed:
         recipe = self._recipe
         images = crop_and_flip(images, recipe.crop_padding, recipe.flip, augmentation)
         if self._view is not None and not isinstance(self._train, StreamedSplit):
-            purpose = self._purpose(f"view {step}")
+            purpose = self._processes.own(f"view {step}")
             with seeded(derived_seed(self._seed, epoch, purpose), device=self._device):
                 images = apply_to_each(self._view, images)
         floats = self._normalise(images)
         if recipe.cutout:
             floats = cutout(floats, recipe.cutout, augmentation)
         return floats.contiguous(memory_format=self._format)
-
-    def _purpose(self, purpose: str) -> str:
-        """Processes other than the first have streams of their own."""
-        rank = self._processes.rank
-        return purpose if rank == 0 else f"{purpose} of process {rank}"
 
 
 def _steps_per_epoch(images: int, batch_size: int, processes: int) -> int:

@@ -17,9 +17,10 @@ from torch import nn
 
 from optuna_nas.nn import set_drop_path
 from optuna_nas.training._checkpoint import Checkpoints, CheckpointSlot
+from optuna_nas.training._checks import require_int
 from optuna_nas.training._data import ImageData
 from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
-from optuna_nas.training._evaluate import judge, place
+from optuna_nas.training._evaluate import BATCH_SIZE, judge, place
 from optuna_nas.training._feed import Feed
 from optuna_nas.training._history import EpochResult, History, NonFiniteLossError
 from optuna_nas.training._learner import Learner
@@ -29,7 +30,6 @@ from optuna_nas.training._seeded import derived_seed, seeded
 
 __all__ = ["fit"]
 
-_JUDGED_AT_ONCE = 512
 _STEPS_PER_CHECK = 32  # where reading a loss waits for the device, or for other processes
 
 
@@ -94,12 +94,8 @@ def fit(
             ``checkpoint`` holds another run.
         torch.OutOfMemoryError: As torch raises it.
     """
-    if not isinstance(epochs, int) or epochs < 1:
-        raise ValueError(f"`epochs` must be an integer of at least 1, but got epochs={epochs!r}.")
-    if not isinstance(accumulate, int) or accumulate < 1:
-        raise ValueError(
-            f"`accumulate` must be an integer of at least 1, but got accumulate={accumulate!r}."
-        )
+    require_int("epochs", epochs, at_least=1)
+    require_int("accumulate", accumulate, at_least=1)
     recipe = Recipe() if recipe is None else recipe
     if compile and recipe.drop_path and recipe.drop_path_schedule != "constant":
         raise ValueError(
@@ -196,8 +192,7 @@ class _Run:
     def epoch(self, epoch: int) -> EpochResult:
         """Train one epoch, counted from 1, and validate."""
         started = time.perf_counter()
-        rank = self._processes.rank
-        purpose = "network" if rank == 0 else f"network of process {rank}"
+        purpose = self._processes.own("network")
         with seeded(derived_seed(self._seed, epoch, purpose), device=self._device):
             train_loss = self._train_epoch(epoch)
             copy_buffers(self._learner.judged)
@@ -208,7 +203,7 @@ class _Run:
                 self._device,
                 self._learner.precision,
                 self._processes,
-                batch_size=max(1, _JUDGED_AT_ONCE // self._accumulate),
+                batch_size=max(1, BATCH_SIZE // self._accumulate),
             )
         if not math.isfinite(judged.loss):
             last = self._feed.steps - 1

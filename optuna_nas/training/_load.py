@@ -25,7 +25,7 @@ from optuna_nas.training._datasets import content_hash
 from optuna_nas.training._folder import files_hash, read_folder, stream_folder
 from optuna_nas.training._partition import assemble
 from optuna_nas.training._pixels import resized
-from optuna_nas.training._stream import default_workers
+from optuna_nas.training._stream import worker_count
 
 __all__ = ["load_data"]
 
@@ -114,8 +114,7 @@ def _folder(
     path = Path(name.removeprefix(_FOLDER)).expanduser()
     size = _FOLDER_IMAGE_SIZE if image_size is None else image_size
     if stream:
-        count = default_workers() if workers is None else workers
-        streams, classes = stream_folder(path, size, count)
+        streams, classes = stream_folder(path, size, worker_count(workers))
         digest = files_hash(streams, path)
         return assemble(name, streams, classes, sizes, split_seed, content_hash=digest)
     found, classes = read_folder(path, size)

@@ -20,15 +20,15 @@ from torch.utils.data import DataLoader, Dataset
 from optuna_nas.training._pixels import as_bytes
 from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
 
-__all__ = ["StreamedSplit", "default_workers"]
+__all__ = ["StreamedSplit", "worker_count"]
 
 _CENTRE = 0.875  # share of the shorter side that the centre crop takes
 _MOST_WORKERS = 8
 
 
-def default_workers() -> int:
-    """Return how many processes read a stream: one for each processor, at most 8."""
-    return min(_MOST_WORKERS, os.cpu_count() or 1)
+def worker_count(workers: int | None) -> int:
+    """Return how many processes read a stream; None: one for each processor, at most 8."""
+    return min(_MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from torch import nn
 
 from optuna_nas.stores import DamagedFileError, read_checked, write_checked
 
-__all__ = ["load_weights", "save_weights"]
+__all__ = ["load_weights", "packed", "save_weights", "unpacked"]
 
 
 def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
@@ -30,9 +30,7 @@ def save_weights(model: nn.Module, path: str | os.PathLike[str]) -> None:
         FileNotFoundError: If the folder does not exist.
         OSError: If the folder cannot be written to or the disk is full.
     """
-    buffer = io.BytesIO()
-    torch.save(model.state_dict(), buffer)
-    write_checked(path, buffer.getvalue())
+    write_checked(path, packed(model.state_dict()))
 
 
 def load_weights(
@@ -58,16 +56,38 @@ def load_weights(
         FileNotFoundError: If there is no such file.
         DamagedFileError: If it is damaged, truncated, or not such a file.
     """
-    data = read_checked(path)
-    try:
-        state = torch.load(io.BytesIO(data), map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
-        raise DamagedFileError(
-            f"The file {str(path)!r} must hold weights written by save_weights, but holds "
-            "something else."
-        ) from e
+    state = unpacked(
+        read_checked(path),
+        map_location,
+        f"The file {str(path)!r} must hold weights written by save_weights, but holds something "
+        "else.",
+    )
     if not isinstance(state, dict):
         raise DamagedFileError(
             f"The file {str(path)!r} must hold a state_dict, but holds a {type(state).__name__}."
         )
     return state
+
+
+def packed(state: dict[str, Any]) -> bytes:
+    """Return what ``torch.save`` writes."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def unpacked(content: bytes, map_location: str | torch.device, error: str) -> Any:
+    """Return what was given to :func:`packed`, without running code from it.
+
+    Args:
+        content: What it returned.
+        map_location: The device for the tensors.
+        error: What to say of anything else.
+
+    Raises:
+        DamagedFileError: If it is something else.
+    """
+    try:
+        return torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
+        raise DamagedFileError(error) from e

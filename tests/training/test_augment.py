@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 
@@ -174,6 +175,13 @@ def test_policies_are_torchvisions(recipe: Recipe, theirs: v2.Transform) -> None
     expected = torch.stack([theirs(image) for image in images])
     assert torch.equal(ours, expected)
     assert not torch.equal(ours, images)
+
+
+def test_torchvision_is_imported_only_for_what_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision.transforms", None)
+    assert image_views(Recipe(flip=True, crop_padding=4, cutout=2), (8, 8), 1) is None
+    with pytest.raises(ImportError):
+        image_views(Recipe(resized_crop=0.5), (8, 8), 1)
 
 
 def test_a_policy_needs_one_or_three_channels() -> None:

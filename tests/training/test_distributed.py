@@ -38,7 +38,10 @@ with distributed() as processes:
     data = load_data("digits", train_size=151, val_size=101)
     recipe = Recipe(batch_size=25, lr=0.05, clip_grad_norm=1.0, ema_decay=0.8)
     found = {"rank": processes.rank, "count": processes.count}
-    found["curve"] = curve(fit(net(False), data, epochs=3, recipe=recipe, device="cpu"))
+    kept = {"recipe": recipe, "device": "cpu", "checkpoint": f"{sys.argv[1]}/{processes.count}.pt"}
+    found["curve"] = curve(fit(net(False), data, epochs=3, **kept))
+    restored = fit(net(False), data, epochs=3, **kept)
+    found["restored"] = curve(restored) if all(e.restored for e in restored.epochs) else None
 
     model = net(True)
     found["norm"] = curve(fit(model, data, epochs=2, recipe=recipe, device="cpu"))
@@ -88,6 +91,12 @@ def test_both_end_with_the_same_network(found: dict[str, Any]) -> None:
         assert first[key] == second[key]
     assert first["judged"] == pytest.approx(first["norm"][-1][1], abs=1e-5)
     assert first["norm"] != found["1-0"]["norm"]
+
+
+@pytest.mark.slow
+def test_both_are_given_what_the_first_one_reads(found: dict[str, Any]) -> None:
+    for process in found.values():
+        assert process["restored"] == process["curve"]
 
 
 @pytest.mark.slow
