@@ -1,4 +1,4 @@
-"""The command line: ``optuna-nas search``, ``best``, ``draw``, ``spaces`` and ``dashboard``."""
+"""The command line ``optuna-nas``, one file for each of its commands."""
 
 from optuna_nas.cli._main import main
 

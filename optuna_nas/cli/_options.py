@@ -196,8 +196,15 @@ def open_study(storage: str, study_name: str) -> Study:
         raise click.UsageError(f"{storage} has no study {study_name!r}: {known}.") from None
 
 
-def space_of_study(study: Study, text: str | None) -> SearchSpace:
+def space_of_study(
+    study: Study, text: str | None, settings: Mapping[str, Any] | None = None
+) -> SearchSpace:
     """The space that a study searches: as given, or one of ours by the name in the study.
+
+    Args:
+        study: The study.
+        text: What ``--space`` says.
+        settings: Settings for one of our spaces, where ``--space`` names it.
 
     Raises:
         click.UsageError: If it must be given.
@@ -206,7 +213,7 @@ def space_of_study(study: Study, text: str | None) -> SearchSpace:
     from optuna_nas.spaces import SPACES, space_from_settings
 
     if text is not None:
-        return load_space(text)
+        return load_space(text, settings)
     identity = read_identity(study)
     if identity is None:
         raise click.UsageError(

@@ -11,7 +11,7 @@ import click
 from optuna_nas.cli._best import best_trials, describe, summary
 from optuna_nas.cli._options import (
     artifacts_option,
-    load_space,
+    space_of_study,
     space_options,
     study_options,
     training_options,
@@ -70,7 +70,7 @@ def search(
     import optuna
 
     from optuna_nas.dashboard import picture_store
-    from optuna_nas.objectives import fail_dead_trials, read_identity
+    from optuna_nas.objectives import fail_dead_trials
     from optuna_nas.stores import open_storage
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -82,7 +82,7 @@ def search(
     )
     chosen = _settle_choice(study, sampler, pruner, seed)
     objective = _objective(
-        read_identity(study),
+        study,
         artifact_store=picture_store(storage, artifacts=artifacts) if pictures else None,
         seed=chosen["seed"],
         **settings,
@@ -116,7 +116,7 @@ def _settle_choice(
 
 
 def _objective(
-    identity: Mapping[str, Any] | None,
+    study: Study,
     *,
     space: str | None,
     space_setting: Mapping[str, Any],
@@ -133,14 +133,17 @@ def _objective(
     **options: Any,
 ) -> TrainingObjective | LatencyReward:
     """The objective of the study; what is not given comes from the study if it exists."""
-    from optuna_nas.objectives import LatencyReward, TrainingObjective
+    from optuna_nas.objectives import LatencyReward, TrainingObjective, read_identity
     from optuna_nas.training import Recipe, load_data
 
+    identity = read_identity(study)
     begun = identity or {"data": {}, "epochs": 4, "build": None, "recipe": {}, "score": "last"}
     sizes = {"train_size": train_size, "val_size": val_size}
     name = data or begun["data"].get("name")
     if name is None:
         raise click.UsageError("a new study needs --data, such as --data digits")
+    if space is None and identity is None:
+        raise click.UsageError("a new study needs --space, such as --space nasbench201")
     kept = ("train_size", "val_size", "test_size", "split_seed", "image_size")
     loaded = load_data(
         name,
@@ -152,7 +155,7 @@ def _objective(
         },
     )
     objective = TrainingObjective(
-        _space(space, space_setting, identity),
+        space_of_study(study, space, space_setting),
         loaded,
         epochs=epochs or begun["epochs"],
         build=build or begun["build"],
@@ -160,34 +163,16 @@ def _objective(
         score=score or begun["score"],
         **options,
     )
-    reward = {"exponent": -0.07, "hard": False, "cost": "latency_ms", **begun.get("reward", {})}
+    reward = begun.get("reward", {"cost": "latency_ms"})
     target = target_latency_ms or reward.get("target")
     if target is None or reward["cost"] != "latency_ms":
         return objective
-    return LatencyReward(
-        objective, target_ms=target, exponent=reward["exponent"], hard=reward["hard"]
-    )
+    shape = {name: reward[name] for name in ("exponent", "hard") if name in reward}
+    return LatencyReward(objective, target_ms=target, **shape)
 
 
 def _as_argument(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _space(
-    text: str | None, settings: Mapping[str, Any], identity: Mapping[str, Any] | None
-) -> SearchSpace:
-    from optuna_nas.spaces import SPACES, space_from_settings
-
-    if text is not None:
-        return load_space(text, settings)
-    if identity is None:
-        raise click.UsageError("a new study needs --space, such as --space nasbench201")
-    if identity["space"] not in SPACES:
-        raise click.UsageError(
-            "the study searches a space of your own: give it again with --space module:object or "
-            "--space file.py:object"
-        )
-    return space_from_settings(identity)
 
 
 def _sampler(name: str, seed: int, space: SearchSpace) -> BaseSampler:

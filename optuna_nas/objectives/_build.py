@@ -13,9 +13,19 @@ __all__ = ["build_arguments"]
 
 
 def build_arguments(
-    space: SearchSpace, data: ImageData, build: Mapping[str, Any]
+    space: SearchSpace, data: ImageData, build: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Complete build arguments by what the data decides, as far as the space takes it."""
+    """Complete build arguments by what the data decides, as far as the space takes it.
+
+    Args:
+        space: What is built from.
+        data: What is built for.
+        build: As the user gives them; None: ``space.proxy``, the paper's search size.
+
+    Raises:
+        TypeError: If there are arguments that the space does not take.
+    """
+    build = space.proxy if build is None else build
     takes = space.build_arguments
     unknown = sorted(build.keys() - takes.keys())
     if unknown:

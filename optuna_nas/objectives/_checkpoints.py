@@ -13,7 +13,6 @@ import uuid
 from typing import TYPE_CHECKING
 
 from optuna.artifacts.exceptions import ArtifactNotFound
-from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
 from optuna_nas import _optuna_seam as seam
@@ -126,7 +125,7 @@ class _Finished:
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._reader = TrialReader()
-        self._kept: dict[str, float] = {}  # score by id, of complete trials
+        self._kept: dict[str, float] = {}  # first value by id, of complete trials
 
     def news(self, study: Study) -> list[str]:
         """Return the checkpoints that have become useless since the last call."""
@@ -138,7 +137,7 @@ class _Finished:
             if trial.state == TrialState.PRUNED:
                 gone.append(artifact)
             elif trial.state == TrialState.COMPLETE:
-                self._kept[artifact] = _score(study, trial)
+                self._kept[artifact] = trial.values[0]
         best = self._best(study)
         gone += [artifact for artifact in self._kept if artifact not in best]
         self._kept = {artifact: self._kept[artifact] for artifact in best}
@@ -149,11 +148,3 @@ class _Finished:
             return set(heapq.nlargest(self._keep, self._kept, key=self._kept.__getitem__))
         front = [trial.user_attrs.get(CHECKPOINT_KEY) for trial in study.best_trials]
         return {artifact for artifact in front if artifact in self._kept}
-
-
-def _score(study: Study, trial: FrozenTrial) -> float:
-    """Return how good a trial is; the more, the better."""
-    if len(study.directions) > 1:
-        return 0.0
-    assert trial.value is not None
-    return trial.value if study.direction == StudyDirection.MAXIMIZE else -trial.value

@@ -7,24 +7,19 @@ study's other trials, where they stand in an attribute of the trial that was mea
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from optuna.trial import Trial
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._trials import TrialReader
 from optuna_nas.objectives._failures import blamed
-from optuna_nas.objectives._runs import run_key
+from optuna_nas.objectives._runs import TrialsByKey, run_key
 from optuna_nas.profiling import Latency, Profile, profile
 from optuna_nas.training import seeded
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
-    from optuna.study import Study
-    from optuna.trial import BaseTrial
+    from optuna.trial import BaseTrial, FrozenTrial
     from torch import nn
 
     from optuna_nas.objectives._scorer import ProxyScorer
@@ -41,7 +36,6 @@ __all__ = [
     "PROXY_KEY",
     "Costs",
     "Meter",
-    "meter_identity",
 ]
 
 Meter: TypeAlias = "Callable[[nn.Module, tuple[int, ...]], Latency | float]"
@@ -91,12 +85,21 @@ class Costs:
         self._counted: dict[str, Profile] = {}
         self._measured: dict[str, dict[str, Any]] = {}
         self._scored: dict[tuple[str, str], float] = {}
-        self._studies: dict[tuple[BaseStorage, int], _Measured] = {}
+        self._measured_before = TrialsByKey(_measured_key)
 
     @property
     def meter_identity(self) -> Any:
-        """How latency is measured, ready for JSON."""
-        return meter_identity(self._meter)
+        """Settings of our meter, or the name of a user's function; ready for JSON."""
+        identity = getattr(self._meter, "identity", None)
+        if identity is not None:
+            return identity
+        named: Any = self._meter if hasattr(self._meter, "__qualname__") else type(self._meter)
+        return f"{named.__module__}.{named.__qualname__}"
+
+    @property
+    def _machine(self) -> str | None:
+        """Where our meter's figures can be compared."""
+        return getattr(self._meter, "machine", None)
 
     def of(self, cost: str, trial: BaseTrial, architecture: Architecture) -> float:
         """One of ``COSTS``."""
@@ -114,8 +117,7 @@ class Costs:
                     model = architecture.build(**self._build)
                 counted = profile(model, self._data.input_size)
             self._counted[architecture.digest] = counted
-        trial.set_user_attr(PARAMS_KEY, counted.params)
-        trial.set_user_attr(MACS_KEY, counted.macs)
+        _note(trial, {PARAMS_KEY: counted.params, MACS_KEY: counted.macs})
         return counted
 
     def latency_ms(self, trial: BaseTrial, architecture: Architecture) -> float:
@@ -125,17 +127,16 @@ class Costs:
             build=self._build,
             input_size=self._data.input_size,
             meter=self.meter_identity,
-            machine=getattr(self._meter, "machine", None),
+            machine=self._machine,
         )
         measured = self._measured.get(key)
         if measured is None and isinstance(trial, Trial):
-            known = self._studies.setdefault(seam.study_key(trial.study), _Measured())
-            measured = known.find(trial.study, key)
+            other = self._measured_before.find(trial.study, key)
+            measured = None if other is None else other.user_attrs[MEASURED_KEY]
         if measured is None:
             measured = {"key": key, **self._measure(trial, architecture)}
         self._measured[key] = measured
-        trial.set_user_attr(LATENCY_KEY, measured["median_ms"])
-        trial.set_user_attr(MEASURED_KEY, measured)
+        _note(trial, {LATENCY_KEY: measured["median_ms"], MEASURED_KEY: measured})
         return float(measured["median_ms"])
 
     def score(self, proxy: str, trial: BaseTrial, architecture: Architecture) -> float:
@@ -155,7 +156,6 @@ class Costs:
             found = self._meter(model, self._data.input_size)
         if not isinstance(found, Latency):
             return {"median_ms": float(found)}
-        machine = getattr(self._meter, "machine", None)
         return {
             "median_ms": found.median_ms,
             "iqr_ms": found.iqr_ms,
@@ -164,31 +164,18 @@ class Costs:
             "device": found.device,
             "threads": found.threads,
             "folded": f"{found.folded} of {found.norms}",
-            "machine": machine,
+            "machine": self._machine,
         }
 
 
-class _Measured:
-    """The latencies that the trials of one study have measured, read once each."""
-
-    def __init__(self) -> None:
-        self._reader = TrialReader()
-        self._by_key: dict[str, dict[str, Any]] = {}
-        self._lock = threading.Lock()
-
-    def find(self, study: Study, key: str) -> dict[str, Any] | None:
-        with self._lock:
-            for trial in self._reader.news(study):
-                measured = trial.user_attrs.get(MEASURED_KEY)
-                if measured is not None:
-                    self._by_key.setdefault(measured["key"], measured)
-            return self._by_key.get(key)
+def _measured_key(trial: FrozenTrial) -> str | None:
+    measured = trial.user_attrs.get(MEASURED_KEY)
+    return None if measured is None else measured["key"]
 
 
-def meter_identity(meter: Meter) -> Any:
-    """Settings of our meter, or the name of a user's function."""
-    identity = getattr(meter, "identity", None)
-    if identity is not None:
-        return identity
-    named = meter if hasattr(meter, "__qualname__") else type(meter)
-    return f"{named.__module__}.{named.__qualname__}"
+def _note(trial: BaseTrial, attributes: Mapping[str, Any]) -> None:
+    """Write what the trial does not say yet, since each writing is a transaction."""
+    present = trial.user_attrs
+    for key, value in attributes.items():
+        if present.get(key) != value:
+            trial.set_user_attr(key, value)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from optuna_nas.objectives._build import build_arguments
+from optuna_nas.objectives._limits import Limits
 from optuna_nas.profiling import activation_memory, profile
 from optuna_nas.spaces import Architecture, FunctionSpace, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe, evaluate, fit, seeded
@@ -114,7 +115,7 @@ def estimate(
         device: Where an epoch is measured.
 
     Raises:
-        ValueError: If ``samples`` is below 1, or no drawn network can take the images.
+        ValueError: If ``samples`` or a limit is below 1, or no drawn network can take the images.
 
     Example::
 
@@ -126,7 +127,8 @@ def estimate(
     """
     if samples < 1:
         raise ValueError(f"`samples` must be at least 1, but got samples={samples}.")
-    arguments = build_arguments(space, data, space.proxy if build is None else build)
+    limits = Limits(max_params=max_params, max_macs=max_macs)
+    arguments = build_arguments(space, data, build)
     drawn = sample_architectures(space, samples, seed=seed)
     sized = [
         (size, architecture)
@@ -138,19 +140,13 @@ def estimate(
             f"None of {samples} networks drawn from {space} can take images of shape "
             f"{data.input_size}: load the data with a larger image_size."
         )
-    fitting = [
-        size
-        for size, _ in sized
-        if (max_params is None or size.params <= max_params)
-        and (max_macs is None or size.macs <= max_macs)
-    ]
     recipe = recipe or Recipe()
     median = sorted(sized, key=lambda pair: pair[0].macs)[len(sized) // 2][1]
     return Estimate(
         num_architectures=_space_size(space),
         sizes=tuple(size for size, _ in sized),
         unfit=1 - len(sized) / samples,
-        within_limits=len(fitting) / samples,
+        within_limits=sum(limits.allow(s.params, s.macs) for s, _ in sized) / samples,
         seconds_per_epoch=_seconds_per_epoch(median, arguments, data, recipe, device),
         images=len(data.train),
         batch_size=min(recipe.batch_size, len(data.train)),

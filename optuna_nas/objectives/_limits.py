@@ -62,6 +62,11 @@ class Limits:
         for proxy in self.min_proxy:
             check_proxy(proxy)
 
+    def allow(self, params: int, macs: int) -> bool:
+        """Whether a network of these sizes keeps the counted limits."""
+        sizes = ((params, self.max_params), (macs, self.max_macs))
+        return all(limit is None or size <= limit for size, limit in sizes)
+
     def check(self, trial: BaseTrial, architecture: Architecture, costs: Costs) -> None:
         """Set the trial's constraints, and end it if one is violated.
 

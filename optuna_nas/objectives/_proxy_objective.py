@@ -86,7 +86,7 @@ class ProxyObjective:
         self.space = space
         self.data = load_data(data) if isinstance(data, str) else data
         self.proxy = proxy
-        self.build = build_arguments(space, self.data, space.proxy if build is None else build)
+        self.build = build_arguments(space, self.data, build)
         self._limits = Limits(
             max_params=max_params, max_macs=max_macs, max_latency_ms=max_latency_ms
         )
@@ -131,8 +131,8 @@ class ProxyObjective:
             ValueError: If the study was begun with other settings, or minimises.
         """
         if isinstance(trial, Trial):
-            self.prepare(trial.study)
             trial.set_user_attr(WORKER_KEY, this_worker())
+            self.prepare(trial.study)
         architecture = self.space.suggest(trial)
         trial.set_user_attr(ARCHITECTURE_KEY, architecture.to_json())
         trial.set_user_attr(DIGEST_KEY, architecture.digest)

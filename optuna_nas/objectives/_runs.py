@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
+from optuna_nas import _optuna_seam as seam
 from optuna_nas._trials import TrialReader
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["COPY_KEY", "RUN_KEY", "FinishedRuns", "run_key"]
+__all__ = ["COPY_KEY", "RUN_KEY", "TrialsByKey", "complete_run", "run_key", "take_over"]
 
 RUN_KEY = "optuna_nas:run"
 """User attribute of a trial: hash of everything that its result depends on."""
@@ -35,21 +37,34 @@ def run_key(**parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-class FinishedRuns:
-    """The complete trials of one study by run key, read once each."""
+def complete_run(trial: FrozenTrial) -> str | None:
+    """The run key of a complete trial."""
+    return trial.user_attrs.get(RUN_KEY) if trial.state == TrialState.COMPLETE else None
 
-    def __init__(self) -> None:
-        self._reader = TrialReader()
-        self._by_key: dict[str, FrozenTrial] = {}
+
+class TrialsByKey:
+    """The trials of studies by a key, read once each.
+
+    Args:
+        key_of: The key of a trial; None if the trial does not count.
+    """
+
+    def __init__(self, key_of: Callable[[FrozenTrial], str | None]) -> None:
+        self._key_of = key_of
+        self._studies: dict[
+            tuple[BaseStorage, int], tuple[TrialReader, dict[str, FrozenTrial]]
+        ] = {}
         self._lock = threading.Lock()
 
     def find(self, study: Study, key: str) -> FrozenTrial | None:
-        """The first complete trial with this run key."""
+        """The first trial of a study with this key."""
         with self._lock:
-            for trial in self._reader.news(study):
-                if trial.state == TrialState.COMPLETE and RUN_KEY in trial.user_attrs:
-                    self._by_key.setdefault(trial.user_attrs[RUN_KEY], trial)
-            return self._by_key.get(key)
+            reader, by_key = self._studies.setdefault(seam.study_key(study), (TrialReader(), {}))
+            for trial in reader.news(study):
+                of_trial = self._key_of(trial)
+                if of_trial is not None:
+                    by_key.setdefault(of_trial, trial)
+            return by_key.get(key)
 
 
 def take_over(attributes: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:

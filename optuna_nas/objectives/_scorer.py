@@ -24,12 +24,12 @@ class ProxyScorer:
     Args:
         data: Its training images are looked at, without augmentation.
         build: Arguments for ``architecture.build``.
-        batch_size: Images in the batch, at least 2.
+        batch_size: Images in the batch, at least 2; all of them where there are fewer.
         seed: Of the weights and of the choice of images.
         device: "auto" or any torch device.
 
     Raises:
-        ValueError: If ``batch_size`` is below 2, or above the number of images.
+        ValueError: If ``batch_size`` is below 2.
     """
 
     def __init__(

@@ -116,30 +116,6 @@ class Trainer:
         else. That needs two images in a part, and an epoch that nobody has heard of yet.
         """
         parts = trial.user_attrs.get(PARTS_KEY, 1)
-        try:
-            self._fit(trial, architecture, recipe, on_epoch, parts)
-            return True
-        except Exception as e:
-            batch = min(recipe.batch_size, len(self.data.train))
-            again = batch // (2 * parts) >= 2 and not results and processes().count == 1
-            if is_out_of_memory(e) and processes().count > 1:
-                raise RuntimeError(
-                    "no room in one of several processes, which cannot go on without each other: "
-                    "a smaller batch_size, or max_params / max_macs, would prevent it."
-                ) from None
-            if not (again and is_out_of_memory(e)):
-                raise
-        trial.set_user_attr(PARTS_KEY, 2 * parts)
-        return False
-
-    def _fit(
-        self,
-        trial: BaseTrial,
-        architecture: Architecture,
-        recipe: Recipe,
-        on_epoch: Any,
-        parts: int,
-    ) -> None:
         slot = None if self.checkpoints is None else self.checkpoints.slot(trial)
         task = Task(
             params=dict(architecture.params),
@@ -149,7 +125,22 @@ class Trainer:
             reports=can_report(trial),
             keeps=slot is not None,
         )
-        self._run(architecture, share(task), on_epoch, slot)
+        try:
+            self._run(architecture, share(task), on_epoch, slot)
+            return True
+        except Exception as e:
+            if not is_out_of_memory(e):
+                raise
+            if processes().count > 1:
+                raise RuntimeError(
+                    "no room in one of several processes, which cannot go on without each other: "
+                    "a smaller batch_size, or max_params / max_macs, would prevent it."
+                ) from None
+            batch = min(recipe.batch_size, len(self.data.train))
+            if results or batch // (2 * parts) < 2:
+                raise
+        trial.set_user_attr(PARTS_KEY, 2 * parts)
+        return False
 
     def train_along(self, space: SearchSpace) -> None:
         """Train the networks that the first process trains, until it has no more."""

@@ -24,7 +24,14 @@ from optuna_nas.objectives._checkpoints import TrialCheckpoints
 from optuna_nas.objectives._costs import COST_KEYS, MACS_KEY, PARAMS_KEY, Costs, Meter
 from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._picture import attach_picture, write_note
-from optuna_nas.objectives._runs import COPY_KEY, RUN_KEY, FinishedRuns, run_key, take_over
+from optuna_nas.objectives._runs import (
+    COPY_KEY,
+    RUN_KEY,
+    TrialsByKey,
+    complete_run,
+    run_key,
+    take_over,
+)
 from optuna_nas.objectives._scorer import ProxyScorer
 from optuna_nas.objectives._study import settle_identity
 from optuna_nas.objectives._trainer import SECONDS_KEY, Trainer, can_report
@@ -164,7 +171,7 @@ class TrainingObjective:
         self.space = space
         self.data = load_data(data) if isinstance(data, str) else data
         self.epochs = epochs
-        self.build = build_arguments(space, self.data, space.proxy if build is None else build)
+        self.build = build_arguments(space, self.data, build)
         self.recipe = recipe or Recipe()
         self._hyperparameters = hyperparameters
         self._score = score
@@ -194,7 +201,7 @@ class TrainingObjective:
         self._reward: Reward | None = None
         self._told: dict[str, Any] = {}
         self._metrics = ["validation accuracy"]
-        self._finished: dict[tuple[BaseStorage, int], FinishedRuns] = {}
+        self._finished = TrialsByKey(complete_run)
         self._settled: set[tuple[BaseStorage, int]] = set()
 
     @property
@@ -223,9 +230,9 @@ class TrainingObjective:
         """
         study = trial.study if isinstance(trial, Trial) else None
         if study is not None:
+            trial.set_user_attr(WORKER_KEY, this_worker())  # first: a death before it goes unseen
             self.prepare(study)
             self.prune_checkpoints(study)
-            trial.set_user_attr(WORKER_KEY, this_worker())
         architecture = self.space.suggest(trial)
         recipe = self._recipe_of(trial)
         trial.set_user_attr(ARCHITECTURE_KEY, architecture.to_json())
@@ -343,8 +350,7 @@ class TrainingObjective:
             return None
         if seam.trial_attributes(trial).get(REPEAT_KEY):
             return None
-        runs = self._finished.setdefault(seam.study_key(trial.study), FinishedRuns())
-        return runs.find(trial.study, key)
+        return self._finished.find(trial.study, key)
 
     def _copy(self, trial: Trial, twin: FrozenTrial) -> float:
         trial.set_user_attr(COPY_KEY, twin.number)

@@ -11,6 +11,7 @@ import torch
 
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._failures import is_the_architectures
+from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
 from optuna_nas.profiling import profile
 from optuna_nas.spaces import ARCHITECTURE_KEY, Architecture, SearchSpace, sample_architectures
@@ -66,15 +67,15 @@ def score_architectures(
         device: Where to compute.
 
     Raises:
-        ValueError: If ``samples`` is below 1, or there is no such proxy.
+        ValueError: If ``samples`` or a limit is below 1, or there is no such proxy.
     """
     if samples < 1:
         raise ValueError(f"`samples` must be at least 1, but got samples={samples}.")
     check_proxy(proxy)
     loaded = load_data(data) if isinstance(data, str) else data
-    arguments = build_arguments(space, loaded, space.proxy if build is None else build)
+    arguments = build_arguments(space, loaded, build)
     scorer = ProxyScorer(loaded, arguments, batch_size=batch_size, seed=seed, device=device)
-    limits = (max_params or math.inf, max_macs or math.inf)
+    limits = Limits(max_params=max_params, max_macs=max_macs)
     scored = []
     for architecture in _different(sample_architectures(space, samples, seed=seed)):
         score = _score(architecture, arguments, loaded.input_size, scorer, proxy, limits)
@@ -151,14 +152,14 @@ def _score(
     input_size: tuple[int, ...],
     scorer: ProxyScorer,
     proxy: str,
-    limits: tuple[float, float],
+    limits: Limits,
 ) -> float | None:
     """Score one network, or nothing if it is over a limit or cannot take the images."""
     try:
-        if not all(map(math.isinf, limits)):
+        if limits != Limits():
             with torch.device("meta"):
                 counted = profile(architecture.build(**arguments), input_size)
-            if counted.params > limits[0] or counted.macs > limits[1]:
+            if not limits.allow(counted.params, counted.macs):
                 return None
         return scorer(architecture, proxy)
     except Exception as e:

@@ -6,6 +6,7 @@ killed worker would leave a running trial for ever. On the same machine the proc
 
 from __future__ import annotations
 
+import datetime
 import os
 import platform
 import warnings
@@ -18,6 +19,7 @@ from optuna.trial import TrialState
 
 if TYPE_CHECKING:
     from optuna.study import Study
+    from optuna.trial import FrozenTrial
 
 __all__ = ["WORKER_KEY", "fail_dead_trials", "this_worker"]
 
@@ -32,14 +34,19 @@ def this_worker() -> dict[str, Any]:
     return {"host": platform.node(), "pid": os.getpid(), "started": psutil.Process().create_time()}
 
 
-def fail_dead_trials(study: Study) -> list[int]:
+def fail_dead_trials(study: Study, *, unmarked_after: float | None = None) -> list[int]:
     """Fail running trials whose process on this machine is gone, and queue them again.
 
     Trials of other machines, and of objectives that leave no mark, are left alone. A trial is
     queued again at most three times.
 
+    An objective of ours marks a trial as soon as it is called. A process that is killed while the
+    sampler still decides leaves a trial without a mark, whose owner nobody knows.
+
     Args:
         study: Any study; call this before ``study.optimize``.
+        unmarked_after: Seconds after which a running trial without a mark counts as dead too,
+            more than any sampler takes; 0 if nobody else works on the study. None: never.
 
     Returns:
         The numbers of the failed trials.
@@ -56,12 +63,20 @@ def fail_dead_trials(study: Study) -> list[int]:
         retry = RetryHeartbeatStaleTrialCallback(max_retry=MAX_RETRIES)
     dead = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        worker = trial.user_attrs.get(WORKER_KEY)
-        if worker is not None and _is_gone(worker):
+        if _is_dead(trial, unmarked_after):
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
             retry(study, trial)
             dead.append(trial.number)
     return dead
+
+
+def _is_dead(trial: FrozenTrial, unmarked_after: float | None) -> bool:
+    worker = trial.user_attrs.get(WORKER_KEY)
+    if worker is not None:
+        return _is_gone(worker)
+    if unmarked_after is None or trial.datetime_start is None:
+        return False
+    return (datetime.datetime.now() - trial.datetime_start).total_seconds() >= unmarked_after
 
 
 def _is_gone(worker: dict[str, Any]) -> bool:

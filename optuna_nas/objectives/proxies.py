@@ -43,6 +43,7 @@ from torch.nn.parameter import UninitializedParameter
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from optuna_nas.profiling import profile
+from optuna_nas.training import seeded
 
 __all__ = [
     "PROXIES",
@@ -224,9 +225,7 @@ def _check_images(images: torch.Tensor) -> None:
 def _copied(model: nn.Module, images: torch.Tensor) -> Iterator[nn.Module]:
     """Give a copy in train mode, whose dropout always draws alike; random states are restored."""
     network = copy.deepcopy(model).train()
-    cuda = list({p.device for p in model.parameters() if p.device.type == "cuda"})
-    with torch.random.fork_rng(devices=cuda, device_type="cuda"), torch.enable_grad():
-        torch.manual_seed(0)
+    with seeded(0), torch.enable_grad():
         if any(isinstance(p, UninitializedParameter) for p in network.parameters()):
             with torch.no_grad():
                 network(images)

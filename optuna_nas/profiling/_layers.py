@@ -61,8 +61,8 @@ class LayerTable:
                 row.name or "(itself)",
                 row.kind,
                 _shown(row.output),
-                _number(row.params),
-                _number(row.macs),
+                f"{row.params:,}",
+                f"{row.macs:,}",
             )
             for row in self.rows
         ]
@@ -215,7 +215,3 @@ def _shape(values: Any) -> Shape | None:
 
 def _shown(shape: Shape | None) -> str:
     return "not run" if shape is None else " x ".join(map(str, shape))
-
-
-def _number(count: int) -> str:
-    return f"{count:,}"

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from optuna_nas.objectives import CHECKPOINT_KEY, TrainingObjective, fail_dead_trials
 from optuna_nas.objectives._runs import run_key
+from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.stores import open_storage
@@ -55,7 +56,7 @@ def _work(folder: Path, trials: int) -> None:
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = _study(folder)
-    fail_dead_trials(study)
+    fail_dead_trials(study, unmarked_after=0.0)
     finished = [_summary(trial) for trial in study.trials if trial.state in FINISHED]
     with (folder / "starts.jsonl").open("a") as file:
         file.write(json.dumps(finished) + "\n")
@@ -119,6 +120,18 @@ def test_killed_at_random_moments(method: str, kills: int, trials: int, tmp_path
     process.join()
     assert process.exitcode == 0
     _check(tmp_path, kills, trials)
+
+
+def test_a_trial_without_a_mark_counts_as_dead_only_where_that_is_asked_for() -> None:
+    study = optuna.create_study()
+    unmarked, ours = study.ask(), study.ask()
+    x = unmarked.suggest_int("x", 0, 99)
+    ours.set_user_attr(WORKER_KEY, this_worker())
+    assert fail_dead_trials(study) == []
+    assert fail_dead_trials(study, unmarked_after=60.0) == []
+    assert fail_dead_trials(study, unmarked_after=0.0) == [0]
+    assert [trial.state for trial in study.trials[:2]] == [TrialState.FAIL, TrialState.RUNNING]
+    assert study.ask().suggest_int("x", 0, 99) == x
 
 
 def _epochs(folder: Path) -> list[str]:

@@ -286,6 +286,25 @@ def test_accuracy_and_costs_for_pareto_studies(data: ImageData) -> None:
     assert identity["costs"] == ["latency_ms", "params"]
 
 
+def test_what_is_known_of_a_network_is_written_once_per_trial(
+    data: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    write = optuna.Trial.set_user_attr
+
+    def noted(trial: optuna.Trial, key: str, value: Any) -> None:
+        written.append(key)
+        write(trial, key, value)
+
+    monkeypatch.setattr(optuna.Trial, "set_user_attr", noted)
+    training = _objective(data, latency=Meter(1.0), epochs=1, max_latency_ms=2.0)
+    objective = multi_objective(training, costs=("latency_ms", "macs", "params"))
+    study = _study(CONV, direction=None, directions=objective.directions)
+    study.optimize(objective, n_trials=1)
+    assert {PARAMS_KEY, MACS_KEY, LATENCY_KEY, MEASURED_KEY} <= set(written)
+    assert len(set(written)) == len(written)
+
+
 def test_multi_objective_refuses_other_directions_and_costs(data: ImageData) -> None:
     training = _objective(data)
     objective = multi_objective(training)
