@@ -21,9 +21,9 @@ from pathlib import Path
 import click
 import numpy as np
 import optuna
-from contestants import SAMPLERS
 from optuna.distributions import CategoricalDistribution
 
+from contestants import SAMPLERS
 from optuna_nas.stores import open_storage
 
 CHOICES = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")

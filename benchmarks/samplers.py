@@ -27,10 +27,10 @@ from typing import Any
 
 import click
 import optuna
-from contestants import ALL_SAMPLERS, NOISY_SAMPLERS, SAMPLERS
-from problems import DATA_SETS, PROBLEMS
 
+from contestants import ALL_SAMPLERS, NOISY_SAMPLERS, SAMPLERS
 from optuna_nas.samplers import best_architecture
+from problems import DATA_SETS, PROBLEMS
 from runs import Run, Runs, Steps
 
 TOLERANCE = 1e-9
