@@ -7,16 +7,19 @@ from optuna_nas.samplers._lineage import LINEAGE_KEY, parents_of
 from optuna_nas.samplers._local import LocalSearchSampler
 from optuna_nas.samplers._ppo import PPOSampler
 from optuna_nas.samplers._predictor import PredictorSampler
+from optuna_nas.samplers._progressive import LEVEL_KEY, ProgressiveSampler
 from optuna_nas.samplers._random import RandomSearchSampler
 from optuna_nas.samplers._reinforce import ReinforceSampler
 
 __all__ = [
+    "LEVEL_KEY",
     "LINEAGE_KEY",
     "REPEAT_KEY",
     "ArchitectureSampler",
     "LocalSearchSampler",
     "PPOSampler",
     "PredictorSampler",
+    "ProgressiveSampler",
     "RandomSearchSampler",
     "RegularizedEvolutionSampler",
     "ReinforceSampler",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optuna_nas.samplers._history import Member
     from optuna_nas.samplers._outcomes import Outcome
 
-__all__ = ["Archive", "Evidence", "targets_of"]
+__all__ = ["Archive", "Evidence", "best_and_youngest", "targets_of"]
 
 WINSOR = 2.0
 """Complete trials count as no worse than median - WINSOR (best - median): some architectures fail
@@ -74,7 +74,7 @@ class Archive:
             limit: Most trials to take: two thirds the best ones, the rest the youngest others.
             slots: All that the trials were asked, if that is known.
         """
-        chosen = _choose(members, limit)
+        chosen = best_and_youngest(members, limit)
         self._use(_asked(chosen) if slots is None else frozenset(slots))
         rows = [self._row(member) for member in chosen]
         groups: dict[bytes, list[int]] = {}
@@ -174,7 +174,7 @@ def _repeats(together: Sequence[Sequence[Member]], targets: Floats) -> Repeats:
     return Repeats(slope**2 * scatter, sum(len(each) - 1 for each in groups))
 
 
-def _choose(members: Sequence[Member], limit: int) -> Sequence[Member]:
+def best_and_youngest(members: Sequence[Member], limit: int) -> Sequence[Member]:
     """By age; the best and the youngest if there are too many."""
     if len(members) <= limit:
         return members

@@ -61,6 +61,11 @@ class Member:
         return self.trial.number
 
     @property
+    def failed(self) -> bool:
+        """Whether it ended in an error."""
+        return self.trial.state == TrialState.FAIL
+
+    @property
     def age(self) -> tuple[datetime, int]:
         """Sort key: members are ordered by when they were finished."""
         assert self.trial.datetime_complete is not None
@@ -80,6 +85,7 @@ class History:
         trie: The decisions of all trials, those of running ones as far as they are known.
         members: The youngest finished, not failed trials by (time of completion, number), at most
             ``capacity``. A late arrival is inserted where it belongs.
+        failures: The failed ones that had made all their decisions, if all trials are remembered.
         directions: Of the study.
         has_other_params: Whether the study has shown parameters that the sampler does not decide.
         released: How often something that was seen became unseen again, a claim given back.
@@ -95,6 +101,7 @@ class History:
     released: int = 0
     learned: Any = None
     members: list[Member] = field(default_factory=list)
+    failures: list[Member] = field(default_factory=list)
     _program: tuple[Step, ...] | None = None
     _static: bool = True
     _reader: TrialReader = field(default_factory=TrialReader)
@@ -220,7 +227,7 @@ class History:
         if not sequence:
             return
         self._digests.add(self._digest_of(_values(sequence)))
-        if trial.state != TrialState.FAIL and self.capacity != 0:
+        if self.capacity != 0:
             self._remember(trial, sequence, outcome_key(trial, self.directions))
 
     def _whole_sequence(self, trial: FrozenTrial) -> tuple[Step, ...]:
@@ -234,7 +241,8 @@ class History:
             if by_slot.keys() == set(asked):  # a storage that does not keep the order
                 return tuple((slot, by_slot[slot]) for slot in asked)
         if trial.state == TrialState.FAIL:
-            return ()
+            is_whole = self._digest_of(_values(sequence)) is not None
+            return sequence if is_whole else ()
         self._note_program(sequence)
         return sequence
 
@@ -247,7 +255,10 @@ class History:
 
     def _remember(self, trial: FrozenTrial, sequence: tuple[Step, ...], outcome: Outcome) -> None:
         member = Member(trial, {step[0].name: step for step in sequence}, outcome)
-        bisect.insort(self.members, member, key=attrgetter("age"))
+        if not member.failed:
+            bisect.insort(self.members, member, key=attrgetter("age"))
+        elif self.capacity is None:
+            bisect.insort(self.failures, member, key=attrgetter("age"))
         if self.capacity is not None:
             del self.members[: -self.capacity or None]
 

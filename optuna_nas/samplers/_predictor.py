@@ -39,7 +39,7 @@ from optuna_nas.samplers._activity import Activity
 from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
 from optuna_nas.samplers._gaussian_process import JITTER
 from optuna_nas.samplers._script import Proposal, Wish
-from optuna_nas.samplers._surrogate import RegressorPosterior, StudyModel
+from optuna_nas.samplers._surrogate import RegressorPosterior, StudyModel, as_regressor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,20 +133,13 @@ class PredictorSampler(ArchitectureSampler):
             raise ValueError(
                 f"`acquisition` must be one of {', '.join(ACQUISITIONS)}, but got {acquisition=}."
             )
-        if surrogate is not None and not all(
-            callable(getattr(surrogate, name, None)) for name in ("fit", "predict", "get_params")
-        ):
-            raise TypeError(
-                "`surrogate` must be None or a regressor of scikit-learn, such as "
-                f"RandomForestRegressor(), but got {surrogate!r}."
-            )
         if noisy and surrogate is not None:
             raise ValueError(
                 "`noisy=True` needs a surrogate that knows its noise: leave `surrogate` out."
             )
         self._n_startup_trials = n_startup_trials
         self._acquisition = acquisition
-        self._surrogate = surrogate
+        self._surrogate = as_regressor(surrogate)
         self._noisy = noisy
         super().__init__(
             seed=seed,

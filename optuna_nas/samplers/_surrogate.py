@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optuna_nas.samplers._encoding import Codes, Encoding, Floats
     from optuna_nas.samplers._history import History, Member
 
-__all__ = ["RegressorPosterior", "StudyModel"]
+__all__ = ["RegressorPosterior", "StudyModel", "as_regressor", "unfitted"]
 
 MAX_KERNEL_TRIALS = 200
 MAX_KERNEL_STEP = 100
@@ -103,12 +103,8 @@ class RegressorPosterior:
     noise = 0.0  # unknown
 
     def __init__(self, regressor: Any, evidence: Evidence, random_state: int) -> None:
-        from sklearn.base import clone
-
         self._encoding: Encoding = evidence.encoding
-        self._regressor = clone(regressor)
-        if self._regressor.get_params().get("random_state", 0) is None:
-            self._regressor.set_params(random_state=random_state)
+        self._regressor = unfitted(regressor, random_state)
         hot = self._encoding.one_hot(evidence.codes)
         self.fitted: Floats = self._regressor.fit(hot, evidence.targets).predict(hot)
 
@@ -127,3 +123,29 @@ class RegressorPosterior:
         """Draws that are independent of each other, since regressors know no covariance."""
         mean, deviation = self.predict(codes)
         return mean + deviation * normal
+
+
+def as_regressor(surrogate: Any) -> Any:
+    """Check the argument ``surrogate`` of a sampler.
+
+    Raises:
+        TypeError: If it is neither None nor a regressor.
+    """
+    if surrogate is not None and not all(
+        callable(getattr(surrogate, name, None)) for name in ("fit", "predict", "get_params")
+    ):
+        raise TypeError(
+            "`surrogate` must be None or a regressor of scikit-learn, such as "
+            f"RandomForestRegressor(), but got {surrogate!r}."
+        )
+    return surrogate
+
+
+def unfitted(regressor: Any, random_state: int) -> Any:
+    """A copy to fit, seeded if it is random and leaves the seed open."""
+    from sklearn.base import clone
+
+    copy = clone(regressor)
+    if copy.get_params().get("random_state", 0) is None:
+        copy.set_params(random_state=random_state)
+    return copy

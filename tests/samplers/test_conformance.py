@@ -16,10 +16,12 @@ from optuna_nas.samplers import (
     LocalSearchSampler,
     PPOSampler,
     PredictorSampler,
+    ProgressiveSampler,
     RandomSearchSampler,
     RegularizedEvolutionSampler,
     ReinforceSampler,
 )
+from optuna_nas.spaces._toy import ToySpace
 
 
 class TestRandomSearch(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
@@ -64,3 +66,10 @@ class TestPredictor(BasicSamplerTestCase, SingleOnlySamplerTestCase):
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
         return lambda: PredictorSampler(n_startup_trials=2, seed=0)
+
+
+class TestProgressive(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def sampler(self) -> Callable[[], BaseSampler]:
+        space = ToySpace(num_layers=(1, 2))
+        return lambda: ProgressiveSampler(space=space, beam_size=2, seed=0)

@@ -1,0 +1,220 @@
+"""Progressive search: cells grow block by block, and a predictor says which are worth growing.
+
+References:
+    Liu et al., Progressive Neural Architecture Search, ECCV 2018, arXiv:1712.00559.
+
+Differences from the paper:
+    1. The default predictor is an ensemble of multilayer perceptrons, as there, of scikit-learn:
+       squared loss without a sigmoid, fitted anew for each level.
+    2. Equal cells are told apart from different ones by the space's digest, so more of them than
+       those with operands swapped are evaluated once only.
+    3. Workers never wait: while a level is unfinished, further ones get the next-best cells of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
+from optuna_nas.samplers._decisions import Draw, SlotTable, as_decides
+from optuna_nas.samplers._growth import Growth
+from optuna_nas.samplers._history import Member
+from optuna_nas.samplers._levels import Levels
+from optuna_nas.samplers._outcomes import outcome_key
+from optuna_nas.samplers._roles import Roles
+from optuna_nas.samplers._script import Proposal, Wish
+from optuna_nas.samplers._surrogate import as_regressor, unfitted
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, TrialState
+
+    from optuna_nas.samplers._decisions import Decides
+    from optuna_nas.samplers._encoding import Floats
+    from optuna_nas.samplers._history import History
+    from optuna_nas.samplers._levels import Predict
+    from optuna_nas.samplers._trie import Step
+
+__all__ = ["LEVEL_KEY", "ProgressiveSampler"]
+
+LEVEL_KEY = "optuna_nas:progressive"
+"""System attribute: the ``level`` of a trial's cell, its ``place`` there from 0, and whether it is
+``extra``, beyond the cells that the level needs."""
+
+LEVELS_STREAM = 2
+
+
+class ProgressiveSampler(ArchitectureSampler):
+    """Beam search from the smallest cells upwards (PNAS, arXiv:1712.00559).
+
+    All cells of the smallest size are evaluated. Then each of them is extended in every way, a
+    predictor that learned from all trials so far ranks the results, the best ``beam_size`` are
+    evaluated, and so on up to the largest size. With the last cell the study stops, as with
+    ``GridSampler``; with ask-and-tell it goes on with the next-best cells.
+
+    For spaces with a size that grows, such as ``PNASSpace(num_blocks=(1, 5))``, where small cells
+    are cheap to train and tell of large ones. The budget follows from the space: PNAS evaluates
+    136 + 4 ``beam_size`` cells. Where all cells have one size, take :class:`PredictorSampler`.
+
+    ================= ==========================================
+    conditional       only on the size
+    several objectives no
+    constraints       infeasible trials rank below feasible ones
+    pruning           yes, pruned trials rank below complete ones; they and failed ones count as
+                      evaluated
+    parallel          yes, asynchronous
+    cost per trial    milliseconds; seconds for the first trial of a level
+    ================= ==========================================
+
+    Args:
+        space: What is searched, with one size that can grow.
+        beam_size: Cells of each level after the first, the paper's K; at least 1.
+        surrogate: A regressor of scikit-learn that predicts from the share of each choice among
+            the blocks. None: five multilayer perceptrons, as in the paper.
+        roles: Roles of your own names: regular expressions mapped to roles. The size has the role
+            ``growth``, as all names have that begin with ``num_``.
+        seed: See :class:`ArchitectureSampler`.
+        hp_sampler: Draws what is no architecture decision; default ``TPESampler``.
+        decides: See :class:`ArchitectureSampler`.
+
+    Raises:
+        ValueError: If ``beam_size`` is below 1, or the space has not one size that can grow.
+        TypeError: If ``surrogate`` is no regressor, or ``space`` no space.
+
+    Example::
+
+        import optuna
+        from optuna_nas.samplers import ProgressiveSampler
+        from optuna_nas.spaces import PNASSpace
+
+        space = PNASSpace(num_blocks=(1, 2))
+        study = optuna.create_study(sampler=ProgressiveSampler(space=space, beam_size=4, seed=0))
+        study.optimize(lambda trial: str(space.suggest(trial)).count("pool"))
+        assert len(study.trials) == 136 + 4
+    """
+
+    _needs_single_objective = True
+    _history_size = None
+
+    def __init__(
+        self,
+        *,
+        space: SpaceLike,
+        beam_size: int = 32,
+        surrogate: Any = None,
+        roles: Mapping[str, str] | None = None,
+        seed: int | None = None,
+        hp_sampler: BaseSampler | None = None,
+        decides: Decides | Collection[str] | None = None,
+    ) -> None:
+        if beam_size < 1:
+            raise ValueError(f"`beam_size` must be 1 or more, but got {beam_size=}.")
+        self._beam_size = beam_size
+        self._surrogate = as_regressor(surrogate)
+        self._roles = Roles(roles)
+        super().__init__(seed=seed, hp_sampler=hp_sampler, decides=decides, space=space)
+        Growth(space, SlotTable(as_decides(decides)), self._roles)  # so that it can be refused now
+
+    @classmethod
+    def pnas(cls, *, space: SpaceLike, **overrides: Any) -> ProgressiveSampler:
+        """The paper's settings: K = 256, so 1,160 cells of up to five blocks.
+
+        Args:
+            space: ``PNASSpace(num_blocks=(1, 5))`` in the paper.
+            overrides: Arguments of the class that differ from the paper's.
+        """
+        return cls(space=space, **({"beam_size": 256} | overrides))
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        """Stop the study after the last cell of the largest size."""
+        super().after_trial(study, trial, state, values)
+        with self._lock:
+            if self._is_last(study, trial):
+                with contextlib.suppress(RuntimeError):  # nobody to stop under ask-and-tell
+                    study.stop()
+
+    def _must_be_fresh(self, history: History) -> bool:
+        return True  # each cell has one trial, whatever else is searched
+
+    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
+        levels = self._levels(history)
+        finished = _finished(history)
+        level = levels.current(finished)
+        done = {levels.key_of(member) for member in finished}
+        if not fresh:
+            beam = list(level.best().values())
+            return Wish(beam[draw.index("beam", len(beam))])
+        for place, (key, cell) in enumerate(level.cells()):
+            if key in done or history.knows(cell, besides=draw.number):
+                continue
+            record = {"level": level.index, "place": place, "extra": place >= level.beam}
+            return Wish(cell, {LEVEL_KEY: record})
+        if levels.is_last(level):
+            return Proposal()
+        return Wish(levels.larger(level))  # any larger cell, until the level is complete
+
+    def _is_last(self, study: Study, trial: FrozenTrial) -> bool:
+        history = self._history_of(study)
+        levels = self._levels(history)
+        finished = _finished(history)
+        level = levels.current(finished)
+        if not levels.is_last(level):
+            return False
+        steps = {step[0].name: step for step in history.decisions(trial)}
+        this = Member(trial, steps, outcome_key(trial, history.directions))
+        return levels.is_complete(level, [*finished, this])
+
+    def _levels(self, history: History) -> Levels:
+        if history.learned is None:
+            assert self._space is not None
+            history.learned = Levels(
+                Growth(self._space, history.slots, self._roles),
+                beam_size=self._beam_size,
+                key=self._key,
+                fit=self._fit,
+                draw=lambda level: Draw(self._seed, level, stream=LEVELS_STREAM),
+            )
+        levels: Levels = history.learned
+        return levels
+
+    def _key(self, decisions: Mapping[str, Step]) -> Hashable:
+        """What tells architectures apart; that of another space never equals one of ours."""
+        values = {name: slot.value(index) for name, (slot, index) in decisions.items()}
+        digest = getattr(self._space, "digest", None)
+        if digest is not None:
+            with contextlib.suppress(ValueError):
+                key: Hashable = digest(values)
+                return key
+        return frozenset((name, type(value), value) for name, value in values.items())
+
+    def _fit(self, shares: Floats, targets: Floats, seed: int) -> Predict:
+        surrogate = _perceptrons() if self._surrogate is None else self._surrogate
+        regressor = unfitted(surrogate, seed)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="sklearn")  # it need not converge
+            predict: Predict = regressor.fit(shares, targets).predict
+        return predict
+
+
+def _finished(history: History) -> list[Member]:
+    return sorted([*history.members, *history.failures], key=attrgetter("age"))
+
+
+def _perceptrons() -> Any:
+    """Five perceptrons with two hidden layers of 100, each fitted to four fifths of the trials."""
+    from sklearn.ensemble import BaggingRegressor
+    from sklearn.neural_network import MLPRegressor
+
+    perceptron = MLPRegressor(hidden_layer_sizes=(100, 100), learning_rate_init=0.01)
+    return BaggingRegressor(perceptron, n_estimators=5, max_samples=0.8, bootstrap=False)
