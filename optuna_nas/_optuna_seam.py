@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, Trial, TrialState
+from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, Trial
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore as _ArtifactStore
@@ -19,9 +19,9 @@ def all_trials(study: Study) -> list[FrozenTrial]:
     return study._get_trials(deepcopy=False, use_cache=True)
 
 
-def running_trials(study: Study) -> list[FrozenTrial]:
-    """The trials that run at this moment, read afresh."""
-    return study._get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+def read_afresh(study: Study) -> None:
+    """Let :func:`all_trials` see what others did since this thread's last trial began."""
+    study._thread_local.cached_all_trials = None
 
 
 def study_key(study: Study) -> tuple[BaseStorage, int]:

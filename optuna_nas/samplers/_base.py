@@ -230,6 +230,7 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         self._check_objectives(study)
         with self._lock:
             history = self._history_of(study)
+            seam.read_afresh(study)
             history.refresh(study)
             if seed is None:
                 seed = self._proposed
@@ -340,16 +341,15 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
     def _claim(self, study: Study, trial: FrozenTrial, history: History, script: Script) -> bool:
         """Claim the script's decisions; False if another running trial claims the same.
 
-        Whoever writes a claim reads the others afterwards, so of two workers with equal claims at
-        least one sees the other and draws anew: both cannot pass.
+        Whoever writes a claim reads the study afterwards, so of two workers with equal claims at
+        least one sees the other and draws anew, and what others have done meanwhile is seen too.
         """
         history.claim(trial.number, script.sequence)
         if seam.in_one_process(study):
             return True
         seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
-        for other in seam.running_trials(study):
-            if other.number != trial.number:
-                history.note_claim(other)
+        seam.read_afresh(study)
+        history.refresh(study)
         if script.proposal.repeats:
             taken = history.is_running(script.sequence, besides=trial.number)
         else:
