@@ -76,6 +76,31 @@ def test_search_goes_on_with_what_the_study_is(run: Run) -> None:
     assert len(list(Path("nas.db-artifacts").iterdir())) == 5
 
 
+@pytest.mark.parametrize(
+    "sampler",
+    ["evolution", "amoebanet", "predictor", "local", "reinforce", "ppo", "random", "tpe"],
+)
+def test_every_sampler_searches(run: Run, sampler: str) -> None:
+    size = ("--build", "cells=1", "--build", "channels=2")
+    tiny = ("--train-size", "60", "--val-size", "30", "--pruner", "none", "--no-pictures")
+    output = run(
+        *SEARCH, "--space", "nasbench201", *size, *tiny, "--sampler", sampler, "--trials", "2"
+    ).output
+    assert "2 complete" in output
+
+
+def test_progressive_search_starts_small_and_needs_a_size_that_grows(run: Run) -> None:
+    size = ("--build", "cells=1", "--build", "channels=2")
+    tiny = ("--train-size", "60", "--val-size", "30", "--pruner", "none", "--no-pictures")
+    pnas = (*SEARCH, "--space", "pnas", *size, *tiny, "--sampler", "progressive", "--trials", "2")
+    output = run(*pnas, "--space-setting", "num_blocks=(1, 5)").output
+    assert "2 complete" in output
+    study = optuna.load_study(study_name="nas", storage=open_storage("sqlite:///nas.db"))
+    assert [trial.params["num_blocks"] for trial in study.trials] == [1, 1]
+    refused = run(*pnas, "--study-name", "other", code=2)
+    assert "--sampler progressive: `space` must have one size that can grow" in refused.output
+
+
 def test_restarting_changes_nothing(run: Run) -> None:
     for storage, parts in (("sqlite:///a.db", (2, 3)), ("journal:b.log", (5,))):
         for trials in parts:

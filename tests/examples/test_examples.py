@@ -11,13 +11,16 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
+    "amoebanet.py": "--trials 3 --epochs 1 --population 2",
     "digits_search.py": "--folder out --trials 4 --seeds 2 --final-epochs 2",
+    "joint_search.py": "--trials 2 --epochs 1 --seeds 2",
     "mnasnet.py": "--trials 3 --epochs 1 --final-epochs 1",
     "own_cells.py": "--trials 3",
     "nas_rl.py": "--trials 3 --epochs 1",
     "nasnet.py": "--trials 2 --epochs 1 --final-epochs 1",
     "own_space.py": "--trials 3",
     "own_training.py": "--trials 3",
+    "pnas.py": "--beam 1 --epochs 1 --train-size 64 --blocks 2",
     "random_search_asha.py": "--trials 4 --epochs 2 --seeds 2",
 }
 

@@ -77,7 +77,9 @@ def _work(folder: Path, url: str, sampler: str, trials: int, pause: float) -> No
 
 
 def _start(*arguments: object) -> BaseProcess:
-    process = multiprocessing.get_context("spawn").Process(target=_work, args=arguments)
+    process = multiprocessing.get_context("spawn").Process(
+        target=_work, args=arguments, daemon=True
+    )
     process.start()
     return process
 
