@@ -14,7 +14,9 @@ Differences from the first paper:
     2. Expected improvement; Thompson sampling is an option, and joint, not per architecture.
     3. Small spaces are scored as a whole. Elsewhere, mutations of the best are mutated once more.
     4. Trials that run count as evaluated, with the prediction as their result.
-    5. ``noisy=True`` evaluates leaders again, by the same criterion that weighs new ones.
+    5. Where a small space's best is old, every third architecture is random: a belief that is
+       wrong far from what was evaluated would not correct itself.
+    6. ``noisy=True`` evaluates leaders again, by the same criterion that weighs new ones.
 """
 
 from __future__ import annotations
@@ -59,6 +61,8 @@ MAX_SHORTLIST = 500
 NUM_PARENTS = 5
 NUM_MUTATIONS = 200
 NUM_RANDOM = 50
+PATIENCE = 25  # trials without a new best, after which every EXPLORE-th one is random
+EXPLORE = 3
 ACQUISITIONS = ("ei", "thompson")
 
 
@@ -156,12 +160,15 @@ class PredictorSampler(ArchitectureSampler):
         program = history.program
         slots = None if program is None else [slot for slot, _ in program]
         evidence = model.archive.evidence(history.members, MAX_TRIALS, slots)
+        whole = slots is not None and _size(evidence) <= MAX_ENUMERATED
+        if whole and draw.number % EXPLORE == 0 and self._is_stuck(history):
+            return Proposal()
         posterior: Posterior
         if self._surrogate is None:
             posterior = model.process(evidence, history)
         else:
             posterior = RegressorPosterior(self._surrogate, evidence, draw.index("model", 2**31))
-        rows = self._candidates(posterior, evidence, draw, whole=program is not None)
+        rows = self._candidates(posterior, evidence, draw, whole=whole)
         wishes: Iterator[Wish] = (Wish(evidence.encoding.decode(row)) for row in rows.tolist())
         if fresh:
             # Less noise than what keeps the covariance regular is none: a repeat says nothing new.
@@ -184,7 +191,7 @@ class PredictorSampler(ArchitectureSampler):
         means = posterior.fitted[: len(evidence.codes)]
         score = partial(self._score, posterior, float(means.max()))
         rng = np.random.RandomState(draw.indices("candidates", 2**32, 4))
-        if whole and math.prod(encoding.sizes.tolist()) <= MAX_ENUMERATED:
+        if whole:
             rows, scores = climb(score, encoding.everything(), lambda rows: rows, rounds=0)
         else:
             activity = Activity.learn(encoding, evidence.codes)
@@ -202,10 +209,20 @@ class PredictorSampler(ArchitectureSampler):
         drawn = posterior.sample(shortlist, rng.standard_normal(len(shortlist)))
         return shortlist[np.argsort(-drawn, kind="stable")]
 
+    def _is_stuck(self, history: History) -> bool:
+        """Whether the best trial is old; with noise the best result is luck and says nothing."""
+        best = min(history.members, key=lambda member: member.outcome)
+        since = sum(member.age > best.age for member in history.members)
+        return since >= PATIENCE and not self._noisy
+
     def _score(self, posterior: Posterior, best: float, rows: Codes) -> Floats:
         mean, deviation = posterior.predict(rows)
         score = log_expected_improvement(mean, deviation, best)
         return score + log_worth_of_another(deviation, posterior.noise) if self._noisy else score
+
+
+def _size(evidence: Evidence) -> int:
+    return math.prod(evidence.encoding.sizes.tolist())
 
 
 def _admissible(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -343,3 +344,23 @@ def test_scikit_learn_and_torch_are_imported_when_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("noisy", [False, True])
+def test_every_third_trial_is_random_while_the_best_is_old(
+    noisy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first trial is the best of all; without noise the model is left out after 25 more."""
+    modelled = set()
+    candidates = PredictorSampler._candidates
+
+    def noted(self: PredictorSampler, *arguments: Any, **settings: Any) -> Any:
+        modelled.add(arguments[2].number)
+        return candidates(self, *arguments, **settings)
+
+    monkeypatch.setattr(PredictorSampler, "_candidates", noted)
+    study = _study(PredictorSampler(seed=0, noisy=noisy))
+    study.enqueue_trial({"a": "2", "b": 3, "c": 1})
+    study.optimize(_grid, n_trials=40)
+    left_out = set(range(10, 40)) - modelled
+    assert left_out == (set() if noisy else {27, 30, 33, 36, 39})
