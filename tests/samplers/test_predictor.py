@@ -237,7 +237,7 @@ def test_kernels_are_fitted_on_a_schedule(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(surrogate, "fit_kernel", counting)
     study = _study(PredictorSampler(seed=0))
-    study.optimize(_grid, n_trials=40)
+    study.optimize(_grid, n_trials=41)
     assert fits == [10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 33, 36, 39]
     steps = sorted({last_step(count, 10) for count in range(10, 5000)})
     assert max(b - a for a, b in zip(steps, steps[1:], strict=False)) == 100
