@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.spaces import SearchSpace
 
-__all__ = ["best", "summary"]
+__all__ = ["best", "describe", "summary"]
 
 
 @click.command()
@@ -28,6 +28,8 @@ __all__ = ["best", "summary"]
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
 def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
     """Show the best architectures of a study."""
+    from optuna_nas.objectives import best_trials
+
     study = open_study(storage, study_name)
     searched = space_of_study(study, space)
     trials = best_trials(study, top)
@@ -43,20 +45,6 @@ def best(storage: str, study_name: str, space: str | None, top: int, as_json: bo
         if top > 1:
             click.echo(f"{rank}.")
         click.echo(describe(searched, trial))
-
-
-def best_trials(study: Study, count: int) -> list[FrozenTrial]:
-    """The best complete trials with different architectures, best first."""
-    import optuna
-
-    from optuna_nas.objectives import DIGEST_KEY
-
-    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-    sign = -1 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1
-    chosen: dict[Any, FrozenTrial] = {}
-    for trial in sorted(complete, key=lambda t: (sign * (t.value or 0.0), t.number)):
-        chosen.setdefault(trial.user_attrs.get(DIGEST_KEY, trial.number), trial)
-    return list(chosen.values())[:count]
 
 
 def summary(study: Study) -> str:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from optuna_nas.cli._options import load_space, open_study, space_of_study, study_options
+from optuna_nas.cli._options import (
+    key_values,
+    load_space,
+    open_study,
+    space_of_study,
+    study_options,
+)
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
     from optuna_nas.spaces import Architecture
 
-__all__ = ["architecture_of_study", "architecture_options", "chosen_architecture"]
+__all__ = [
+    "architecture_of_study",
+    "architecture_options",
+    "build_options",
+    "built_for",
+    "chosen_architecture",
+]
+
+IMAGENET_CLASSES, IMAGENET_SIZE, SMALL_SIZE = 1000, (3, 224, 224), (3, 32, 32)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,6 +52,34 @@ def architecture_options(function: F) -> F:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+    """Callback that reads 3x32x32."""
+    if value is None:
+        return None
+    if re.fullmatch(r"[1-9]\d*x[1-9]\d*x[1-9]\d*", value) is None:
+        raise click.BadParameter(f"write channels, height, width as 3x224x224, not {value!r}")
+    return tuple(map(int, value.split("x")))
+
+
+def build_options(function: F) -> F:
+    """``--build`` and ``--input-size``: how large the network and its images are."""
+    build = click.option(
+        "--build",
+        multiple=True,
+        callback=key_values,
+        metavar="NAME=VALUE",
+        help="Build argument, such as channels=8; repeatable.  [default: the study's, or final "
+        "size]",
+    )
+    input_size = click.option(
+        "--input-size",
+        callback=_size,
+        metavar="CxHxW",
+        help="Image, such as 3x224x224.  [default: the study's, else 3x32x32 or 3x224x224]",
+    )
+    return build(input_size(function))
 
 
 def chosen_architecture(
@@ -82,6 +125,28 @@ def architecture_of_study(study: Study, trial: str, space: str | None) -> Archit
             f"{trial!r} must be best or a number below {len(trials)}", param_hint="--trial"
         )
     return space_of_study(study, space).architecture(found)
+
+
+def built_for(
+    architecture: Architecture,
+    study: Study | None,
+    input_size: tuple[int, int, int] | None,
+    build: Mapping[str, Any],
+) -> tuple[tuple[int, int, int], dict[str, Any]]:
+    """The image, and the build arguments: as given, else the study's, else the space's."""
+    from optuna_nas.objectives import read_identity
+
+    takes = architecture.space.build_arguments
+    identity = (read_identity(study) if study is not None else None) or {}
+    arguments = {**identity.get("build", {}), **build}
+    if input_size is None and "data" in identity:
+        input_size = (identity["data"]["in_channels"], *identity["data"]["image_size"])
+    if input_size is None:
+        large = takes.get("num_classes") == IMAGENET_CLASSES
+        input_size = IMAGENET_SIZE if large else SMALL_SIZE
+    if "in_channels" in takes and "in_channels" not in build:
+        arguments["in_channels"] = input_size[0]
+    return input_size, arguments
 
 
 def _published(name: str) -> Architecture:

@@ -27,6 +27,7 @@ def estimate(
     data: str | None,
     train_size: int | None,
     val_size: int | None,
+    image_size: int | None,
     data_root: Path | None,
     download: bool,
     build: Mapping[str, Any],
@@ -42,7 +43,12 @@ def estimate(
     if space is None or data is None:
         raise click.UsageError("give --space and --data")
     loaded = load_data(
-        data, train_size=train_size, val_size=val_size, root=data_root, download=download
+        data,
+        train_size=train_size,
+        val_size=val_size,
+        image_size=image_size,
+        root=data_root,
+        download=download,
     )
     found = objectives.estimate(
         load_space(space, space_setting),

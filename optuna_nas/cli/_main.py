@@ -11,9 +11,13 @@ from optuna_nas.cli._best import best
 from optuna_nas.cli._dashboard import dashboard
 from optuna_nas.cli._draw import draw
 from optuna_nas.cli._estimate import estimate
+from optuna_nas.cli._export import export
 from optuna_nas.cli._profile import profile
+from optuna_nas.cli._scale import scale
 from optuna_nas.cli._search import search
 from optuna_nas.cli._spaces import spaces
+from optuna_nas.cli._train import train
+from optuna_nas.cli._transfer import transfer
 
 __all__ = ["main"]
 
@@ -42,5 +46,19 @@ def main(debug: bool) -> None:
     """Neural architecture search as ordinary Optuna studies."""
 
 
-for command in (search, estimate, best, draw, profile, spaces, dashboard):
+COMMANDS = (
+    search,
+    estimate,
+    best,
+    train,
+    export,
+    scale,
+    transfer,
+    draw,
+    profile,
+    spaces,
+    dashboard,
+)
+
+for command in COMMANDS:
     main.add_command(command)

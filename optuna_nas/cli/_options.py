@@ -89,6 +89,11 @@ def training_options(function: F) -> F:
         click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH."),
         click.option("--train-size", type=int, help="Images to train with; default: all."),
         click.option("--val-size", type=int, help="Images to validate with."),
+        click.option(
+            "--image-size",
+            type=click.IntRange(min=1),
+            help="Height and width to resize to; default: as they are, of a folder 32.",
+        ),
         click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept."),
         click.option("--download", is_flag=True, help="Allow missing data to be downloaded."),
         click.option(
@@ -218,6 +223,11 @@ def space_of_study(
     if identity is None:
         raise click.UsageError(
             f"The study {study.study_name!r} does not say what it searches: give --space."
+        )
+    if "scaled" in identity:
+        raise click.UsageError(
+            f"The study {study.study_name!r} scales a network and searches no architecture: "
+            "optuna-nas scale shows it."
         )
     if identity["space"] not in SPACES:
         raise click.UsageError(

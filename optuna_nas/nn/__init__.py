@@ -20,6 +20,7 @@ from optuna_nas.nn._nasbench201 import NASBench201Cell, NASBench201Network
 from optuna_nas.nn._operations import make_op
 from optuna_nas.nn._ops import ConvNormAct, ReLUConvBN, avg_pool
 from optuna_nas.nn._residual import ResidualReduction
+from optuna_nas.nn._resnet import RESNET_STEMS, ResNetBlock, ResNetwork
 from optuna_nas.nn._widths import scaled_channels
 
 __all__ = [
@@ -42,7 +43,10 @@ __all__ = [
     "NASBench201Network",
     "Node",
     "OddSizeError",
+    "RESNET_STEMS",
     "ReLUConvBN",
+    "ResNetBlock",
+    "ResNetwork",
     "ResidualReduction",
     "ShortcutBlock",
     "SqueezeExcite",

@@ -6,6 +6,8 @@ the previous cell's output (k-1) and of the older one (k-2), ``N`` nodes of a ce
 
 References:
     - Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019. arXiv:1806.09055.
+    - Xu et al. PC-DARTS: Partial Channel Connections for Memory-Efficient Architecture Search.
+      ICLR 2020. arXiv:1907.05737.
 
 Differences from the released code:
     1. ``none`` is not computed; its weight is lost as when zeros are added.
@@ -18,16 +20,17 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from optuna_nas.nn._assembly import ASSEMBLIES, Place
 from optuna_nas.nn._errors import ImageTooSmallError, OddSizeError, check_positive
-from optuna_nas.nn._factorized import FactorizedReduction, check_width
+from optuna_nas.nn._factorized import SMALLEST_WIDTH, FactorizedReduction, check_width
 from optuna_nas.nn._head import ClassifierHead
-from optuna_nas.nn._mixed import MixedOp, Selection, add_up
-from optuna_nas.nn._operations import make_op
+from optuna_nas.nn._mixed_op import MixedOp, Selection, Sum, Weights, mix_into
+from optuna_nas.nn._operations import IDENTITIES, make_op
 from optuna_nas.nn._ops import ReLUConvBN
 
-__all__ = ["DARTSMixedCell", "DARTSSupernet"]
+__all__ = ["DARTSMixedCell", "DARTSSupernet", "edges_of"]
 
 NUM_INPUTS = 2
 
@@ -44,6 +47,10 @@ class DARTSMixedCell(nn.Module):
         older: ``Q``.
         previous: ``P``.
         halve_older: The older input is twice as large as the previous cell's output.
+        partial: ``K``: of the channels of a state, one in K is mixed, and the others pass by.
+
+    Raises:
+        ValueError: If the channels cannot be parted so.
     """
 
     def __init__(
@@ -55,10 +62,13 @@ class DARTSMixedCell(nn.Module):
         older: int,
         previous: int,
         halve_older: bool,
+        partial: int = 1,
     ) -> None:
         super().__init__()
         self.edges = edges
-        self.channels = place.channels
+        _check_partial(place.channels, partial)
+        self.partial = partial
+        self.channels = place.channels // partial
         self.stride = 2 if place.reduction else 1
         self.project_older: nn.Module = (
             FactorizedReduction(older, place.channels, affine=False, padded=False)
@@ -66,34 +76,91 @@ class DARTSMixedCell(nn.Module):
             else ReLUConvBN(older, place.channels, 1, affine=False)
         )
         self.project_previous = ReLUConvBN(previous, place.channels, 1, affine=False)
-        self.mixed = nn.ModuleDict(
-            {
-                name: self._mix(choices[name], self.stride if state < NUM_INPUTS else 1)
-                for names in edges
-                for state, name in enumerate(names)
-            }
-        )
+        self.mixed = nn.ModuleDict()
+        free: dict[tuple[int, str], nn.Module | None] = {}
+        for names in edges:
+            for state, name in enumerate(names):
+                self.mixed[name] = self._mix(choices[name], state, free)
 
     def forward(
         self, older: torch.Tensor, previous: torch.Tensor, selection: Selection
     ) -> torch.Tensor:
         states = [self.project_older(older), self.project_previous(previous)]
-        for names in self.edges:
-            terms = [
-                self.mixed[name](state, selection[name])
-                for name, state in zip(names, states, strict=True)
-                if name in selection
-            ]
-            total = add_up(terms)
-            states.append(self._zeros(states[0]) if total is None else total)
+        mixed, rests = ([Sum() for _ in self.edges] for _ in range(2))
+        for state in range(NUM_INPUTS + len(self.edges)):
+            if state >= NUM_INPUTS:
+                node = state - NUM_INPUTS
+                states.append(self._joined(mixed[node], rests[node], states[0]))
+            self._leave(states[state], state, selection, mixed, rests)
         return torch.cat(states[NUM_INPUTS:], dim=1)
 
-    def _mix(self, ops: Sequence[str], stride: int) -> MixedOp:
-        return MixedOp([_make(op, self.channels, stride) for op in ops])
+    def _leave(
+        self,
+        x: torch.Tensor,
+        state: int,
+        selection: Selection,
+        mixed: Sequence[Sum],
+        rests: Sequence[Sum],
+    ) -> None:
+        """Add the results of the edges that leave a state to the sums of the nodes behind."""
+        leaving = {
+            node: names[state]
+            for node, names in enumerate(self.edges)
+            if state < len(names) and names[state] in selection
+        }
+        shares = {node: selection.get(edges_of(name)) for node, name in leaving.items()}
+        mix_into(
+            [mixed[node] for node in leaving],
+            [self._edge(name) for name in leaving.values()],
+            x[:, : self.channels],
+            [_scaled(selection[name], shares[node], state) for node, name in leaving.items()],
+        )
+        if self.partial == 1:
+            return
+        rest = x[:, self.channels :]
+        if state < NUM_INPUTS and self.stride > 1:
+            rest = functional.max_pool2d(rest, self.stride)
+        for node in leaving:
+            share = shares[node]
+            if isinstance(share, torch.Tensor):
+                rests[node].add(share[state] * rest)
+            else:
+                rests[node].add(rest, spare=False)
 
-    def _zeros(self, x: torch.Tensor) -> torch.Tensor:
+    def _joined(self, mixed: Sum, rest: Sum, first: torch.Tensor) -> torch.Tensor:
+        """Make a node of what was mixed and, beside it, what passed by; shuffle the channels."""
+        parts = [mixed.result(), rest.result()]
+        widths = [self.channels, self.channels * (self.partial - 1)]
+        known = [
+            self._zeros(first, width) if part is None else part
+            for part, width in zip(parts, widths, strict=True)
+            if width
+        ]
+        if len(known) == 1:
+            return known[0]
+        return functional.channel_shuffle(torch.cat(known, dim=1), self.partial)
+
+    def _edge(self, name: str) -> MixedOp:
+        edge = self.mixed[name]
+        assert isinstance(edge, MixedOp)
+        return edge
+
+    def _mix(
+        self, ops: Sequence[str], state: int, free: dict[tuple[int, str], nn.Module | None]
+    ) -> MixedOp:
+        """Make an edge that leaves a state, with what needs no weights as ``free`` has it."""
+        stride = self.stride if state < NUM_INPUTS else 1
+        candidates = []
+        for op in ops:
+            candidate = free.get((state, op)) or _make(op, self.channels, stride)
+            if _is_free(op, stride):
+                free[state, op] = candidate
+            candidates.append(candidate)
+        return MixedOp(candidates)
+
+    def _zeros(self, x: torch.Tensor, channels: int) -> torch.Tensor:
         height, width = (-(-size // self.stride) for size in x.shape[2:])
-        return x.new_zeros(*x.shape[:2], height, width)
+        return x.new_zeros(x.shape[0], channels, height, width)
 
 
 class DARTSSupernet(nn.Module):
@@ -107,10 +174,12 @@ class DARTSSupernet(nn.Module):
         in_channels: ``I``, channels of the image.
         cells: ``L``.
         channels: ``C`` before the first reduction, at least 2.
+        partial: As for :class:`DARTSMixedCell`.
 
     Raises:
-        ValueError: If a number is too small; in ``forward``, :class:`ImageTooSmallError` or
-            :class:`OddSizeError` unless height and width can be halved at each reduction.
+        ValueError: If a number is too small, or ``partial`` does not divide ``C``; in
+            ``forward``, :class:`ImageTooSmallError` or :class:`OddSizeError` unless height and
+            width can be halved at each reduction.
     """
 
     def __init__(
@@ -123,6 +192,7 @@ class DARTSSupernet(nn.Module):
         in_channels: int,
         cells: int,
         channels: int,
+        partial: int = 1,
     ) -> None:
         super().__init__()
         check_positive(num_classes=num_classes, in_channels=in_channels, cells=cells)
@@ -144,6 +214,7 @@ class DARTSSupernet(nn.Module):
                     older=older,
                     previous=width,
                     halve_older=halve_older,
+                    partial=partial,
                 )
             )
             older, width, halve_older = width, len(normal) * place.channels, place.reduction
@@ -168,6 +239,37 @@ class DARTSSupernet(nn.Module):
     def _near(self, size: int) -> tuple[int, ...]:
         below = size // self.multiple * self.multiple
         return (size,) if below == size else (below, below + self.multiple)
+
+
+def edges_of(name: str) -> str:
+    """Name the decision on the edges into the node of an edge, as ``normal_3_edges``.
+
+    Its weights, if there are any, are those of edge normalisation.
+    """
+    return f"{name.partition('_from_')[0]}_edges"
+
+
+def _scaled(weights: Weights, shares: Weights | None, state: int) -> Weights:
+    """Multiply the weights of an edge by its share among those into the node."""
+    if isinstance(weights, torch.Tensor) and isinstance(shares, torch.Tensor):
+        return weights * shares[state]
+    return weights
+
+
+def _check_partial(channels: int, partial: int) -> None:
+    if partial < 1 or channels % partial or channels // partial < SMALLEST_WIDTH:
+        raise ValueError(
+            f"`partial` must divide the channels of a cell and leave {SMALLEST_WIDTH} of them, "
+            f"but got partial={partial} and {channels} channels."
+        )
+
+
+def _is_free(op: str, stride: int) -> bool:
+    """Whether an operation has no weights, so that all edges that leave a state have it in common.
+
+    Their batch norms see the same maps, and so have the same statistics.
+    """
+    return "pool" in op or (op in IDENTITIES and stride == 1)
 
 
 def _make(op: str, channels: int, stride: int) -> nn.Module | None:

@@ -45,7 +45,8 @@ def set_drop_path(model: nn.Module, p: float) -> None:
 
     Call it before every step or epoch with ``p = final probability * progress``. In networks of
     the NASNet family and ENAS, layer ``l`` of ``L`` drops with ``p * (l + 1) / L``, which is
-    ScheduledDropPath; in DARTS every layer drops with ``p``.
+    ScheduledDropPath; in DARTS every layer drops with ``p``; in MnasNet and EfficientNet layer
+    ``l`` with ``p * l / L``; in ResNet-RS stage ``s`` of 4 with ``p * (s + 1) / 5``.
 
     Args:
         model: Any network; every module with an attribute ``drop_prob`` is set, a

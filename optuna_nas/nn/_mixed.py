@@ -14,45 +14,24 @@ Differences from the papers:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["MixedOp", "Selection", "Switch", "SwitchedNetwork", "Weights", "use_batch_statistics"]
+from optuna_nas.nn._mixed_op import MixedOp, Selection, Weights, mix
 
-# Of the candidates in one place: mixing weights of shape (O,), or the number of the only one.
-Weights: TypeAlias = torch.Tensor | int
-Selection: TypeAlias = Mapping[str, Weights]  # by decision
-
-
-class MixedOp(nn.Module):
-    """Candidates for one operation: ``(B, C, H, W) -> (B, D, H', W')``.
-
-    Args:
-        candidates: In the order of the weights. None stands for zeros, which are not computed.
-
-    Example::
-
-        op = MixedOp([None, nn.Identity(), nn.Conv2d(16, 16, 3, padding=1)])
-        mixed = op(x, alpha.softmax(-1))  # alpha: (3,)
-        alone = op(x, 2)  # touches the convolution only
-    """
-
-    def __init__(self, candidates: Sequence[nn.Module | None]) -> None:
-        super().__init__()
-        kept = [i for i, candidate in enumerate(candidates) if candidate is not None]
-        self.places = {index: place for place, index in enumerate(kept)}
-        self.ops = nn.ModuleList(candidate for candidate in candidates if candidate is not None)
-
-    def forward(self, x: torch.Tensor, weights: Weights) -> torch.Tensor | None:
-        """Return the sum, or None where it is zero whatever ``x`` is."""
-        if isinstance(weights, int):
-            place = self.places.get(weights)
-            return None if place is None else self.ops[place](x)
-        if not self.places:
-            return None
-        return weighted_sum([op(x) for op in self.ops], weights[list(self.places)])
+__all__ = [
+    "MixedOp",
+    "Selection",
+    "Switch",
+    "SwitchedNetwork",
+    "Weights",
+    "add_up",
+    "mix",
+    "use_batch_statistics",
+    "weighted_sum",
+]
 
 
 class Switch(nn.Module):

@@ -1,7 +1,9 @@
 """Who judges: Optuna objectives, callables that take a trial."""
 
 from optuna_nas.objectives import proxies
+from optuna_nas.objectives._best import best_trials
 from optuna_nas.objectives._checkpoints import CHECKPOINT_KEY
+from optuna_nas.objectives._compound_scaling import CompoundScalingObjective
 from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives._estimate import Estimate, estimate
 from optuna_nas.objectives._failures import INFEASIBLE_KEY, TrialError
@@ -9,6 +11,9 @@ from optuna_nas.objectives._multi_objective import multi_objective
 from optuna_nas.objectives._proxy_objective import ProxyObjective
 from optuna_nas.objectives._reward import LatencyReward, MacsReward, SizeReward, mnasnet_reward
 from optuna_nas.objectives._runs import COPY_KEY
+from optuna_nas.objectives._scaled_training import ScaledJudge, ScaledTraining
+from optuna_nas.objectives._scaling_study import ScalingStudyObjective
+from optuna_nas.objectives._strategies import StrategyObjective
 from optuna_nas.objectives._study import read_identity
 from optuna_nas.objectives._together import optimize_together
 from optuna_nas.objectives._training import ACCURACY_KEY, DIGEST_KEY, TrainingObjective
@@ -18,6 +23,19 @@ from optuna_nas.objectives._warm_start import (
     warm_start,
 )
 from optuna_nas.objectives._workers import fail_dead_trials
+from optuna_nas.objectives.one_shot import (
+    AlphaRecipe,
+    DARTSObjective,
+    Dirichlet,
+    EigenvalueStop,
+    HardGumbel,
+    Perturbation,
+    ScoredChild,
+    SharedWeightsObjective,
+    Sigmoid,
+    Softmax,
+    read_alphas,
+)
 
 __all__ = [
     "ACCURACY_KEY",
@@ -28,20 +46,37 @@ __all__ = [
     "LATENCY_KEY",
     "MACS_KEY",
     "PARAMS_KEY",
+    "AlphaRecipe",
+    "CompoundScalingObjective",
+    "DARTSObjective",
+    "Dirichlet",
+    "EigenvalueStop",
     "Estimate",
+    "HardGumbel",
     "LatencyReward",
     "MacsReward",
+    "Perturbation",
     "ProxyObjective",
+    "ScaledJudge",
+    "ScaledTraining",
+    "ScalingStudyObjective",
     "ScoredArchitecture",
+    "ScoredChild",
+    "SharedWeightsObjective",
+    "Sigmoid",
     "SizeReward",
+    "Softmax",
+    "StrategyObjective",
     "TrainingObjective",
     "TrialError",
+    "best_trials",
     "estimate",
     "fail_dead_trials",
     "mnasnet_reward",
     "multi_objective",
     "optimize_together",
     "proxies",
+    "read_alphas",
     "read_identity",
     "score_architectures",
     "warm_start",

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
-__all__ = ["build_arguments"]
+__all__ = ["Buildable", "build_arguments"]
+
+
+class Buildable(Protocol):
+    """What a trial judges: an architecture, or a network that was scaled."""
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """What was decided."""
+
+    def build(self, *args: Any, **arguments: Any) -> nn.Module:
+        """Build the network."""
 
 
 def build_arguments(

@@ -10,6 +10,7 @@ import heapq
 import io
 import threading
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna.artifacts.exceptions import ArtifactNotFound
@@ -18,7 +19,7 @@ from optuna.trial import Trial, TrialState
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._trials import TrialReader
 from optuna_nas.objectives._runs import COPY_KEY
-from optuna_nas.stores import sealed, unsealed
+from optuna_nas.stores import AtomicArtifactStore, sealed, unsealed
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -67,6 +68,10 @@ class TrialSlot:
         except ArtifactNotFound:
             pass
 
+    def beside(self, name: str) -> TrialSlot:
+        """Return another place for the same trial."""
+        return TrialSlot(self._store, f"{self._artifact}-{name}")
+
     def __repr__(self) -> str:
         return f"the artifact {self._artifact!r}"
 
@@ -84,6 +89,29 @@ class TrialCheckpoints:
         self._keep = keep
         self._studies: dict[tuple[BaseStorage, int], _Finished] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def at(
+        cls, place: seam.ArtifactStore | str | Path | None, keep: int
+    ) -> TrialCheckpoints | None:
+        """Return those of a folder or an artifact store, as an objective is told of them.
+
+        Raises:
+            ValueError: If ``keep`` is no number of trials, or there is no place and it is above 0.
+        """
+        if not isinstance(keep, int) or keep < 0:
+            raise ValueError(
+                f"`keep_checkpoints` must be an integer of at least 0, but got {keep!r}."
+            )
+        if place is None:
+            if keep:
+                raise ValueError(
+                    f"`keep_checkpoints` needs `checkpoints`, but got keep_checkpoints={keep} and "
+                    "checkpoints=None: give a folder."
+                )
+            return None
+        store = AtomicArtifactStore(place) if isinstance(place, str | Path) else place
+        return cls(store, keep)
 
     def slot(self, trial: BaseTrial) -> TrialSlot | None:
         """Return the place of a trial's checkpoint, with a new id if it has none yet."""

@@ -20,7 +20,8 @@ from optuna_nas.training import NonFiniteLossError
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-    from optuna_nas.spaces import Architecture
+    from optuna_nas.objectives._build import Buildable
+    from optuna_nas.spaces import SearchSpace
 
 __all__ = [
     "FAILURE_CONSTRAINT",
@@ -45,7 +46,10 @@ class TrialError(RuntimeError):
 
 @contextlib.contextmanager
 def blamed(
-    trial: BaseTrial, architecture: Architecture, input_size: tuple[int, ...], doing: str
+    trial: BaseTrial,
+    architecture: Buildable | SearchSpace,
+    input_size: tuple[int, ...],
+    doing: str,
 ) -> Iterator[None]:
     """Turn what goes wrong in the block into an infeasible trial or one clear error.
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
     from optuna_nas.objectives._costs import Costs
+    from optuna_nas.profiling import Profile
     from optuna_nas.spaces import Architecture
 
 __all__ = ["Limits"]
@@ -73,16 +74,21 @@ class Limits:
         Raises:
             TrialPruned: If so.
         """
-        counted = costs.counted(trial, architecture)
-        sizes = {"max_params": counted.params, "max_macs": counted.macs}
-        broken = [self._upper(trial, name, size) for name, size in sizes.items()]
-        self._end(trial, architecture, broken)
+        self.check_counted(trial, architecture, costs.counted(trial, architecture))
         if self.max_latency_ms is not None:
-            latency = costs.latency_ms(trial, architecture)
-            self._end(trial, architecture, [self._upper(trial, "max_latency_ms", latency)])
+            self.check_latency(trial, architecture, costs.latency_ms(trial, architecture))
         for proxy, least in self.min_proxy.items():
             score = costs.score(proxy, trial, architecture)
             self._end(trial, architecture, [_lower(trial, proxy, score, least)])
+
+    def check_counted(self, trial: BaseTrial, network: object, counted: Profile) -> None:
+        """Do the part of :meth:`check` that needs no measuring."""
+        sizes = {"max_params": counted.params, "max_macs": counted.macs}
+        self._end(trial, network, [self._upper(trial, name, size) for name, size in sizes.items()])
+
+    def check_latency(self, trial: BaseTrial, network: object, latency_ms: float) -> None:
+        """Do the part of :meth:`check` that is about the measured latency."""
+        self._end(trial, network, [self._upper(trial, "max_latency_ms", latency_ms)])
 
     def _upper(self, trial: BaseTrial, name: str, size: float) -> str:
         """Set one constraint; return what is wrong, or nothing."""
@@ -96,10 +102,10 @@ class Limits:
         shown = f"{size:,}" if isinstance(size, int) else f"{size:.4g}"
         return f"{shown} {NOUNS[name]} against {name}={limit:,}"
 
-    def _end(self, trial: BaseTrial, architecture: Architecture, broken: list[str]) -> None:
+    def _end(self, trial: BaseTrial, network: object, broken: list[str]) -> None:
         found = [text for text in broken if text]
         if found:
-            why = f"Trial {trial.number}: {architecture} has {' and '.join(found)}."
+            why = f"Trial {trial.number}: {network} has {' and '.join(found)}."
             prune_infeasible(trial, why)
 
 

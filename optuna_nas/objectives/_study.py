@@ -18,7 +18,7 @@ from optuna_nas.training import Recipe
 if TYPE_CHECKING:
     from optuna.study import Study
 
-__all__ = ["STUDY_KEY", "read_identity", "settle_identity"]
+__all__ = ["STUDY_KEY", "differences", "read_identity", "settle_identity"]
 
 STUDY_KEY = "optuna_nas:study"
 """User attribute of a study: space (with settings and version), data (with split seed), epochs,
@@ -53,11 +53,11 @@ def settle_identity(
         study.set_user_attr(STUDY_KEY, ours)
         _name_metrics(study, metrics)
         return
-    differences = list(_differences("", theirs, ours))
-    if differences:
+    different = differences("", theirs, ours)
+    if different:
         raise ValueError(
             f"The study {study.study_name!r} was begun with other settings: "
-            f"{'; '.join(differences)}. Go on with the study's own settings, or take another "
+            f"{'; '.join(different)}. Go on with the study's own settings, or take another "
             "study_name."
         )
 
@@ -77,7 +77,8 @@ def _name_metrics(study: Study, metrics: Sequence[str]) -> None:
             study.set_metric_names(list(metrics))
 
 
-def _differences(path: str, theirs: Any, ours: Any) -> list[str]:
+def differences(path: str, theirs: Any, ours: Any) -> list[str]:
+    """Say where two JSON-able values differ, with the path to each place."""
     if theirs == ours:
         return []
     if isinstance(theirs, dict) and isinstance(ours, dict):
@@ -85,6 +86,6 @@ def _differences(path: str, theirs: Any, ours: Any) -> list[str]:
         return [
             difference
             for key in keys
-            for difference in _differences(f"{path}.{key}", theirs.get(key), ours.get(key))
+            for difference in differences(f"{path}.{key}", theirs.get(key), ours.get(key))
         ]
     return [f"{path.lstrip('.')} was {theirs!r} and is now {ours!r}"]

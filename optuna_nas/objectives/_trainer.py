@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,11 +29,12 @@ from optuna_nas.training._distributed import processes
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
+    from optuna_nas.objectives._build import Buildable
     from optuna_nas.objectives._checkpoints import TrialCheckpoints
-    from optuna_nas.spaces import Architecture, SearchSpace
+    from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import CheckpointSlot, ImageData, Recipe
 
-__all__ = ["PARTS_KEY", "SECONDS_KEY", "Trainer", "can_report"]
+__all__ = ["PARTS_KEY", "SECONDS_KEY", "Trainer", "can_report", "training_seed"]
 
 PARTS_KEY = "optuna_nas:accumulate"
 """User attribute of a trial whose batches had no room: in how many parts they were learned."""
@@ -55,6 +56,7 @@ class Trainer:
         channels_last: As for :func:`optuna_nas.training.fit`.
         compile: As for :func:`optuna_nas.training.fit`.
         checkpoints: Where trials keep their state; None: they do not.
+        image_size: As for :func:`optuna_nas.training.fit`.
     """
 
     data: ImageData
@@ -65,12 +67,13 @@ class Trainer:
     channels_last: bool = False
     compile: bool = False
     checkpoints: TrialCheckpoints | None = None
+    image_size: Callable[[int], int] | None = None
     _on_device: ImageData | None = None
 
     def train(
         self,
         trial: BaseTrial,
-        architecture: Architecture,
+        architecture: Buildable,
         recipe: Recipe,
         *,
         factor: float = 1.0,
@@ -105,7 +108,7 @@ class Trainer:
     def _fits(
         self,
         trial: BaseTrial,
-        architecture: Architecture,
+        architecture: Buildable,
         recipe: Recipe,
         on_epoch: Any,
         results: list[EpochResult],
@@ -120,7 +123,7 @@ class Trainer:
         task = Task(
             params=dict(architecture.params),
             recipe=recipe,
-            seed=self._training_seed(trial),
+            seed=training_seed(self.seed, trial),
             accumulate=parts,
             reports=can_report(trial),
             keeps=slot is not None,
@@ -155,7 +158,7 @@ class Trainer:
 
     def _run(
         self,
-        architecture: Architecture,
+        architecture: Buildable,
         task: Task,
         on_epoch: Any,
         slot: CheckpointSlot | None,
@@ -174,14 +177,16 @@ class Trainer:
             channels_last=self.channels_last,
             compile=self.compile,
             accumulate=task.accumulate,
+            image_size=self.image_size,
             on_epoch=on_epoch,
             checkpoint=slot,
         )
 
-    def _training_seed(self, trial: BaseTrial) -> int:
-        """A trial that is tried again after a crash has the seed of the first."""
-        number = seam.first_number(trial) if isinstance(trial, Trial) else trial.number
-        return int(run_key(seed=self.seed, trial=number)[:15], 16)
+
+def training_seed(seed: int, trial: BaseTrial) -> int:
+    """Hash of (seed, trial number); a trial that is tried again has the number of the first."""
+    number = seam.first_number(trial) if isinstance(trial, Trial) else trial.number
+    return int(run_key(seed=seed, trial=number)[:15], 16)
 
 
 def can_report(trial: BaseTrial) -> bool:

@@ -39,7 +39,6 @@ from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers import REPEAT_KEY
 from optuna_nas.spaces import ARCHITECTURE_KEY, Architecture, SearchSpace
-from optuna_nas.stores import AtomicArtifactStore
 from optuna_nas.training import ImageData, Recipe, load_checkpoint, load_data, resolve_device
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class TrainingObjective:
         self._reuse = reuse
         self._artifact_store = artifact_store
         self._notes = notes
-        self._checkpoints = _checkpoints(checkpoints, keep_checkpoints)
+        self._checkpoints = TrialCheckpoints.at(checkpoints, keep_checkpoints)
         self._trainer = Trainer(
             self.data,
             epochs,
@@ -382,19 +381,3 @@ class TrainingObjective:
                 size = f"{trial.user_attrs[PARAMS_KEY]:,} parameters, "
                 size += f"{trial.user_attrs[MACS_KEY]:,} multiply-adds"
                 write_note(trial, artifact, [f"`{architecture}`", f"{outcome}; {size}"])
-
-
-def _checkpoints(
-    place: seam.ArtifactStore | str | Path | None, keep: int
-) -> TrialCheckpoints | None:
-    if not isinstance(keep, int) or keep < 0:
-        raise ValueError(f"`keep_checkpoints` must be an integer of at least 0, but got {keep!r}.")
-    if place is None:
-        if keep:
-            raise ValueError(
-                f"`keep_checkpoints` needs `checkpoints`, but got keep_checkpoints={keep} and "
-                "checkpoints=None: give a folder."
-            )
-        return None
-    store = AtomicArtifactStore(place) if isinstance(place, str | Path) else place
-    return TrialCheckpoints(store, keep)

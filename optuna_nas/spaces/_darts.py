@@ -143,9 +143,15 @@ class DARTSSpace(CellNetworkSpace):
         in_channels: int = 3,
         cells: int = 8,
         channels: int = 16,
+        partial: int = 1,
+        edge_normalisation: bool = False,
     ) -> tuple[nn.Module, Choices]:
-        """An alpha over ``none`` and all operations for each edge, such as ``normal_3_from_1``."""
-        from optuna_nas.nn._darts_supernet import DARTSSupernet
+        """An alpha over ``none`` and all operations for each edge, such as ``normal_3_from_1``.
+
+        Of PC-DARTS: ``partial`` mixes one channel in so many, and ``edge_normalisation`` adds an
+        alpha over the edges into each node, such as ``normal_3_edges``.
+        """
+        from optuna_nas.nn._darts_supernet import DARTSSupernet, edges_of
 
         if fixed:
             raise ValueError(
@@ -158,7 +164,9 @@ class DARTSSpace(CellNetworkSpace):
             for scope in self.scopes
         }
         ops = ("none", *self.ops)
-        choices = {name: ops for nodes in edges.values() for names in nodes for name in names}
+        choices: dict[str, tuple[Any, ...]] = {
+            name: ops for nodes in edges.values() for names in nodes for name in names
+        }
         network = DARTSSupernet(
             edges["normal"],
             edges["reduce"],
@@ -167,7 +175,11 @@ class DARTSSpace(CellNetworkSpace):
             in_channels=in_channels,
             cells=cells,
             channels=channels,
+            partial=partial,
         )
+        if edge_normalisation:
+            for names in (names for nodes in edges.values() for names in nodes):
+                choices[edges_of(names[0])] = tuple(range(len(names)))
         return network, choices
 
     def _path(self, architecture: Architecture) -> dict[str, str]:
@@ -193,7 +205,11 @@ class DARTSSpace(CellNetworkSpace):
 
         rows = [weights[_edge(scope, state, j)] for j in range(state)]
         best_ops = [max(self.ops, key=row.__getitem__) for row in rows]  # ties: the first
-        scores = [row[op] for row, op in zip(rows, best_ops, strict=True)]
+        shares = weights.get(f"{scope}_{state}_edges", {})
+        scores = [
+            row[op] * shares.get(j, 1.0)
+            for j, (row, op) in enumerate(zip(rows, best_ops, strict=True))
+        ]
         kept = sorted(range(state), key=lambda j: -scores[j])[:2]  # stable
         return Node(tuple(Edge(j, best_ops[j]) for j in sorted(kept)))
 

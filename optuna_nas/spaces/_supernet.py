@@ -138,10 +138,23 @@ class Supernet(nn.Module):
         # In a function space some decisions are asked for only under others: the rest is unused.
         return self.space._run(FixedParams(params, self.space), {})
 
+    def chosen(self, architecture: Architecture) -> dict[str, Any]:
+        """What an architecture chooses at each alpha that it depends on, by name.
+
+        Raises:
+            ValueError: If it belongs to another space or does not agree with ``fixed``.
+        """
+        prefix = self.space.prefix
+        return {
+            prefix + name: self._choices[name][number]
+            for name, number in self._path(architecture).items()
+            if prefix + name in self.choices
+        }
+
     def extra_repr(self) -> str:
         return f"{self.space}, {len(self.choices)} alphas"
 
-    def _path(self, architecture: Architecture) -> Selection:
+    def _path(self, architecture: Architecture) -> dict[str, int]:
         if architecture.space != self.space:
             self.space._refuse_other(architecture.space.identity, "`architecture`")
             raise ValueError(

@@ -12,6 +12,7 @@ from optuna_nas.training._evaluate import Evaluation, evaluate
 from optuna_nas.training._fit import fit
 from optuna_nas.training._history import EpochResult, History, NonFiniteLossError
 from optuna_nas.training._load import load_data
+from optuna_nas.training._progressive import ProgressiveSize
 from optuna_nas.training._pruning import OptunaPruningCallback
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._seeded import seeded
@@ -31,6 +32,7 @@ __all__ = [
     "NonFiniteLossError",
     "OptunaPruningCallback",
     "Processes",
+    "ProgressiveSize",
     "Recipe",
     "Split",
     "StreamedSplit",

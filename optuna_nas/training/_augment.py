@@ -15,7 +15,14 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-__all__ = ["Normaliser", "crop_and_flip", "cutout", "random_crop", "random_flip"]
+__all__ = [
+    "Normaliser",
+    "crop_and_flip",
+    "cutout",
+    "random_crop",
+    "random_flip",
+    "resized_floats",
+]
 
 
 class Normaliser:
@@ -89,6 +96,13 @@ def cutout(images: torch.Tensor, size: int, generator: torch.Generator) -> torch
     kept_BW = _outside(torch.randint(width, (batch,), generator=generator), width, size)
     kept_B1HW = (kept_BH[:, None, :, None] | kept_BW[:, None, None, :]).to(images.device)
     return images.mul_(kept_B1HW)
+
+
+def resized_floats(images: torch.Tensor, size: int) -> torch.Tensor:
+    """Return images (B, C, H, W) as (B, C, size, size), bilinear with antialiasing."""
+    if images.shape[2:] == (size, size):
+        return images
+    return functional.interpolate(images, (size, size), mode="bilinear", antialias=True)
 
 
 def _pixels_at(images: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:

@@ -17,7 +17,6 @@ from torch import nn
 from optuna_nas.stores import DamagedFileError, read_checked, write_checked
 from optuna_nas.training._distributed import processes, share
 from optuna_nas.training._history import EpochResult, History
-from optuna_nas.training._learner import Learner
 from optuna_nas.training._optimizers import set_batch_norm
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._weights import packed, unpacked
@@ -37,6 +36,20 @@ class CheckpointSlot(Protocol):
 
     def write(self, data: bytes) -> None:
         """Put the data in place of what was there, whole or not at all."""
+
+
+class Restorable(Protocol):
+    """What learns: a ``Learner``, or what consists of several."""
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that counts."""
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes while learning."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become what it was when it gave its ``state``."""
 
 
 class CheckpointFile:
@@ -73,7 +86,7 @@ class Checkpoints:
         self._slot = _slot(slot)
         self._run = run
 
-    def save(self, learner: Learner, results: list[EpochResult]) -> None:
+    def save(self, learner: Restorable, results: list[EpochResult]) -> None:
         """Write the state after an epoch."""
         if processes().rank != 0:
             return
@@ -85,7 +98,7 @@ class Checkpoints:
         }
         self._slot.write(packed(state))
 
-    def restore(self, learner: Learner) -> list[EpochResult]:
+    def restore(self, learner: Restorable) -> list[EpochResult]:
         """Give the learner the state that was written last, and return the results until then.
 
         Raises:

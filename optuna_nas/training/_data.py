@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
+from optuna_nas.training._pixels import resized
 from optuna_nas.training._stream import StreamedSplit
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class Split:
     def to(self, device: str | torch.device) -> Split:
         """Return the split on another device (itself where it lies there already)."""
         return Split(self.images.to(device), self.labels.to(device))
+
+    def resized(self, image_size: int | tuple[int, int]) -> Split:
+        """Return the images in another size, bilinear with antialiasing."""
+        return Split(resized(self.images, image_size), self.labels)
 
     def take(self, indices: torch.Tensor) -> Split:
         """Return the images at ``indices``, in that order."""
@@ -154,6 +159,32 @@ class ImageData:
             train=self.train.to(device),
             val=self.val.to(device),
             test=self.test.to(device),
+        )
+
+    def resized(self, image_size: int | tuple[int, int]) -> ImageData:
+        """Return the same splits with images of another size, for a network that grows with them.
+
+        Always start from the original images: each resizing loses something.
+
+        Example:
+            >>> from optuna_nas.training import load_data
+            >>> load_data("digits").resized(12).input_size
+            (1, 12, 12)
+
+        Args:
+            image_size: Pixels, or (height, width).
+        """
+        from optuna_nas.training._partition import statistics
+
+        train = self.train.resized(image_size)
+        mean, std = statistics(train)
+        return dataclasses.replace(
+            self,
+            train=train,
+            val=self.val.resized(image_size),
+            test=self.test.resized(image_size),
+            mean=mean,
+            std=std,
         )
 
     @classmethod

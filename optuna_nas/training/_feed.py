@@ -7,12 +7,12 @@ Letters: ``B`` images in a batch, ``C`` channels, ``H`` x ``W`` pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
 
-from optuna_nas.training._augment import Normaliser, crop_and_flip, cutout
+from optuna_nas.training._augment import Normaliser, crop_and_flip, cutout, resized_floats
 from optuna_nas.training._data import ImageData
 from optuna_nas.training._distributed import Processes
 from optuna_nas.training._policies import apply_to_each, image_views
@@ -47,6 +47,7 @@ class Feed:
         device: Where batches are made.
         processes: Each batch is dealt out to them, one image after the other.
         channels_last: Whether the batches have that memory format.
+        image_size: Height and width of the batches' images in an epoch; None: as in ``data``.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Feed:
         processes: Processes,
         *,
         channels_last: bool = False,
+        image_size: Callable[[int], int] | None = None,
     ) -> None:
         self._train = data.train.to(device)
         self._recipe = recipe
@@ -66,6 +68,7 @@ class Feed:
         self._processes = processes
         self._normalise = Normaliser(data.mean, data.std, device)
         self._view = image_views(recipe, data.image_size, data.in_channels)
+        self._image_size = image_size
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self.steps = _steps_per_epoch(len(data.train), recipe.batch_size, processes.count)
 
@@ -107,6 +110,8 @@ class Feed:
         floats = self._normalise(images)
         if recipe.cutout:
             floats = cutout(floats, recipe.cutout, augmentation)
+        if self._image_size is not None:
+            floats = resized_floats(floats, self._image_size(epoch))
         return floats.contiguous(memory_format=self._format)
 
 

@@ -44,6 +44,7 @@ def fit(
     channels_last: bool = False,
     compile: bool = False,
     accumulate: int = 1,
+    image_size: Callable[[int], int] | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
     checkpoint: str | os.PathLike[str] | CheckpointSlot | None = None,
 ) -> History:
@@ -80,6 +81,9 @@ def fit(
             gradients: for networks that do not fit into memory otherwise. Without batch norm the
             steps are the same up to rounding; with it they are not, since the statistics are
             those of the parts.
+        image_size: Height and width to which augmented training images are resized in an epoch,
+            counted from 1, such as a :class:`ProgressiveSize`; None: as in ``data``. Validation
+            always sees the images as they are.
         on_epoch: Called after every epoch; what it raises, such as ``optuna.TrialPruned``, ends
             the run and passes through. See :class:`OptunaPruningCallback`. A run that goes on
             calls it first for the epochs that are restored.
@@ -113,6 +117,7 @@ def fit(
         channels_last=channels_last,
         compile=compile,
         accumulate=accumulate,
+        image_size=image_size,
     )
     results = run.restore(checkpoint)
     for epoch in range(1, epochs + 1):
@@ -140,6 +145,7 @@ class _Run:
         channels_last: bool,
         compile: bool,
         accumulate: int,
+        image_size: Callable[[int], int] | None,
     ) -> None:
         self._data = data
         self._recipe = recipe
@@ -150,8 +156,15 @@ class _Run:
         if channels_last:
             model.to(memory_format=torch.channels_last)
         set_drop_path(model, recipe.drop_path)
+        self._image_size = image_size
         self._feed = Feed(
-            data, recipe, seed, self._device, self._processes, channels_last=channels_last
+            data,
+            recipe,
+            seed,
+            self._device,
+            self._processes,
+            channels_last=channels_last,
+            image_size=image_size,
         )
         self._accumulate = accumulate
         self._learner = Learner(
@@ -181,6 +194,9 @@ class _Run:
         }
         if self._accumulate > 1:
             identity["accumulate"] = self._accumulate
+        if self._image_size is not None:
+            sizes = [self._image_size(epoch) for epoch in range(1, self._epochs + 1)]
+            identity["image_sizes"] = sizes
         self._checkpoints = Checkpoints(checkpoint, identity)
         return self._checkpoints.restore(self._learner)
 

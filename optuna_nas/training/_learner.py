@@ -80,10 +80,14 @@ class Learner:
         sizes = torch.tensor([len(part) for part in labels], device=losses[0].device)
         return (torch.stack(losses) * sizes).sum() / len(batch.labels)
 
+    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss on images (B, C, H, W), with its gradient."""
+        with self.precision.autocast():
+            return self._loss(self._network(images), labels)
+
     def _learn(self, images: torch.Tensor, labels: torch.Tensor, whole: int) -> torch.Tensor:
         """Add the gradient of some of a batch's ``whole`` images; return their mean loss."""
-        with self.precision.autocast():
-            loss = self._loss(self._network(images), labels)
+        loss = self.loss(images, labels)
         # Each part's gradient counts by its images; DistributedDataParallel takes the mean.
         share = len(labels) * self._processes.count / whole
         self._backward(loss if share == 1 else loss * share)

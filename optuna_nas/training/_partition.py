@@ -14,7 +14,7 @@ import torch
 
 from optuna_nas.training._data import AnySplit, ImageData, Split
 
-__all__ = ["assemble", "stratified_order"]
+__all__ = ["assemble", "statistics", "stratified_order"]
 
 _PARTS = ("test", "val", "train")  # in the order in which they are taken
 _SMALLEST = {"test": 0, "val": 1, "train": 2}
@@ -48,7 +48,7 @@ def assemble(
         ValueError: If the sizes ask for more images than there are.
     """
     splits = _partition(name, pools, sizes, split_seed)
-    mean, std = _statistics(splits["train"])
+    mean, std = statistics(splits["train"])
     return ImageData(
         name=name,
         train=splits["train"],
@@ -142,7 +142,7 @@ def _take(
     return {part: pool.take(indices) for part, indices in zip(filled, parts, strict=False)}
 
 
-def _statistics(split: AnySplit) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def statistics(split: AnySplit) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation per channel of pixels in [0, 1], from exact sums.
 
     Of a stream only the first images are read, which its stratified order makes a fair sample.

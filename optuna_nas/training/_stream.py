@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from optuna_nas.training._pixels import as_bytes
+from optuna_nas.training._pixels import as_bytes, as_size
 from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
 
 __all__ = ["StreamedSplit", "worker_count"]
@@ -59,6 +59,11 @@ class StreamedSplit:
     def to(self, device: str | torch.device) -> StreamedSplit:
         """Return the split itself: its images lie on no device."""
         return self
+
+    def resized(self, image_size: int | tuple[int, int]) -> StreamedSplit:
+        """Return the same images, to be read in another size."""
+        shape = (self.image_shape[0], *as_size(image_size))
+        return dataclasses.replace(self, image_shape=shape)
 
     def take(self, indices: torch.Tensor) -> StreamedSplit:
         """Return the images at ``indices``, in that order."""

@@ -31,30 +31,6 @@ SEARCH = (
 NB201 = ("--space", "nasbench201", "--build", "cells=1", "--build", "channels=4")
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
 
-OWN_SPACE = """
-from torch import nn
-from optuna_nas.spaces import function_space
-
-@function_space
-def net(trial, num_classes=10, in_channels=3):
-    width = trial.suggest_categorical("width", [4, 8, 16])
-    return nn.Sequential(nn.Conv2d(in_channels, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                         nn.Linear(width, num_classes))
-"""
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str, code: int = 0) -> Result:
-        result = CliRunner().invoke(main, arguments)
-        assert result.exit_code == code, result.output
-        assert "Traceback" not in result.output
-        return result
-
-    return call
-
 
 def test_search_goes_on_with_what_the_study_is(run: Run) -> None:
     first = run(*SEARCH, *NB201, "--trials", "3", "--seed", "5", "--sampler", "random")
@@ -149,10 +125,9 @@ def test_draw_what_a_study_found(run: Run) -> None:
     assert "must be best or a number below 2" in run("draw", "--trial", "7", code=2).output
 
 
-def test_a_space_of_ones_own(run: Run) -> None:
-    Path("nets.py").write_text(OWN_SPACE)
-    run(*SEARCH, "--space", "nets.py:net", "--trials", "2")
-    assert "width" in run("best", "--space", "nets.py:net").output
+def test_a_space_of_ones_own(run: Run, own_space: str) -> None:
+    run(*SEARCH, "--space", own_space, "--trials", "2")
+    assert "width" in run("best", "--space", own_space).output
     assert "a space of your own" in run("search", "--trials", "1", code=2).output
     assert "a space of your own (net)" in run("best", code=2).output
     run("search", "--trials", "1", "--space", "nets:net")

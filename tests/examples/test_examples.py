@@ -11,8 +11,13 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
+    "efficientnet_scaling.py": "--trials 12 --epochs 1 --images 32",
+    "resnet_rs_scaling.py": "--short 1 --long 2 --repetitions 1 --images 32",
+    "scale_found_cell.py": "--trials 1 --epochs 1 --repetitions 1 --images 32",
     "amoebanet.py": "--trials 3 --epochs 1 --population 2",
+    "darts.py": "--searches 1 --epochs 1 --judge-epochs 1 --trials 2",
     "digits_search.py": "--folder out --trials 4 --seeds 2 --final-epochs 2",
+    "enas.py": "--epochs 1 --children 3 --final-epochs 1 --compared 2",
     "joint_search.py": "--trials 2 --epochs 1 --seeds 2",
     "mnasnet.py": "--trials 3 --epochs 1 --final-epochs 1",
     "own_cells.py": "--trials 3",

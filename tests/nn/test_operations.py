@@ -10,7 +10,14 @@ from torch import nn
 
 from optuna_nas.nn import FactorizedReduction, avg_pool, make_op
 from optuna_nas.nn._operations import FAMILIES, OPS
-from optuna_nas.nn._same import SameConv2d, SamePool2d, conv2d, pool2d, same_padding
+from optuna_nas.nn._same import (
+    SameConv2d,
+    SamePool2d,
+    SubsampledConv2d,
+    conv2d,
+    pool2d,
+    same_padding,
+)
 
 X = torch.linspace(-3, 3, 2 * 4 * 8 * 6).sin().reshape(2, 4, 8, 6)
 
@@ -176,7 +183,19 @@ def test_same_convolution_pads_below_and_on_the_right():
     assert torch.allclose(conv(X), expected)
     plain = conv2d(4, 4, 3, stride=2)
     assert torch.allclose(plain(X), F.conv2d(X, plain.weight, stride=2, padding=1))
-    assert type(conv2d(4, 4, 1, stride=2, same=True)) is nn.Conv2d  # nothing to pad
+    assert not isinstance(conv2d(4, 4, 1, stride=2, same=True), SameConv2d)  # nothing to pad
+
+
+def test_a_strided_1x1_convolution_never_calls_torchs_own():
+    """Its backward pass, in channels_last, overwrites foreign memory (torch 2.14)."""
+    conv = conv2d(4, 6, 1, stride=2)
+    assert isinstance(conv, SubsampledConv2d)
+    torch.testing.assert_close(conv(X), F.conv2d(X, conv.weight, stride=2))
+    x = X.contiguous(memory_format=torch.channels_last).requires_grad_()
+    conv(x).square().sum().backward()
+    y = X.clone().requires_grad_()
+    F.conv2d(y, conv.weight, stride=2).square().sum().backward()
+    torch.testing.assert_close(x.grad, y.grad)
 
 
 def test_symmetric_pools_do_not_count_the_padding():

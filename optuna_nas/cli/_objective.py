@@ -1,0 +1,126 @@
+"""How a study of the command line judges: its settings as they were given, or as it was begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+from optuna_nas.cli._options import space_of_study
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.study import Study
+
+    from optuna_nas.objectives import LatencyReward, MacsReward, SizeReward, TrainingObjective
+
+    Judge: TypeAlias = TrainingObjective | LatencyReward | MacsReward | SizeReward
+
+__all__ = ["PRUNERS", "make_pruner", "settle_choice", "study_objective"]
+
+SEARCH_KEY = "optuna_nas:search"
+"""User attribute of a study: the sampler, pruner, seed and limits that the command line chose."""
+
+PRUNERS = ("hyperband", "median", "halving", "none")
+LIMITS = ("max_params", "max_macs", "max_latency_ms")
+
+
+def settle_choice(study: Study, **given: Any) -> dict[str, Any]:
+    """Sampler, pruner, seed, limits: as given, else as the study was begun, else the defaults."""
+    begun = study.user_attrs.get(
+        SEARCH_KEY, {"sampler": "evolution", "pruner": "median", "seed": 0}
+    )
+    chosen = {**begun, **{name: value for name, value in given.items() if value is not None}}
+    if study.user_attrs.get(SEARCH_KEY) != chosen:
+        study.set_user_attr(SEARCH_KEY, chosen)
+    return chosen
+
+
+def study_objective(
+    study: Study,
+    chosen: Mapping[str, Any],
+    *,
+    space: str | None = None,
+    space_setting: Mapping[str, Any] | None = None,
+    data: str | None = None,
+    train_size: int | None = None,
+    val_size: int | None = None,
+    image_size: int | None = None,
+    data_root: Path | None = None,
+    download: bool = False,
+    epochs: int | None = None,
+    build: Mapping[str, Any] | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    score: str | None = None,
+    target_latency_ms: float | None = None,
+    **options: Any,
+) -> Judge:
+    """The objective of the study; what is not given comes from the study if it exists."""
+    from optuna_nas.objectives import TrainingObjective, read_identity
+    from optuna_nas.training import Recipe, load_data
+
+    identity = read_identity(study)
+    begun = identity or {"data": {}, "epochs": 4, "build": None, "recipe": {}, "score": "last"}
+    sizes = {"train_size": train_size, "val_size": val_size, "image_size": image_size}
+    name = data or begun["data"].get("name")
+    if name is None:
+        raise click.UsageError("a new study needs --data, such as --data digits")
+    if space is None and identity is None:
+        raise click.UsageError("a new study needs --space, such as --space nasbench201")
+    kept = ("train_size", "val_size", "test_size", "split_seed", "image_size")
+    loaded = load_data(
+        name,
+        root=data_root,
+        download=download,
+        **{
+            **{k: _as_argument(begun["data"][k]) for k in kept if k in begun["data"]},
+            **{k: v for k, v in sizes.items() if v is not None},
+        },
+    )
+    objective = TrainingObjective(
+        space_of_study(study, space, space_setting),
+        loaded,
+        epochs=epochs or begun["epochs"],
+        build=build or begun["build"],
+        recipe=Recipe(**{**begun["recipe"], **(recipe or {})}),
+        score=score or begun["score"],
+        seed=chosen["seed"],
+        **{name: chosen[name] for name in LIMITS if name in chosen},
+        **options,
+    )
+    if target_latency_ms is not None:
+        begun = {**begun, "reward": {**begun.get("reward", {}), "target": target_latency_ms}}
+    return _rewarded(objective, begun["reward"]) if "reward" in begun else objective
+
+
+def _rewarded(objective: TrainingObjective, reward: Mapping[str, Any]) -> Judge:
+    """The objective whose values are rewards, as a study tells of it."""
+    from optuna_nas.objectives import LatencyReward, MacsReward, SizeReward
+
+    shape = {name: reward[name] for name in ("exponent", "hard") if name in reward}
+    target = reward["target"]
+    makers: dict[str, Callable[[], Judge]] = {
+        "latency_ms": lambda: LatencyReward(objective, target_ms=target, **shape),
+        "macs": lambda: MacsReward(objective, target_macs=target, **shape),
+        "params": lambda: SizeReward(objective, target_params=target, **shape),
+    }
+    return makers[reward.get("cost", "latency_ms")]()
+
+
+def _as_argument(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def make_pruner(name: str, epochs: int) -> BasePruner:
+    """The pruner of that name, for trials of so many epochs."""
+    import optuna
+
+    makers: dict[str, Callable[[], BasePruner]] = {
+        "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=epochs),
+        "median": lambda: optuna.pruners.MedianPruner(),
+        "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1),
+        "none": lambda: optuna.pruners.NopPruner(),
+    }
+    return makers[name]()

@@ -1,0 +1,256 @@
+"""``optuna-nas scale``: how to grow a network, counted, compared or searched."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optuna_nas.cli._objective import PRUNERS, make_pruner
+from optuna_nas.cli._options import key_values, study_options
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from optuna_nas.objectives import ScaledTraining
+    from optuna_nas.scaling import ScalableNetwork
+
+__all__ = ["scale"]
+
+NETWORKS = (
+    *(f"efficientnet-b{number}" for number in range(8)),
+    *(f"resnet-rs-{depth}" for depth in (50, 101, 152, 200, 270, 350, 420)),
+    "resnet-18",
+    "resnet-50",
+    "mnasnet-a1",
+    "mnasnet-b1",
+    "mobilenet-v2",
+)
+HOW = ("family", "strategies", "compound", "grid")
+
+
+def _numbers(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
+    """Callback that reads numbers with commas between."""
+
+    def read(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
+        if value is None:
+            return None
+        try:
+            return tuple(kind(text) for text in value.split(","))
+        except ValueError as e:
+            raise click.BadParameter(f"write numbers as 1,2,4, not {value!r}") from e
+
+    return read
+
+
+@click.command()
+@click.option("--network", type=click.Choice(NETWORKS), required=True, help="What to grow.")
+@click.option(
+    "--setting",
+    multiple=True,
+    callback=key_values,
+    metavar="NAME=VALUE",
+    help="Of the base network, such as width=0.25, resolution=28 or stem=cifar; repeatable.",
+)
+@click.option(
+    "--how",
+    type=click.Choice(HOW),
+    default="family",
+    show_default=True,
+    help="Count a family; compare strategies at one budget; search the coefficients; or run a "
+    "grid of widths, depths and resolutions.",
+)
+@click.option("--phi", callback=_numbers(float), help="Of a family.  [default: 0,1,...,7]")
+@click.option("--factor", default=2.0, show_default=True, help="Budget in FLOPs of the base.")
+@click.option("--widths", callback=_numbers(float), help="Of a grid.  [default: 0.5,1,2]")
+@click.option("--depths", callback=_numbers(float), help="Of a grid.  [default: 1,2,4]")
+@click.option("--resolutions", callback=_numbers(int), help="Of a grid.  [default: the base's]")
+@click.option("--epochs", callback=_numbers(int), help="Per trial; of a grid several, as 2,8.")
+@click.option("--repetitions", default=3, show_default=True, help="Seeds of a grid or strategy.")
+@click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH.")
+@click.option("--train-size", type=int, help="Images to train with; default: all.")
+@click.option("--val-size", type=int, help="Images to validate with.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept.")
+@click.option("--download", is_flag=True, help="Allow missing data to be downloaded.")
+@click.option(
+    "--recipe",
+    multiple=True,
+    callback=key_values,
+    metavar="NAME=VALUE",
+    help="Training setting, such as lr=0.05 or batch_size=128; repeatable.",
+)
+@click.option("--start", default=1.0, show_default=True, help="Share of the pixels to begin with.")
+@click.option("--max-macs", type=int, help="Upper limit on multiply-adds, before training.")
+@click.option("--max-latency-ms", type=float, help="Upper limit on latency, measured here.")
+@click.option("--latency/--no-latency", default=True, help="Measure latency on this machine.")
+@click.option("--pruner", type=click.Choice(PRUNERS), default="none", show_default=True)
+@click.option("--figure", type=click.Path(path_type=Path), help="HTML file for the figure.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@study_options
+def scale(
+    *,
+    network: str,
+    setting: Mapping[str, Any],
+    how: str,
+    phi: tuple[float, ...] | None,
+    data: str | None,
+    figure: Path | None,
+    storage: str,
+    study_name: str,
+    pruner: str,
+    epochs: tuple[int, ...] | None,
+    **options: Any,
+) -> None:
+    """Grow a network: count a family, compare strategies, search coefficients, run a grid.
+
+    A study that was interrupted goes on when the same command is given again.
+    """
+    import optuna
+
+    base = _base(network, setting)
+    if how == "family":
+        click.echo(_family(base, phi or tuple(range(8))))
+        return
+    if data is None or epochs is None:
+        raise click.UsageError(f"--how {how} trains networks: give --data and --epochs")
+    from optuna_nas.stores import open_storage
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        storage=open_storage(storage),
+        study_name=study_name,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=make_pruner(pruner, max(epochs)),
+    )
+    click.echo(_run(study, how, base, data, epochs, **options))
+    if figure is not None:
+        from optuna_nas.visualization import plot_compound, plot_scaling
+
+        drawn = plot_compound(study) if how == "compound" else plot_scaling(study)
+        drawn.write_html(figure)
+        click.echo(f"{figure}")
+
+
+def _base(network: str, setting: Mapping[str, Any]) -> ScalableNetwork:
+    """The network of that name with its settings.
+
+    Raises:
+        click.BadParameter: If it has no such setting.
+    """
+    from optuna_nas import scaling
+
+    family, _, name = network.rpartition("-")
+    makers: dict[str, Callable[[], ScalableNetwork]] = {
+        "efficientnet": lambda: scaling.EfficientNet.named(name),
+        "resnet-rs": lambda: scaling.ResNetRS.named(name),
+        "mnasnet": lambda: scaling.MnasNet.named(name),
+        "mobilenet": scaling.MobileNetV2,
+        "resnet": lambda: (
+            scaling.ResNet(blocks=(2, 2, 2, 2), kind="basic") if name == "18" else scaling.ResNet()
+        ),
+    }
+    base = makers[family]()
+    known = {field.name for field in dataclasses.fields(base)}
+    unknown = sorted(setting.keys() - known)
+    if unknown:
+        raise click.BadParameter(
+            f"{network} has no {unknown[0]!r}; it has {', '.join(sorted(known))}",
+            param_hint="--setting",
+        )
+    return dataclasses.replace(base, **setting)
+
+
+def _family(base: ScalableNetwork, phi: tuple[float, ...]) -> str:
+    """The table of the networks that EfficientNet's coefficients make of the base."""
+    from optuna_nas import scaling
+
+    networks = scaling.family(base, scaling.EFFICIENTNET, phi=phi)
+    named = zip((f"phi {step:g}" for step in phi), networks, strict=True)
+    return scaling.family_table((name, network, network.profile()) for name, network in named)
+
+
+def _run(
+    study: Study,
+    how: str,
+    base: ScalableNetwork,
+    data: str,
+    epochs: tuple[int, ...],
+    *,
+    factor: float,
+    widths: tuple[float, ...] | None,
+    depths: tuple[float, ...] | None,
+    resolutions: tuple[int, ...] | None,
+    repetitions: int,
+    max_macs: int | None,
+    max_latency_ms: float | None,
+    latency: bool,
+    device: str,
+    **training: Any,
+) -> str:
+    """Run the study to its end and return its table."""
+    from optuna_nas import scaling
+    from optuna_nas.objectives import (
+        CompoundScalingObjective,
+        ScalingStudyObjective,
+        StrategyObjective,
+    )
+    from optuna_nas.profiling import LatencyMeter
+
+    judge = _judge(data, device=device, **training)
+    limits: dict[str, Any] = {
+        "max_macs": max_macs,
+        "max_latency_ms": max_latency_ms,
+        "latency": LatencyMeter(device=device) if latency else None,
+    }
+    if how != "grid" and len(epochs) > 1:
+        raise click.UsageError(f"--how {how} takes one number of epochs")
+    if how == "compound":
+        search = CompoundScalingObjective(base, judge, epochs=epochs[0], target=factor, **limits)
+        study.optimize(search, n_trials=search.enqueue_grid(study), show_progress_bar=True)
+        return str(scaling.fit(study))
+    objective: StrategyObjective | ScalingStudyObjective
+    if how == "strategies":
+        objective = StrategyObjective(
+            base, judge, epochs=epochs[0], factor=factor, repetitions=repetitions, **limits
+        )
+    else:
+        grid = scaling.ScalingGrid(
+            widths=widths or tuple(base.width * factor for factor in (0.5, 1, 2)),
+            depths=depths or tuple(base.depth * factor for factor in (1, 2, 4)),
+            resolutions=resolutions or (base.resolution,),
+            regimes=epochs,
+        )
+        objective = ScalingStudyObjective(
+            base, judge, grid=grid, repetitions=repetitions, **limits
+        )
+    study.sampler = objective.sampler(seed=0)
+    done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+    if done < objective.num_trials:
+        study.optimize(objective, n_trials=objective.num_trials - done, show_progress_bar=True)
+    if how == "strategies":
+        return scaling.strategy_table(scaling.read_results(study))
+    return str(scaling.analyse(study))
+
+
+def _judge(
+    data: str,
+    *,
+    train_size: int | None,
+    val_size: int | None,
+    data_root: Path | None,
+    download: bool,
+    recipe: Mapping[str, Any],
+    start: float,
+    device: str,
+) -> ScaledTraining:
+    from optuna_nas.objectives import ScaledTraining
+    from optuna_nas.training import Recipe, load_data
+
+    loaded = load_data(
+        data, train_size=train_size, val_size=val_size, root=data_root, download=download
+    )
+    return ScaledTraining(loaded, recipe=Recipe(**recipe), start=start, device=device)

@@ -1,0 +1,155 @@
+"""``optuna-nas train``: the best of a study, trained to the end beside what they must beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optuna_nas.cli._objective import make_pruner, settle_choice, study_objective
+from optuna_nas.cli._options import key_values, open_study, study_options
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from optuna_nas.final import FinalRun
+    from optuna_nas.training import Recipe
+
+__all__ = ["final_recipe", "train"]
+
+
+@click.command()
+@study_options
+@click.option(
+    "--space", help="Needed for a space of your own only: module:object or file.py:object."
+)
+@click.option("--top", default=3, show_default=True, help="How many of the best architectures.")
+@click.option("--seeds", default=3, show_default=True, help="Runs of each network.")
+@click.option("--epochs", type=int, help="Of each run.  [default: the published recipe's]")
+@click.option(
+    "--published-recipe",
+    metavar="NAME",
+    help="A paper's recipe, such as darts_cifar.  [default: the search's own]",
+)
+@click.option(
+    "--recipe",
+    multiple=True,
+    callback=key_values,
+    metavar="NAME=VALUE",
+    help="Change of the recipe, such as lr=0.05 or batch_size=128; repeatable.",
+)
+@click.option(
+    "--build",
+    multiple=True,
+    callback=key_values,
+    metavar="NAME=VALUE",
+    help="Build argument, such as channels=36; repeatable.  [default: the final size]",
+)
+@click.option(
+    "--random-trials",
+    type=click.IntRange(min=0),
+    help="Trials of the random search at most; 0: leave it out.  [default: as many epochs as "
+    "the search]",
+)
+@click.option(
+    "--random-study", metavar="NAME", help="Pick from this random search in the same storage."
+)
+@click.option("--resnet/--no-resnet", default=True, help="Train a ResNet of equal FLOPs, too.")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for weights, model cards and the table.  [default: STUDY-final]",
+)
+@click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept.")
+@click.option("--download", is_flag=True, help="Allow missing data to be downloaded.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+def train(
+    *,
+    storage: str,
+    study_name: str,
+    space: str | None,
+    top: int,
+    seeds: int,
+    epochs: int | None,
+    published_recipe: str | None,
+    recipe: Mapping[str, Any],
+    build: Mapping[str, Any],
+    random_trials: int | None,
+    random_study: str | None,
+    resnet: bool,
+    output: Path | None,
+    data_root: Path | None,
+    download: bool,
+    device: str,
+) -> None:
+    """Train the best architectures to the end, beside random search and a ResNet.
+
+    Beside them stands the pick of a random search that spends as many epochs as the search did
+    (so it takes as long), and a ResNet-20 of the same FLOPs. Run the command again after an
+    interruption: what is finished is kept.
+    """
+    import optuna
+
+    from optuna_nas.final import retrain
+    from optuna_nas.objectives import read_identity
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = open_study(storage, study_name)
+    if read_identity(study) is None:
+        raise click.UsageError(f"the study {study_name!r} was not judged by optuna-nas search")
+    chosen = settle_choice(study)
+    objective = study_objective(
+        study, chosen, space=space, data_root=data_root, download=download, device=device
+    )
+    study.pruner = make_pruner(chosen["pruner"], objective.epochs)
+    final, lasts = final_recipe(objective.recipe, published_recipe, recipe, epochs)
+    folder = output or Path(f"{study_name}-final")
+    click.echo(f"training in {folder}")
+    compared = retrain(
+        study,
+        objective,
+        folder=folder,
+        epochs=lasts,
+        top=top,
+        seeds=seeds,
+        build=build,
+        recipe=final,
+        rival=_rival(random_trials, random_study, storage),
+        max_rival_trials=random_trials or None,
+        baselines=None if resnet else [],
+        device=device,
+        on_run=_tell,
+    )
+    click.echo(f"\n{compared}")
+    if compared.chosen is not None:
+        click.echo(f"\nExport it:  optuna-nas export {compared.chosen.folder}")
+
+
+def _tell(name: str, run: FinalRun) -> None:
+    told = run.failure or f"validation {run.val_accuracy:.2%}"
+    click.echo(f"{name}, seed {run.seed}: {told}")
+
+
+def final_recipe(
+    searched: Recipe, published: str | None, changes: Mapping[str, Any], epochs: int | None
+) -> tuple[Recipe, int]:
+    """The recipe and its epochs: a paper's or the search's, with changes."""
+    from optuna_nas.training import Recipe, recipes
+
+    known = None if published is None else recipes.published_epochs(published)
+    lasts = epochs or known
+    if lasts is None:
+        raise click.UsageError("give --epochs, or a --published-recipe that says how many")
+    base = searched if published is None else recipes.by_name(published)
+    return Recipe(**{**base.to_dict(), **changes}), lasts
+
+
+def _rival(trials: int | None, name: str | None, storage: str) -> Study | bool:
+    if name is None:
+        return trials != 0
+    if trials is not None:
+        raise click.UsageError("give either --random-trials or --random-study")
+    return open_study(storage, name)

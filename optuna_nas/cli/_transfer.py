@@ -1,0 +1,145 @@
+"""``optuna-nas transfer``: a found cell in a larger network, on other data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optuna_nas.cli._chosen import architecture_options, chosen_architecture
+from optuna_nas.cli._options import key_values
+from optuna_nas.cli._train import final_recipe
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from optuna_nas.final import FinalRun
+    from optuna_nas.spaces import Architecture
+
+__all__ = ["transfer"]
+
+
+@click.command()
+@architecture_options
+@click.option("--data", required=True, help="digits, fashion-mnist, cifar10 or folder:PATH.")
+@click.option("--image-size", type=click.IntRange(min=1), help="Pixels; default: as they are.")
+@click.option("--train-size", type=int, help="Images to train with; default: all.")
+@click.option("--val-size", type=int, help="Images to validate with.")
+@click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept.")
+@click.option("--download", is_flag=True, help="Allow missing data to be downloaded.")
+@click.option("--cells", type=click.IntRange(min=1), help="Cells, as the space counts them.")
+@click.option("--channels", type=click.IntRange(min=1), help="Channels of the first stack.")
+@click.option("--size", metavar="'N @ P'", help="Both, in NASNet's notation, such as '6 @ 768'.")
+@click.option("--stem", help="cifar, imagenet, ...  [default: imagenet from 96 pixels on]")
+@click.option("--seeds", default=3, show_default=True, help="Runs of each network.")
+@click.option("--epochs", type=int, help="Of each run.  [default: the published recipe's]")
+@click.option(
+    "--published-recipe",
+    metavar="NAME",
+    help="A paper's recipe, such as nasnet_cifar.  [default: the search's own]",
+)
+@click.option(
+    "--recipe",
+    multiple=True,
+    callback=key_values,
+    metavar="NAME=VALUE",
+    help="Change of the recipe, such as lr=0.05 or batch_size=128; repeatable.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("transferred"),
+    show_default=True,
+    help="Folder for weights, model cards and the table.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+def transfer(
+    *,
+    data: str,
+    image_size: int | None,
+    train_size: int | None,
+    val_size: int | None,
+    data_root: Path | None,
+    download: bool,
+    cells: int | None,
+    channels: int | None,
+    size: str | None,
+    stem: str | None,
+    seeds: int,
+    epochs: int | None,
+    published_recipe: str | None,
+    recipe: Mapping[str, Any],
+    output: Path,
+    device: str,
+    **named: Any,
+) -> None:
+    """Train a found cell on other data, at the size of its search and larger."""
+    from optuna_nas.final import transfer as run
+    from optuna_nas.objectives import read_identity
+    from optuna_nas.training import Recipe, load_data
+
+    architecture, study = chosen_architecture(**named)
+    identity = (read_identity(study) if study is not None else None) or {}
+    larger_cells, larger_channels = _size(architecture, cells, channels, size)
+    loaded = load_data(
+        data,
+        image_size=image_size,
+        train_size=train_size,
+        val_size=val_size,
+        root=data_root,
+        download=download,
+    )
+    searched = Recipe(**identity.get("recipe", {}))
+    final, lasts = final_recipe(searched, published_recipe, recipe, epochs)
+    if study is not None:
+        click.echo(_search_result(study, named["trial"], identity))
+    click.echo(f"{architecture}\ntraining in {output}")
+    compared = run(
+        architecture,
+        loaded,
+        searched=identity.get("build", dict(architecture.space.proxy)),
+        cells=larger_cells,
+        channels=larger_channels,
+        folder=output,
+        epochs=lasts,
+        stem=stem,
+        recipe=final,
+        seeds=seeds,
+        origin=_origin(study, named["trial"]),
+        device=device,
+        on_run=_tell,
+    )
+    click.echo(f"\n{compared}")
+
+
+def _size(
+    architecture: Architecture, cells: int | None, channels: int | None, size: str | None
+) -> tuple[int, int]:
+    from optuna_nas.scaling import parse_size
+
+    if size is not None:
+        if cells is not None or channels is not None:
+            raise click.UsageError("give either --size or --cells and --channels")
+        return parse_size(size, architecture)
+    if cells is None or channels is None:
+        raise click.UsageError("give --cells and --channels, or --size such as '6 @ 768'")
+    return cells, channels
+
+
+def _origin(study: Study | None, trial: str) -> dict[str, Any]:
+    return {} if study is None else {"study": study.study_name, "trial": trial}
+
+
+def _search_result(study: Study, trial: str, identity: Mapping[str, Any]) -> str:
+    found = study.best_trial if trial == "best" else study.trials[int(trial)]
+    value = "no value" if found.value is None else f"{found.value:.4g}"
+    where = identity.get("data", {}).get("name", "its data")
+    return f"trial {found.number} of study {study.study_name!r}: {value} on {where}"
+
+
+def _tell(name: str, run: FinalRun) -> None:
+    told = run.failure or f"validation {run.val_accuracy:.2%}"
+    click.echo(f"{name}, seed {run.seed}: {told}")

@@ -1,0 +1,338 @@
+"""What a module's forward did, as lines of Python.
+
+A value that is used once is written where it is used, unless something is changed in place, where
+the order of the steps counts. Numbers and tuples are slots, since they may differ between modules
+that are alike otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import keyword
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from optuna_nas.export._text import Call, Expr, Infix, Items, Keyword, Slot, Text, literal
+from optuna_nas.export._trace import Frame, Op, Ref, UnwritableError, Weight
+
+__all__ = ["Constant", "Forward", "Statement", "forward_of"]
+
+_LONGEST_INLINE = 60
+_OPERATORS = {
+    "add": "+",
+    "sub": "-",
+    "mul": "*",
+    "div": "/",
+    "truediv": "/",
+    "matmul": "@",
+}
+_SHAPING = ("expand", "ones", "repeat", "reshape", "view", "zeros")
+# Defaults that are the same in all of torch's functions, for those without a signature.
+_TORCH_DEFAULTS: dict[str, tuple[Any, ...]] = {
+    "alpha": (1,),
+    "ceil_mode": (False,),
+    "dilation": (1,),
+    "padding": (0,),
+    "return_indices": (False,),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """A number in a forward or a constructor.
+
+    Attributes:
+        name: What it is called there.
+        value: What it is.
+    """
+
+    name: str
+    value: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Statement:
+    """A line: ``name = expression``, or ``return expression`` without a name.
+
+    Attributes:
+        name: What is assigned to.
+        expression: What is computed.
+        shape: Of the result, where it is one tensor.
+    """
+
+    name: str | None
+    expression: Expr
+    shape: tuple[int, ...] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Forward:
+    """A forward as code.
+
+    Attributes:
+        inputs: Names of its parameters.
+        statements: Its lines.
+        constants: For each slot.
+    """
+
+    inputs: tuple[str, ...]
+    statements: tuple[Statement, ...]
+    constants: tuple[Constant, ...]
+
+
+def forward_of(
+    frame: Frame, other: Frame, access: Callable[[str], str], *, inline: bool = True
+) -> Forward:
+    """Write a frame as code.
+
+    Args:
+        frame: A run with some number of images.
+        other: The same with another number, which tells what depends on it.
+        access: How a path is reached below ``self``, such as ``self.cells[0]``.
+        inline: Whether calls of modules may be written where their results are used.
+
+    Raises:
+        UnwritableError: If the two runs took different steps.
+    """
+    return _Writer(frame, other, access, inline).forward()
+
+
+class _Writer:
+    def __init__(
+        self, frame: Frame, other: Frame, access: Callable[[str], str], inline: bool
+    ) -> None:
+        self._frame = frame
+        self._other = other
+        self._access = access
+        self._inline = inline and not frame.in_place
+        self._constants: list[Constant] = []
+        self._written: dict[int, Expr] = {}
+        self._taken: set[str] = {"self", "torch", "nn", "F"}
+        self._images = 0
+
+    def forward(self) -> Forward:
+        used = self._frame.used()
+        inputs = [i for i in self._frame.inputs if i[1] in used] or self._frame.inputs[:1]
+        names = []
+        for name, number in inputs:
+            names.append(self._free(name))
+            self._written[number] = Text(names[-1])
+        self._images = inputs[0][1]
+        statements = self._statements()
+        result = [self._value(number) for number in self._frame.result]
+        last = result[0] if len(result) == 1 else Items("(", ")", tuple(result))
+        statements.append(Statement(None, last))
+        return Forward(tuple(names), tuple(statements), tuple(self._constants))
+
+    def _statements(self) -> list[Statement]:
+        self._check_equal_steps()
+        uses = self._uses()
+        statements = []
+        for op, other in zip(self._frame.ops, self._other.ops, strict=True):
+            expression = self._expression(op, other)
+            (path, number), *more = op.outputs
+            if not more and not path and self._may_inline(op, number, uses, expression):
+                self._written[number] = expression
+                continue
+            known = self._written.get(number)  # changed in place
+            name = known.text if isinstance(known, Text) and not more else self._free(_named(op))
+            statements.append(Statement(name, expression, op.shape))
+            for path, number in op.outputs:
+                self._written[number] = Text(f"{name}{path}")
+        return statements
+
+    def _may_inline(self, op: Op, number: int, uses: Counter[int], expression: Expr) -> bool:
+        if number in self._frame.result and uses[number] == 1 and op is self._frame.ops[-1]:
+            return True
+        short = len(expression.flat(self._shown)) <= _LONGEST_INLINE
+        return self._inline and uses[number] == 1 and short
+
+    def _uses(self) -> Counter[int]:
+        uses = Counter(self._frame.result)
+        for op in self._frame.ops:
+            uses.update(ref.number for ref in _refs((op.args, op.kwargs)))
+        return uses
+
+    def _check_equal_steps(self) -> None:
+        mine, theirs = (
+            [(op.module, op.function, op.outputs) for op in frame.ops]
+            for frame in (self._frame, self._other)
+        )
+        if mine != theirs:
+            raise UnwritableError(
+                f"{type(self._frame.module).__name__} takes other steps for another number of "
+                "images: it must do the same for all."
+            )
+
+    def _expression(self, op: Op, other: Op) -> Expr:
+        name = _constant_name(op)
+        args = [self._argument(a, b, name) for a, b in zip(op.args, other.args, strict=True)]
+        named = {
+            name: self._argument(value, other.kwargs[name], name)
+            for name, value in op.kwargs.items()
+        }
+        if op.module is not None:
+            keywords = [Keyword(name, value) for name, value in named.items()]
+            return Call.of(self._access(op.module), *args, *keywords)
+        if op.function == "super":
+            return Call.of("super().forward", *args)
+        owner, _, name = op.function.rpartition(".")
+        others = self._keywords(op, named)
+        if owner == "torch.Tensor":
+            return self._method(name, op, args, others)
+        short = owner.replace("torch.nn.functional", "F").replace("torch._C._nn", "F")
+        return Call.of(f"{short}.{name}", *args, *others)
+
+    def _method(self, name: str, op: Op, args: list[Expr], keywords: list[Expr]) -> Expr:
+        plain = name.strip("_")
+        if name.endswith(".__get__") or plain == "get":
+            raise AssertionError("properties come with the owner's name")
+        if plain.startswith("r") and plain[1:] in _OPERATORS and name.startswith("__"):
+            return Infix(args[1], _OPERATORS[plain[1:]], args[0])
+        if plain in _OPERATORS and not name.endswith("_") or name == f"__{plain}__":
+            if plain in _OPERATORS and len(args) == 2 and not keywords:
+                return Infix(args[0], _OPERATORS[plain], args[1])
+            if plain == "getitem":
+                return Text(f"{self._owner(args[0])}[{self._index(op.args[1])}]")
+            if plain == "neg":
+                return Text(f"-{self._owner(args[0])}")
+        if name.startswith("__i") and plain[1:] in _OPERATORS:
+            return Call.of(f"{self._owner(args[0])}.{plain[1:]}_", *args[1:], *keywords)
+        return Call.of(f"{self._owner(args[0])}.{name}", *args[1:], *keywords)
+
+    def _owner(self, expression: Expr) -> str:
+        text = expression.flat(self._shown)
+        return f"({text})" if isinstance(expression, Infix) else text
+
+    def _keywords(self, op: Op, named: dict[str, Expr]) -> list[Expr]:
+        """Without those that have the default which torch's signature or documentation says."""
+        defaults = {**_TORCH_DEFAULTS, **_signature_defaults(op.function)}
+        return [
+            Keyword(name, value)
+            for name, value in named.items()
+            if not any(_equal(op.kwargs[name], default) for default in defaults.get(name, ()))
+        ]
+
+    def _argument(self, value: Any, other: Any, name: str) -> Expr:
+        if isinstance(value, Ref):
+            return self._value(value.number)
+        if isinstance(value, Weight):
+            return Text(self._access(value.path))
+        if isinstance(value, list | tuple) and _refs(value):
+            pair = ("[", "]") if isinstance(value, list) else ("(", ")")
+            items = [self._argument(a, b, name) for a, b in zip(value, other, strict=True)]
+            return Items(*pair, tuple(items))
+        return self._constant(value, other, name)
+
+    def _constant(self, value: Any, other: Any, name: str) -> Expr:
+        if isinstance(value, list | tuple) and not _equal(value, other):
+            pair = ("[", "]") if isinstance(value, list) else ("(", ")")
+            items = [self._constant(a, b, name) for a, b in zip(value, other, strict=True)]
+            return Items(*pair, tuple(items))
+        if not _equal(value, other):
+            return self._batch(value, other)
+        if isinstance(value, torch.device):
+            return Text(f"{self._written[self._images].flat(self._shown)}.device")
+        if _is_numbers(value) and not isinstance(value, bool):
+            self._constants.append(Constant(name, _as_tuple(value)))
+            return Slot(len(self._constants) - 1)
+        return Text(literal(value))
+
+    def _batch(self, value: Any, other: Any) -> Expr:
+        """A number that depends on the number of images."""
+        first = self._written[self._images].flat(self._shown)
+        here, there = (frame._alive[self._images].shape[0] for frame in (self._frame, self._other))
+        if isinstance(value, int) and value * there == other * here and value % here == 0:
+            size = f"{first}.shape[0]"
+            return Text(size if value == here else f"{value // here} * {size}")
+        raise UnwritableError(
+            f"{type(self._frame.module).__name__} computes with {value!r} for {here} images and "
+            f"{other!r} for {there}, which is no multiple of their number."
+        )
+
+    def _index(self, index: Any) -> str:
+        if isinstance(index, tuple):
+            return ", ".join(map(self._index, index))
+        if isinstance(index, slice):
+            start, stop, step = ("" if i is None else str(i) for i in _ends(index))
+            return f"{start}:{stop}" + (f":{step}" if step else "")
+        if isinstance(index, Ref):
+            return self._value(index.number).flat(self._shown)
+        return "..." if index is Ellipsis else literal(index)
+
+    def _value(self, number: int) -> Expr:
+        if number not in self._written:
+            raise UnwritableError(
+                f"{type(self._frame.module).__name__} uses a tensor of an earlier call."
+            )
+        return self._written[number]
+
+    def _shown(self, slot: int) -> str:
+        return literal(self._constants[slot].value)
+
+    def _free(self, wanted: str) -> str:
+        wanted = f"{wanted}_" if keyword.iskeyword(wanted) else wanted
+        name, count = wanted, 2
+        while name in self._taken:
+            name, count = f"{wanted}_{count}", count + 1
+        self._taken.add(name)
+        return name
+
+
+def _named(op: Op) -> str:
+    """What the result of a step is called."""
+    if op.module is not None:
+        return op.module.replace(".", "_")
+    name = op.function.rpartition(".")[2].strip("_")
+    return name if name not in ("super", "") else "x"
+
+
+def _constant_name(op: Op) -> str:
+    """What a number among the arguments of a function is called."""
+    name = op.function.rpartition(".")[2].strip("_")
+    return "size" if name.startswith("new_") or name in _SHAPING else name
+
+
+def _refs(values: Any) -> list[Ref]:
+    if isinstance(values, Ref):
+        return [values]
+    if isinstance(values, dict):
+        values = [*values.values()]
+    if isinstance(values, list | tuple) and not isinstance(values, torch.Size):
+        return [ref for value in values for ref in _refs(value)]
+    return []
+
+
+def _is_numbers(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return bool(value) and all(_is_numbers(item) for item in value)
+    return isinstance(value, int | float)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, torch.Size) else value
+
+
+def _equal(first: Any, second: Any) -> bool:
+    return type(first) is type(second) and bool(first == second)
+
+
+def _ends(index: slice) -> Sequence[Any]:
+    return index.start, index.stop, index.step
+
+
+def _signature_defaults(function: str) -> dict[str, tuple[Any, ...]]:
+    owner, _, name = function.rpartition(".")
+    if owner != "torch.nn.functional":
+        return {}
+    try:
+        parameters = inspect.signature(getattr(nn.functional, name)).parameters
+    except (ValueError, TypeError):
+        return {}
+    defaults: dict[str, tuple[Any, ...]] = {p.name: (p.default,) for p in parameters.values()}
+    return {**defaults, "value": (None, 0.0)} if name == "pad" else defaults

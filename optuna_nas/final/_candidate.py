@@ -1,0 +1,160 @@
+"""What is trained to the end: a network that can be made again for every seed, and its origin."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from optuna_nas.objectives import best_trials
+from optuna_nas.objectives._build import build_arguments
+from optuna_nas.profiling import Profile, profile
+from optuna_nas.training import seeded
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+    from optuna_nas.spaces import Architecture, SearchSpace
+    from optuna_nas.training import ImageData
+
+__all__ = ["FOUND", "Candidate", "found", "of_architecture", "of_trial"]
+
+FOUND = "found"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A network to be trained to the end, several times.
+
+    Example:
+        >>> from torch import nn
+        >>> from optuna_nas.final import Candidate
+        >>> linear = Candidate(
+        ...     name="linear",
+        ...     make=lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)),
+        ...     origin={"network": "logistic regression"},
+        ... )
+
+    Attributes:
+        name: Its row in the table and its folder: letters, digits, ``.``, ``_`` and ``-``.
+        make: Makes the network anew, with random weights.
+        origin: What the network is and where it comes from, ready for JSON. A run that was
+            interrupted goes on only if this is the same.
+        role: "found", "random search" or "baseline".
+
+    Raises:
+        ValueError: If the name has other characters.
+    """
+
+    name: str
+    make: Callable[[], nn.Module]
+    origin: Mapping[str, Any]
+    role: str = "baseline"
+
+    def __post_init__(self) -> None:
+        if _NAME.fullmatch(self.name) is None:
+            raise ValueError(
+                "`name` must be letters, digits, '.', '_' and '-', since a folder is called so, "
+                f"but got name={self.name!r}."
+            )
+
+    def size(self, data: ImageData) -> Profile:
+        """Count parameters and multiply-adds for an image of ``data``."""
+        with seeded(0):  # the process's random state is not ours
+            return profile(self.make(), data.input_size)
+
+
+def of_architecture(
+    architecture: Architecture,
+    data: ImageData,
+    *,
+    name: str,
+    build: Mapping[str, Any] | None = None,
+    role: str = FOUND,
+    origin: Mapping[str, Any] | None = None,
+) -> Candidate:
+    """Make a candidate of an architecture.
+
+    Args:
+        architecture: Such as ``published.DARTS_V2``.
+        data: Decides the number of classes and channels.
+        name: See :class:`Candidate`.
+        build: Other build arguments; by default the space's final size.
+        role: See :class:`Candidate`.
+        origin: What else is to be kept of where it comes from.
+
+    Raises:
+        TypeError: If ``build`` has arguments that the space does not take.
+    """
+    arguments = build_arguments(architecture.space, data, build or {})
+    kept = {
+        "architecture": str(architecture),
+        "json": architecture.to_json(),
+        "digest": architecture.digest,
+        "build": arguments,
+        **(origin or {}),
+    }
+    return Candidate(
+        name=name, make=lambda: architecture.build(**arguments), origin=kept, role=role
+    )
+
+
+def of_trial(
+    study: Study,
+    trial: FrozenTrial,
+    space: SearchSpace,
+    data: ImageData,
+    *,
+    name: str,
+    build: Mapping[str, Any] | None = None,
+    role: str = FOUND,
+    origin: Mapping[str, Any] | None = None,
+) -> Candidate:
+    """Make a candidate of a trial's architecture; see :func:`of_architecture`."""
+    place = {"study": study.study_name, "trial": trial.number, "values": trial.values}
+    return of_architecture(
+        space.architecture(trial),
+        data,
+        name=name,
+        build=build,
+        role=role,
+        origin={**place, **(origin or {})},
+    )
+
+
+def found(
+    study: Study,
+    space: SearchSpace,
+    data: ImageData,
+    *,
+    top: int = 3,
+    build: Mapping[str, Any] | None = None,
+) -> list[Candidate]:
+    """Return the best different architectures of a study by its own value, best first.
+
+    Args:
+        study: With a single objective.
+        space: That the study searches.
+        data: What the networks will be trained on.
+        top: How many at most.
+        build: See :func:`of_architecture`.
+
+    Raises:
+        ValueError: If the study has no complete trial, or several objectives.
+    """
+    if not isinstance(top, int) or top < 1:
+        raise ValueError(f"`top` must be an integer of at least 1, but got top={top!r}.")
+    trials = best_trials(study, top)
+    if not trials:
+        raise ValueError(
+            f"The study {study.study_name!r} must have a complete trial, but has none yet."
+        )
+    return [
+        of_trial(study, trial, space, data, name=f"trial-{trial.number}", build=build)
+        for trial in trials
+    ]

@@ -1,0 +1,193 @@
+"""The model card of a finalist: what the network is, what it was trained on, and how it did.
+
+``card.json`` is for programs, ``README.md`` the same for people.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from optuna_nas import __version__
+from optuna_nas.final import _resnet
+from optuna_nas.final._comparison import Finalist
+from optuna_nas.spaces import Architecture
+from optuna_nas.stores import write_atomically
+from optuna_nas.training import Recipe, load_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from optuna_nas.spaces import SearchSpace
+    from optuna_nas.training import ImageData
+
+__all__ = ["architecture_of", "read_card", "trained_network", "write_card"]
+
+_CARD = "card.json"
+_LIBRARIES = ("torch", "torchvision", "optuna", "numpy")
+
+
+def write_card(
+    finalist: Finalist, data: ImageData, epochs: int, recipe: Recipe, device: torch.device
+) -> None:
+    """Write both forms of the card into the finalist's folder."""
+    card = {
+        "name": finalist.name,
+        "role": finalist.role,
+        "origin": dict(finalist.origin),
+        "params": finalist.params,
+        "macs": finalist.macs,
+        "data": {
+            **data.identity,
+            "classes": list(data.classes),
+            "mean": list(data.mean),
+            "std": list(data.std),
+        },
+        "epochs": epochs,
+        "recipe": recipe.to_dict(),
+        "device": device.type,
+        "runs": [_told(run.seed, finalist) for run in finalist.runs],
+        "versions": {"python": platform.python_version(), "optuna-nas": __version__}
+        | {name: importlib.metadata.version(name) for name in _LIBRARIES},
+    }
+    write_atomically(finalist.folder / _CARD, json.dumps(card, indent=2).encode())
+    write_atomically(finalist.folder / "README.md", _for_people(card, finalist).encode())
+
+
+def read_card(folder: str | Path) -> dict[str, Any]:
+    """Return the card of a finalist.
+
+    Args:
+        folder: ``finalist.folder``.
+
+    Raises:
+        FileNotFoundError: If there is no card.
+    """
+    path = Path(folder) / _CARD
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"`folder` must be one of a finalist, with {_CARD}, but got {str(folder)!r}: give a "
+            "folder that train has made, such as nas-final/trial-17."
+        )
+    card: dict[str, Any] = json.loads(path.read_text())
+    return card
+
+
+def trained_network(
+    folder: str | Path, *, seed: int | None = None, space: SearchSpace | None = None
+) -> nn.Module:
+    """Return a finalist's trained network, in eval mode.
+
+    Args:
+        folder: ``finalist.folder``.
+        seed: Of the run; by default of the one with the highest validation accuracy.
+        space: Needed for a space of your own only, which is never imported from a file.
+
+    Raises:
+        FileNotFoundError: If there is no card, or no such run.
+        ValueError: If all runs failed, or the network was made by a function of yours, which
+            no file knows: make it yourself and load the weights.
+    """
+    card = read_card(folder)
+    weights = Path(folder) / f"seed-{_seed_of(card, seed)}.pt"
+    model = _made(card["origin"], card["name"], space)
+    model.load_state_dict(load_weights(weights))
+    return model.eval()
+
+
+def architecture_of(
+    card: Mapping[str, Any], space: SearchSpace | None = None
+) -> Architecture | None:
+    """Return the architecture of a card, None for a network that is no point of a space.
+
+    Args:
+        card: What :func:`read_card` gives.
+        space: Needed for a space of your own only.
+
+    Raises:
+        ValueError: If the architecture belongs to another space.
+    """
+    text = card["origin"].get("json")
+    return None if text is None else Architecture.from_json(text, space)
+
+
+def _made(origin: Mapping[str, Any], name: str, space: SearchSpace | None) -> nn.Module:
+    if "json" in origin:
+        return Architecture.from_json(origin["json"], space).build(**origin["build"])
+    if origin.get("network") == _resnet.NAME:
+        return _resnet.rebuilt(origin).make()
+    raise ValueError(
+        f"`folder` must hold an architecture of a space, but {name!r} was made by a function of "
+        "yours: make it again, and load_state_dict(load_weights(...))."
+    )
+
+
+def _seed_of(card: Mapping[str, Any], seed: int | None) -> int:
+    runs: dict[int, Any] = {run["seed"]: run for run in card["runs"] if not run["failure"]}
+    if seed is None and runs:
+        return max(runs, key=lambda number: runs[number]["val_accuracy"])
+    if seed is None or seed not in runs:
+        raise ValueError(
+            f"`seed` must be one of {sorted(runs)}, the runs of {card['name']!r} that did not "
+            f"fail, but got seed={seed}."
+        )
+    return seed
+
+
+def _told(seed: int, finalist: Finalist) -> dict[str, Any]:
+    (run,) = [run for run in finalist.runs if run.seed == seed]
+    told: dict[str, Any] = {"seed": seed, "failure": run.failure}
+    if not run.failure:
+        told |= {
+            "val_accuracy": run.val_accuracy,
+            "test_accuracy": run.test_accuracy,
+            "seconds": run.seconds,
+        }
+    return told
+
+
+def _for_people(card: Mapping[str, Any], finalist: Finalist) -> str:
+    data, origin = card["data"], card["origin"]
+    what = origin.get("architecture", origin.get("network", finalist.name))
+    lines = [f"# {card['name']}", "", f"`{what}`", ""]
+    rows = [
+        ("parameters", f"{card['params']:,}"),
+        ("multiply-adds", f"{card['macs']:,}"),
+        ("test accuracy", str(finalist.test_accuracy)),
+        ("validation accuracy", str(finalist.val_accuracy)),
+        ("chosen by", finalist.role),
+        ("data", _split(data)),
+        ("image", " x ".join(map(str, (data["in_channels"], *data["image_size"])))),
+        ("pixels", f"in [0, 1], minus {data['mean']}, divided by {data['std']}"),
+        ("classes", ", ".join(data["classes"])),
+        ("epochs", str(card["epochs"])),
+        ("recipe", _recipe(card["recipe"])),
+        ("seeds", ", ".join(str(run["seed"]) for run in card["runs"])),
+        ("versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
+    ]
+    if {"study", "trial"} <= origin.keys():
+        rows.insert(5, ("study and trial", f"{origin['study']}, trial {origin['trial']}"))
+    if "build" in origin:
+        rows.insert(1, ("built with", ", ".join(f"{k}={v}" for k, v in origin["build"].items())))
+    lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
+    lines += ["```python", "from optuna_nas.final import trained_network", ""]
+    lines += [f'model = trained_network("{finalist.folder.name}")', "```", ""]
+    return "\n".join(lines)
+
+
+def _recipe(settings: Mapping[str, Any]) -> str:
+    """What differs from the defaults."""
+    default = Recipe().to_dict()
+    changed = [f"{name}={value!r}" for name, value in settings.items() if value != default[name]]
+    return f"`Recipe({', '.join(changed)})`"
+
+
+def _split(data: Mapping[str, Any]) -> str:
+    sizes = ", ".join(f"{data[f'{part}_size']:,} {part}" for part in ("train", "val", "test"))
+    return f"{data['name']}: {sizes}; split seed {data['split_seed']}"

@@ -1,0 +1,195 @@
+"""What a final training found, as a value whose printed form is the table."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna_nas.final._candidate import FOUND
+
+__all__ = ["Comparison", "FinalRun", "Finalist", "Spread"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """Mean and spread of a figure over runs with different seeds.
+
+    Attributes:
+        mean: NaN if there is no run.
+        sd: Sample standard deviation; NaN for fewer than two runs.
+        count: Runs.
+    """
+
+    mean: float
+    sd: float
+    count: int
+
+    @classmethod
+    def over(cls, values: Iterable[float]) -> Spread:
+        """Return the spread of some values."""
+        known = [*values]
+        return cls(
+            mean=statistics.mean(known) if known else math.nan,
+            sd=statistics.stdev(known) if len(known) > 1 else math.nan,
+            count=len(known),
+        )
+
+    def __str__(self) -> str:
+        if self.count == 0:
+            return "-"
+        spread = f" ± {self.sd:.2%}" if self.count > 1 else ""
+        return f"{self.mean:.2%}{spread}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FinalRun:
+    """One network, trained to the end with one seed.
+
+    Attributes:
+        seed: Of weights, order of the images and augmentation.
+        val_accuracy: After the last epoch, in [0, 1]; NaN if the run failed.
+        test_accuracy: The same, looked at once.
+        seconds: Wall time.
+        weights: The file of :func:`optuna_nas.training.save_weights`; None if the run failed.
+        failure: Why the network could not be trained; else empty.
+    """
+
+    seed: int
+    val_accuracy: float = math.nan
+    test_accuracy: float = math.nan
+    seconds: float = math.nan
+    weights: Path | None = None
+    failure: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """A candidate and its runs.
+
+    Attributes:
+        name: As of the candidate.
+        role: "found", "random search" or "baseline".
+        origin: What the network is and where it comes from.
+        params: Trainable parameters.
+        macs: Multiply-adds for one image.
+        runs: One for each seed.
+        folder: With the model card, the weights and one file of results per seed.
+    """
+
+    name: str
+    role: str
+    origin: Mapping[str, Any]
+    params: int
+    macs: int
+    runs: tuple[FinalRun, ...]
+    folder: Path
+
+    @property
+    def val_accuracy(self) -> Spread:
+        """Over the runs that did not fail."""
+        return Spread.over(run.val_accuracy for run in self._whole)
+
+    @property
+    def test_accuracy(self) -> Spread:
+        """Over the runs that did not fail."""
+        return Spread.over(run.test_accuracy for run in self._whole)
+
+    @property
+    def best(self) -> FinalRun:
+        """The run with the highest validation accuracy; the test had no say in it.
+
+        Raises:
+            ValueError: If all runs failed.
+        """
+        if not self._whole:
+            raise ValueError(f"{self.name!r} must have a run that did not fail, but has none.")
+        return max(self._whole, key=lambda run: run.val_accuracy)
+
+    @property
+    def _whole(self) -> list[FinalRun]:
+        return [run for run in self.runs if not run.failure]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
+class Comparison:
+    """What was found, beside random search and networks made by hand. Printing it gives a table.
+
+    Attributes:
+        finalists: In the order in which they were given.
+        data: Name of the data.
+        epochs: Of each run.
+        test_images: Images in the test split.
+    """
+
+    finalists: tuple[Finalist, ...]
+    data: str
+    epochs: int
+    test_images: int
+
+    def __getitem__(self, name: str) -> Finalist:
+        """Return the finalist of that name.
+
+        Raises:
+            KeyError: If there is none.
+        """
+        for finalist in self.finalists:
+            if finalist.name == name:
+                return finalist
+        raise KeyError(f"{name!r} is none of {[f.name for f in self.finalists]}")
+
+    @property
+    def chosen(self) -> Finalist | None:
+        """Of what was found, that with the best mean validation accuracy; the test has no say."""
+        found = [f for f in self.finalists if f.role == FOUND and f.val_accuracy.count]
+        return max(found, key=lambda f: f.val_accuracy.mean, default=None)
+
+    @property
+    def seeds(self) -> int:
+        """Runs of each finalist."""
+        return max((len(finalist.runs) for finalist in self.finalists), default=0)
+
+    def __repr__(self) -> str:
+        head = ("", "network", "parameters", "multiply-adds", "validation", "test")
+        rows = [head, *(self._row(finalist) for finalist in self.finalists)]
+        widths = [max(len(row[k]) for row in rows) for k in range(len(head))]
+        lines = [_line(row, widths) for row in rows]
+        lines += [f"{note}" for note in self._notes()]
+        return "\n".join(lines)
+
+    def _row(self, finalist: Finalist) -> tuple[str, ...]:
+        mark = " *" if finalist is self.chosen else ""
+        return (
+            finalist.role,
+            finalist.name + mark,
+            f"{finalist.params:,}",
+            f"{finalist.macs:,}",
+            str(finalist.val_accuracy),
+            str(finalist.test_accuracy),
+        )
+
+    def _notes(self) -> list[str]:
+        deviation = f", mean ± sd of {self.seeds} seeds" if self.seeds > 1 else ""
+        notes = [f"{self.data}, {self.epochs} epochs{deviation}, {self.test_images:,} test images"]
+        if self.chosen is not None:
+            notes.append("* chosen by validation accuracy")
+        for finalist in self.finalists:
+            if "search_epochs" in finalist.origin:
+                trials, epochs = (finalist.origin[f"search_{of}"] for of in ("trials", "epochs"))
+                notes.append(f"{finalist.name}: the best of {trials} trials, {epochs} epochs")
+            notes += [
+                f"{finalist.name}, seed {run.seed}, failed: {run.failure}"
+                for run in finalist.runs
+                if run.failure
+            ]
+        return notes
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    role, name, *figures = row
+    texts = [f"{role:<{widths[0]}}", f"{name:<{widths[1]}}"]
+    texts += [f"{text:>{width}}" for text, width in zip(figures, widths[2:], strict=True)]
+    return "  ".join(texts).rstrip()

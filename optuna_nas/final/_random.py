@@ -1,0 +1,148 @@
+"""The honest rival: what random search would have found for the same number of epochs.
+
+References:
+    Li and Talwalkar, Random Search and Reproducibility for Neural Architecture Search, arXiv
+    1902.07638. Yu et al., Evaluating the Search Phase of Neural Architecture Search, arXiv
+    1902.08142.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import optuna
+from optuna.study import StudyDirection
+from optuna.trial import TrialState
+
+from optuna_nas import _optuna_seam as seam
+from optuna_nas.final._candidate import Candidate, of_trial
+from optuna_nas.objectives import COPY_KEY, fail_dead_trials
+from optuna_nas.samplers import RandomSearchSampler
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial, Trial
+
+    from optuna_nas.spaces import SearchSpace
+    from optuna_nas.training import ImageData
+
+__all__ = ["RANDOM", "epochs_spent", "random_search", "random_search_pick"]
+
+RANDOM = "random search"
+_SEED = 190_207_638
+_TRIALS_PER_TRIAL = 10  # a small space repeats itself, and repetitions cost no epochs
+
+
+def epochs_spent(study: Study) -> int:
+    """Return how many epochs the trials of a study were trained, copied results left out."""
+    return sum(_epochs(trial) for trial in study.get_trials(deepcopy=False))
+
+
+def random_search(
+    study: Study,
+    objective: Callable[[Trial], float],
+    space: SearchSpace,
+    *,
+    seed: int = _SEED,
+    max_trials: int | None = None,
+) -> Study:
+    """Search at random until as many epochs are spent as another search has spent.
+
+    It is a study of its own in the same storage, called as the other one with ``-random`` behind,
+    with the same objective and pruner. It goes on where it was interrupted.
+
+    Args:
+        study: The other search.
+        objective: What judged the other search.
+        space: That is searched.
+        seed: Of the draw; not that of the search, whose first trials may be drawn alike.
+        max_trials: An upper limit on trials, for searches that are too dear to be repeated.
+
+    Raises:
+        ValueError: If the other search has spent no epochs that are known of.
+    """
+    budget = epochs_spent(study)
+    if budget == 0:
+        raise ValueError(
+            f"The study {study.study_name!r} must have reported epochs, which a random search of "
+            "equal budget would spend, but has reported none: leave random search out."
+        )
+    storage, _ = seam.study_key(study)
+    rival = optuna.create_study(
+        storage=storage,
+        study_name=f"{study.study_name}-random",
+        direction=study.direction,
+        sampler=RandomSearchSampler(seed=seed, space=space),
+        pruner=study.pruner,
+        load_if_exists=True,
+    )
+    fail_dead_trials(rival)
+    limit = _TRIALS_PER_TRIAL * len(study.get_trials(deepcopy=False))
+    limit = limit if max_trials is None else min(limit, max_trials)
+
+    def is_over() -> bool:
+        return epochs_spent(rival) >= budget or len(_ended(rival)) >= limit
+
+    def stop_in_time(rival: Study, _: FrozenTrial) -> None:
+        if is_over():
+            rival.stop()
+
+    if not is_over():
+        rival.optimize(objective, callbacks=[stop_in_time])
+    return rival
+
+
+def random_search_pick(
+    rival: Study,
+    space: SearchSpace,
+    data: ImageData,
+    *,
+    epochs: int,
+    build: Mapping[str, Any] | None = None,
+) -> Candidate:
+    """Return the best architecture that a random search has found within a number of epochs.
+
+    Args:
+        rival: The random search: :func:`random_search`, or any study of yours.
+        space: That it searches.
+        data: What the network will be trained on.
+        epochs: The budget; later trials are not looked at.
+        build: See :func:`of_architecture`.
+
+    Raises:
+        ValueError: If no trial was complete by then.
+    """
+    considered: list[FrozenTrial] = []
+    spent = 0
+    for trial in _ended(rival):
+        if spent >= epochs:
+            break
+        considered.append(trial)
+        spent += _epochs(trial)
+    complete = [trial for trial in considered if trial.state == TrialState.COMPLETE]
+    if not complete:
+        raise ValueError(
+            f"The random search {rival.study_name!r} must have a complete trial within {epochs} "
+            "epochs, but has none: give the search more trials."
+        )
+    sign = -1 if rival.direction == StudyDirection.MAXIMIZE else 1
+    best = min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+    return of_trial(
+        rival,
+        best,
+        space,
+        data,
+        name=f"random-{best.number}",
+        build=build,
+        role=RANDOM,
+        origin={"search_trials": len(considered), "search_epochs": spent},
+    )
+
+
+def _epochs(trial: FrozenTrial) -> int:
+    return 0 if COPY_KEY in trial.user_attrs else len(trial.intermediate_values)
+
+
+def _ended(study: Study) -> list[FrozenTrial]:
+    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]

@@ -1,0 +1,160 @@
+"""Search small, train big: a found cell in a larger network, on other data, at another resolution.
+
+References:
+    Zoph et al., Learning Transferable Architectures for Scalable Image Recognition, arXiv
+        1707.07012.
+    Real et al., Regularized Evolution for Image Classifier Architecture Search, arXiv 1802.01548.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from optuna_nas.final._candidate import Candidate, of_architecture
+from optuna_nas.final._train import train_candidates
+from optuna_nas.scaling import ScalableCells
+
+if TYPE_CHECKING:
+    import torch
+
+    from optuna_nas.final._comparison import Comparison, FinalRun
+    from optuna_nas.spaces import Architecture
+    from optuna_nas.training import ImageData, Recipe
+
+__all__ = ["transfer", "transferred"]
+
+LARGE_IMAGE = 96  # pixels from which on a stem that halves the image is chosen
+SEARCHED, LARGER = "searched-size", "larger"
+
+
+def transfer(
+    architecture: Architecture,
+    data: ImageData,
+    *,
+    searched: Mapping[str, Any],
+    cells: int,
+    channels: int,
+    folder: str | Path,
+    epochs: int,
+    stem: str | None = None,
+    recipe: Recipe | None = None,
+    seeds: int | Sequence[int] = 3,
+    origin: Mapping[str, Any] | None = None,
+    device: str | torch.device = "auto",
+    on_run: Callable[[str, FinalRun], None] | None = None,
+) -> Comparison:
+    """Train a found cell on other data, at the size of its search and larger.
+
+    Both are trained alike and tested once; see :func:`train_candidates`.
+
+    Example::
+
+        from optuna_nas.final import transfer
+        from optuna_nas.spaces import published
+        from optuna_nas.training import load_data
+
+        print(
+            transfer(
+                published.NASNET_A,
+                load_data("digits", train_size=640, val_size=800, image_size=16),
+                searched={"cells": 1, "channels": 4},
+                cells=2,
+                channels=8,
+                folder="transferred",
+                epochs=1,
+                seeds=1,
+            )
+        )
+
+    Args:
+        architecture: Of a cell space.
+        data: What to train on; its images say the resolution.
+        searched: Build arguments of the search.
+        cells: Of the larger network, as the space counts them.
+        channels: Of its first stack.
+        folder: For weights, model cards and the table.
+        epochs: Of each run.
+        stem: ``"cifar"``, ``"imagenet"`` or what else the space has; None: that of large images
+            from 96 pixels on, for spaces that have several.
+        recipe: How to train; its drop path is built in where the space has one.
+        seeds: How many, or which.
+        origin: What else is to be kept of where the cell comes from.
+        device: As for :func:`train_candidates`.
+        on_run: Likewise.
+
+    Raises:
+        ValueError: If a size is out of range, or the images are smaller than the stride of the
+            network.
+        TypeError: If the architecture's space does not take cells and channels.
+    """
+    candidates = transferred(
+        architecture,
+        data,
+        searched=searched,
+        cells=cells,
+        channels=channels,
+        stem=stem,
+        drop_path=0.0 if recipe is None else recipe.drop_path,
+        origin=origin,
+    )
+    return train_candidates(
+        candidates,
+        data,
+        folder=folder,
+        epochs=epochs,
+        recipe=recipe,
+        seeds=seeds,
+        device=device,
+        on_run=on_run,
+    )
+
+
+def transferred(
+    architecture: Architecture,
+    data: ImageData,
+    *,
+    searched: Mapping[str, Any],
+    cells: int,
+    channels: int,
+    stem: str | None = None,
+    drop_path: float = 0.0,
+    origin: Mapping[str, Any] | None = None,
+) -> list[Candidate]:
+    """Return the two candidates of :func:`transfer`, without training them."""
+    takes = architecture.space.build_arguments
+    missing = sorted({"cells", "channels"} - takes.keys())
+    if missing:
+        raise TypeError(
+            f"`architecture` must be of a cell space, whose networks have cells and channels, but "
+            f"{architecture.space} takes {sorted(takes)}."
+        )
+    stem_chosen = _stem(data.image_size) if stem is None else stem
+    common: dict[str, Any] = {"stem": stem_chosen} if "stem" in takes else {}
+    if stem is not None and not common:
+        raise TypeError(
+            f"`stem` must be left out for {architecture.space}, which has one only, but got "
+            f"stem={stem!r}."
+        )
+    if drop_path and "drop_path" in takes:
+        common["drop_path"] = drop_path
+    small = {name: searched.get(name, takes[name]) for name in ("cells", "channels")}
+    sizes = {SEARCHED: small, LARGER: {"cells": cells, "channels": channels}}
+    if sizes[SEARCHED] == sizes[LARGER]:
+        sizes.pop(SEARCHED)
+    for size in sizes.values():  # says what is wrong before anything is trained
+        ScalableCells(
+            architecture=architecture,
+            resolution=min(data.image_size),
+            build_arguments={k: v for k, v in common.items() if k == "stem"},
+            **size,
+        )
+    return [
+        of_architecture(architecture, data, name=name, build={**size, **common}, origin=origin)
+        for name, size in sizes.items()
+    ]
+
+
+def _stem(image_size: tuple[int, int]) -> str:
+    return "imagenet" if min(image_size) >= LARGE_IMAGE else "cifar"

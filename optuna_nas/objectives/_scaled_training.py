@@ -1,0 +1,157 @@
+"""Trains scaled networks: each on images of its own resolution, regularised by its size.
+
+References:
+    - Tan and Le. EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks. ICML
+      2019. arXiv:1905.11946.
+    - Bello et al. Revisiting ResNets: Improved Training and Scaling Strategies. NeurIPS 2021.
+      arXiv:2103.07579.
+    - Touvron et al. Fixing the Train-Test Resolution Discrepancy. NeurIPS 2019. arXiv:1906.06423.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Protocol
+
+from optuna_nas.objectives._trainer import Trainer
+from optuna_nas.scaling import GrowingRegularisation, ScalableNetwork
+from optuna_nas.training import ImageData, ProgressiveSize, Recipe, load_data, resolve_device
+
+if TYPE_CHECKING:
+    import torch
+    from optuna.trial import BaseTrial
+
+__all__ = ["ScaledJudge", "ScaledTraining"]
+
+
+class ScaledJudge(Protocol):
+    """Says how good a scaled network is: :class:`ScaledTraining`, or a function of yours."""
+
+    def __call__(self, network: ScalableNetwork, trial: BaseTrial, epochs: int, /) -> float:
+        """Return the accuracy in [0, 1] after so many epochs; more is better."""
+
+
+class ScaledTraining:
+    """Judges a scaled network by training it: the validation accuracy of the last epoch.
+
+    Every epoch is reported to the trial, so that any pruner of Optuna can stop it. Validation is
+    at the network's own resolution; what training sees can be another one.
+
+    Args:
+        data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``. Images are
+            resized to each network's resolution.
+        recipe: How to train; the network's own drop path goes before the recipe's.
+        regularisation: Dropout and drop path by size; None: those of the network.
+        train_resolution: Share of the network's resolution that training ends with: 1.0, or less,
+            since objects in random crops look larger than in the whole image.
+        start: Share of that resolution that training begins with; 1.0: no growth.
+        stages: Steps of that growth.
+        seed: Weights and data order of trial n depend on (seed, n).
+        device: ``"auto"`` or any torch device.
+
+    Raises:
+        ValueError: If a number is out of range.
+
+    Example::
+
+        import optuna
+
+        from optuna_nas.objectives import ScaledTraining
+        from optuna_nas.scaling import ResNet
+
+        judge = ScaledTraining("digits", start=0.5, stages=2)
+        network = ResNet(
+            blocks=(1, 1, 1, 1), kind="basic", stem="cifar", width=0.125, resolution=16
+        )
+        print(judge(network, optuna.trial.FixedTrial({}), 2))
+    """
+
+    def __init__(
+        self,
+        data: str | ImageData,
+        *,
+        recipe: Recipe | None = None,
+        regularisation: GrowingRegularisation | None = None,
+        train_resolution: float = 1.0,
+        start: float = 1.0,
+        stages: int = 4,
+        seed: int = 0,
+        device: str | torch.device = "auto",
+    ) -> None:
+        for name, share in (("train_resolution", train_resolution), ("start", start)):
+            if not 0 < share <= 1:
+                raise ValueError(f"`{name}` must lie in (0, 1], but got {name}={share!r}.")
+        self.data = load_data(data) if isinstance(data, str) else data
+        self.recipe = Recipe() if recipe is None else recipe
+        self._regularisation = regularisation
+        self._train_resolution = train_resolution
+        self._start = start
+        self._stages = stages
+        self._seed = seed
+        self._device = resolve_device(device)
+        self._resized: tuple[int, ImageData] | None = None  # of the last trial
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a study keeps of it, ready for JSON."""
+        growing = self._regularisation
+        return {
+            "data": self.data.identity,
+            "recipe": self.recipe.to_dict(),
+            "regularisation": None if growing is None else dataclasses.asdict(growing),
+            "train_resolution": self._train_resolution,
+            "start": self._start,
+            "stages": self._stages,
+        }
+
+    def __call__(self, network: ScalableNetwork, trial: BaseTrial, epochs: int, /) -> float:
+        """Train the network.
+
+        Returns:
+            Validation accuracy after the last epoch, in [0, 1].
+
+        Raises:
+            TrialPruned: If the pruner stops the trial, or the network cannot be trained.
+            TrialError: If something else is wrong.
+        """
+        network = self.regularised(network)
+        decided = {"num_classes": self.data.num_classes, "in_channels": self.data.in_channels}
+        trainer = Trainer(
+            self._data_of(network.resolution),
+            epochs,
+            decided,
+            self._seed,
+            self._device,
+            image_size=self._sizes(network, epochs),
+        )
+        return trainer.train(trial, network, self.recipe_of(network))[-1]
+
+    def regularised(self, network: ScalableNetwork) -> ScalableNetwork:
+        """Return the network as it is trained, with the dropout and drop path of its size."""
+        if self._regularisation is None:
+            return network
+        counted = network.profile(
+            num_classes=self.data.num_classes, in_channels=self.data.in_channels
+        )
+        return self._regularisation.applied(network, counted.macs)
+
+    def recipe_of(self, network: ScalableNetwork) -> Recipe:
+        """Return the recipe that a network is trained with."""
+        if not network.drop_path:
+            return self.recipe
+        return dataclasses.replace(
+            self.recipe, drop_path=network.drop_path, drop_path_schedule="constant"
+        )
+
+    def _sizes(self, network: ScalableNetwork, epochs: int) -> ProgressiveSize | None:
+        """The sizes of the training images; None where they are always the network's."""
+        if self._start == self._train_resolution == 1.0:
+            return None
+        final = max(network.stride, round(self._train_resolution * network.resolution))
+        start = max(network.stride / final, self._start)
+        return ProgressiveSize(final=final, epochs=epochs, start=start, stages=self._stages)
+
+    def _data_of(self, resolution: int) -> ImageData:
+        if self._resized is None or self._resized[0] != resolution:
+            self._resized = resolution, self.data.resized(resolution)
+        return self._resized[1]

@@ -1,0 +1,39 @@
+"""One-shot search: one trial trains a supernet, and derives an architecture from it."""
+
+from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
+from optuna_nas.objectives.one_shot._darts import DARTSObjective
+from optuna_nas.objectives.one_shot._eigenvalue import EigenvalueStop
+from optuna_nas.objectives.one_shot._mixing import Dirichlet, HardGumbel, Mixing, Sigmoid, Softmax
+from optuna_nas.objectives.one_shot._perturbation import Perturbation
+from optuna_nas.objectives.one_shot._readings import (
+    ALPHAS_KEY,
+    EIGENVALUE_KEY,
+    ENTROPY_KEY,
+    SKIP_SHARE_KEY,
+    read_alphas,
+)
+from optuna_nas.objectives.one_shot._shared import (
+    EPOCH_KEY,
+    ScoredChild,
+    SharedWeightsObjective,
+)
+
+__all__ = [
+    "ALPHAS_KEY",
+    "EIGENVALUE_KEY",
+    "ENTROPY_KEY",
+    "EPOCH_KEY",
+    "SKIP_SHARE_KEY",
+    "AlphaRecipe",
+    "DARTSObjective",
+    "Dirichlet",
+    "EigenvalueStop",
+    "HardGumbel",
+    "Mixing",
+    "Perturbation",
+    "ScoredChild",
+    "SharedWeightsObjective",
+    "Sigmoid",
+    "Softmax",
+    "read_alphas",
+]

@@ -1,0 +1,61 @@
+"""Trains what a search has derived, to say what it is worth on its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from optuna_nas.training import fit, seeded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+    from optuna_nas.objectives._checkpoints import TrialSlot
+    from optuna_nas.spaces import Architecture
+    from optuna_nas.training import ImageData, Recipe
+
+__all__ = ["Judge"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judge:
+    """How a derived network is trained from scratch.
+
+    Attributes:
+        data: All training images are learned from; the validation images judge.
+        epochs: At least 1.
+        build: Arguments for ``architecture.build``.
+        device: Where it is trained.
+    """
+
+    data: ImageData
+    epochs: int
+    build: Mapping[str, Any]
+    device: torch.device
+
+    def accuracy(
+        self, architecture: Architecture, recipe: Recipe, seed: int, slot: TrialSlot | None = None
+    ) -> float:
+        """Return the validation accuracy after the last epoch.
+
+        Args:
+            architecture: What is built.
+            recipe: How it is trained.
+            seed: Of weights and data order.
+            slot: Where its state is kept until it is done.
+        """
+        with seeded(seed):
+            model = architecture.build(**self.build)
+        history = fit(
+            model,
+            self.data,
+            epochs=self.epochs,
+            recipe=recipe,
+            seed=seed,
+            device=self.device,
+            channels_last=self.device.type == "cpu",  # where depthwise convolutions gain
+            checkpoint=slot,
+        )
+        return history.last.val_accuracy

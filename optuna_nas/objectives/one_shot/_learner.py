@@ -1,0 +1,193 @@
+"""A supernet whose weights and alphas learn in turn."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from optuna_nas.objectives.one_shot._bilevel import (
+    SGDStep,
+    first_order,
+    requiring,
+    second_order,
+)
+from optuna_nas.objectives.one_shot._eigenvalue import largest_eigenvalue
+from optuna_nas.objectives.one_shot._readings import Reading, take_reading
+from optuna_nas.training import Processes
+from optuna_nas.training._feed import Batch
+from optuna_nas.training._learner import Learner
+
+if TYPE_CHECKING:
+    from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
+    from optuna_nas.objectives.one_shot._mixing import Mixing
+    from optuna_nas.spaces._supernet import Supernet
+    from optuna_nas.training import ImageData, Recipe
+
+__all__ = ["BilevelLearner", "MixedNetwork"]
+
+EDGES = "_edges"  # end of the names of alphas that weigh edges, always by their softmax
+
+
+class MixedNetwork(nn.Module):
+    """A supernet as a network like any other: mixed in one way, without further arguments.
+
+    In train mode the weights are those of one batch, else those by which it is judged.
+
+    Args:
+        supernet: What mixes.
+        mixing: From its alphas to weights.
+
+    Attributes:
+        progress: Of the search, from 0 to 1.
+        decided: Weights that are used instead of the alphas'; None: none.
+    """
+
+    def __init__(self, supernet: Supernet, mixing: Mixing) -> None:
+        super().__init__()
+        self.decided: dict[str, torch.Tensor] | None = None
+        self.supernet = supernet
+        self.mixing = mixing
+        self.progress = 0.0
+
+    def forward(self, x: torch.Tensor) -> Any:
+        if x.device.type == "cpu" and x.ndim == 4:  # where pools and depthwise convolutions gain
+            x = x.contiguous(memory_format=torch.channels_last)
+        return self.supernet(x, mixture=self.mixture())
+
+    def mixture(self) -> dict[str, torch.Tensor]:
+        """The weights of each decision."""
+        if self.decided is not None:
+            return self.decided
+        return {name: self._weights(name, alpha) for name, alpha in self.supernet.alphas().items()}
+
+    def penalty(self) -> torch.Tensor | None:
+        """What the mixing adds to the loss, if anything."""
+        alphas = self.supernet.alphas()
+        ops = {name: alpha for name, alpha in alphas.items() if not name.endswith(EDGES)}
+        return self.mixing.penalty(ops, self.supernet.choices)
+
+    def _weights(self, name: str, alpha: torch.Tensor) -> torch.Tensor:
+        if name.endswith(EDGES):
+            return alpha.softmax(-1)
+        return self.mixing.draw(alpha, self.progress) if self.training else self.mixing.mean(alpha)
+
+
+class BilevelLearner:
+    """All that changes during a search.
+
+    Args:
+        supernet: On ``device``.
+        data: What its logits must fit.
+        recipe: How its weights learn.
+        alpha: How its alphas learn.
+        mixing: How it mixes.
+        order: 1 or 2.
+        device: Where it learns.
+
+    Attributes:
+        network: The supernet, mixed.
+        readings: One for each epoch until now.
+
+    Raises:
+        ValueError: If the space leaves nothing open, or the settings do not go together.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: ImageData,
+        recipe: Recipe,
+        alpha: AlphaRecipe,
+        mixing: Mixing,
+        *,
+        order: int,
+        device: torch.device,
+    ) -> None:
+        self.network = MixedNetwork(supernet, mixing)
+        self.readings: list[Reading] = []
+        self._order = order
+        self._alpha = alpha
+        self._alphas = list(supernet.alphas().values())
+        self._weights = list(supernet.weights().values())
+        for parameter in self._alphas:  # what requires a gradient learns by the recipe
+            parameter.requires_grad_(False)
+        self._learner = Learner(self.network, recipe, data, device, Processes())
+        self._alpha_optimizer = torch.optim.Adam(
+            self._alphas, lr=alpha.lr, betas=alpha.betas, weight_decay=alpha.weight_decay
+        )
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that counts."""
+        return self._learner.judged
+
+    @property
+    def learner(self) -> Learner:
+        """Of the weights."""
+        return self._learner
+
+    def step(self, train: Batch, val: Batch | None, lr: float) -> torch.Tensor:
+        """Let alpha learn from ``val``, if it is there, and then the weights from ``train``.
+
+        Returns:
+            The loss of the weights, without gradient.
+        """
+        if val is not None:
+            self._alpha_optimizer.zero_grad()
+            for parameter, gradient in zip(
+                self._alphas, self.alpha_gradients(train, val, lr), strict=True
+            ):
+                parameter.grad = gradient
+            self._alpha_optimizer.step()
+            for parameter in self._alphas:  # clipping looks at all gradients that there are
+                parameter.grad = None
+        return self._learner.step(train, lr)
+
+    def alpha_gradients(self, train: Batch, val: Batch, lr: float) -> list[torch.Tensor]:
+        """Return the gradient for each alpha at the step that is about to be taken."""
+        if self._order == 1:
+            return first_order(self._weights, self._alphas, lambda: self._loss(val))
+        optimizer = self._learner.optimizer
+        assert isinstance(optimizer, torch.optim.SGD)
+        return second_order(
+            self._weights,
+            self._alphas,
+            lambda: self._loss(train),
+            lambda: self._loss(val),
+            SGDStep.of(optimizer, self._weights, lr),
+            exact=self._alpha.exact,
+        )
+
+    def take_reading(self, val: Batch | None) -> None:
+        """Note the state after an epoch, with the eigenvalue on a batch if there is one."""
+        self.network.eval()
+        eigenvalue = None if val is None else self._eigenvalue(val)
+        with torch.no_grad():
+            mixture = self.network.mixture()
+        self.readings.append(take_reading(self.network.supernet, mixture, eigenvalue))
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes while learning."""
+        return {
+            "weights": self._learner.state(),
+            "alpha_optimizer": self._alpha_optimizer.state_dict(),
+            "readings": [dataclasses.asdict(reading) for reading in self.readings],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become what a learner of the same supernet was when it gave its ``state``."""
+        self._learner.restore(state["weights"])
+        self._alpha_optimizer.load_state_dict(state["alpha_optimizer"])
+        self.readings = [Reading(**reading) for reading in state["readings"]]
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        loss = self._learner.loss(batch.images, batch.labels)
+        penalty = self.network.penalty()
+        return loss if penalty is None else loss + penalty
+
+    def _eigenvalue(self, val: Batch) -> float:
+        with requiring(self._weights, False), requiring(self._alphas, True):
+            return largest_eigenvalue(self._loss(val), self._alphas)

@@ -1,0 +1,131 @@
+"""What a search by alphas looks like after each epoch, and where it is kept.
+
+Legend: ``O`` choices of a decision.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from optuna_nas.nn._operations import IDENTITIES
+from optuna_nas.pruners import SKIP_SHARE_KEY
+
+if TYPE_CHECKING:
+    import torch
+    from optuna.trial import BaseTrial, FrozenTrial
+
+    from optuna_nas.spaces import Architecture, SearchSpace
+    from optuna_nas.spaces._supernet import Supernet
+
+__all__ = [
+    "ALPHAS_KEY",
+    "EIGENVALUE_KEY",
+    "ENTROPY_KEY",
+    "SKIP_SHARE_KEY",
+    "Reading",
+    "keep_readings",
+    "read_alphas",
+    "scopes_of",
+    "take_reading",
+]
+
+ENTROPY_KEY = "optuna_nas:darts:entropy"
+"""User attribute of a trial: for each epoch the mean entropy of the mixing weights, in nats."""
+
+EIGENVALUE_KEY = "optuna_nas:darts:eigenvalue"
+"""User attribute of a trial: for each epoch the largest eigenvalue of the Hessian of the
+validation loss with respect to alpha."""
+
+ALPHAS_KEY = "optuna_nas:darts:alphas"
+"""Beginning of a user attribute of a trial; with ``:3`` behind it, the mixing weights after the
+third epoch, by decision."""
+
+DIGITS = 4  # of mixing weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The state of a search after an epoch.
+
+    Attributes:
+        entropy: Mean over the decisions, in nats.
+        skip_share: As kept under ``SKIP_SHARE_KEY``.
+        weights: Mixing weights ``(O,)`` by decision, rounded.
+        params: Of the architecture that would be derived.
+        eigenvalue: None if nobody asked for it.
+    """
+
+    entropy: float
+    skip_share: float
+    weights: dict[str, list[float]]
+    params: dict[str, Any]
+    eigenvalue: float | None = None
+
+
+def take_reading(
+    supernet: Supernet, mixture: Mapping[str, torch.Tensor], eigenvalue: float | None = None
+) -> Reading:
+    """Read the state off a supernet and the weights by which it is judged."""
+    architecture = supernet.derive(mixture)
+    rows = {name: row.tolist() for name, row in mixture.items()}
+    return Reading(
+        entropy=math.fsum(_entropy(row) for row in rows.values()) / len(rows),
+        skip_share=skip_share(supernet, architecture),
+        weights={name: [round(w, DIGITS) for w in row] for name, row in rows.items()},
+        params=dict(architecture.params),
+        eigenvalue=eigenvalue,
+    )
+
+
+def skip_share(supernet: Supernet, architecture: Architecture) -> float:
+    """Return the share of skip connections among the operations of a cell, the largest of all.
+
+    Decisions that do not offer a skip connection are not counted.
+    """
+    chosen = {
+        name: choice
+        for name, choice in supernet.chosen(architecture).items()
+        if any(skip in supernet.choices[name] for skip in IDENTITIES)
+    }
+    shares = [
+        sum(choice in IDENTITIES for choice in cell) / len(cell)
+        for scope in scopes_of(supernet.space)
+        if (cell := [choice for name, choice in chosen.items() if name.startswith(scope)])
+    ]
+    return max(shares, default=0.0)
+
+
+def keep_readings(trial: BaseTrial, readings: Sequence[Reading]) -> None:
+    """Write the readings of all epochs until now to a trial; those of earlier calls are there."""
+    trial.set_user_attr(ENTROPY_KEY, [round(reading.entropy, DIGITS) for reading in readings])
+    trial.set_user_attr(
+        SKIP_SHARE_KEY, [round(reading.skip_share, DIGITS) for reading in readings]
+    )
+    if readings[-1].eigenvalue is not None:
+        trial.set_user_attr(EIGENVALUE_KEY, [reading.eigenvalue for reading in readings])
+    # One attribute an epoch: databases cut a long one off.
+    trial.set_user_attr(f"{ALPHAS_KEY}:{len(readings)}", readings[-1].weights)
+
+
+def read_alphas(trial: FrozenTrial) -> list[dict[str, list[float]]]:
+    """Return the mixing weights of a DARTS trial after each epoch, by decision.
+
+    Args:
+        trial: Such as ``study.best_trial``; empty if it is another one.
+    """
+    epochs = len(trial.user_attrs.get(ENTROPY_KEY, ()))
+    return [trial.user_attrs[f"{ALPHAS_KEY}:{epoch}"] for epoch in range(1, epochs + 1)]
+
+
+def _entropy(row: Sequence[float]) -> float:
+    """The entropy of weights that may not add up to 1."""
+    total = math.fsum(row)
+    return -math.fsum(w / total * math.log(w / total) for w in row if w > 0.0)
+
+
+def scopes_of(space: SearchSpace) -> list[str]:
+    """How the names of a cell's decisions begin; one scope where there are no cells."""
+    return [f"{space.prefix}{scope}_" for scope in getattr(space, "scopes", ())] or [space.prefix]

@@ -1,0 +1,158 @@
+"""The settings of a search by alphas: as published, as changed by a trial, as checked.
+
+References:
+    [Liu2019] Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019.
+    arXiv:1806.09055.
+    [Dong2020] Dong, Yang. NAS-Bench-201. ICLR 2020. arXiv:2001.00326.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from optuna.study import StudyDirection
+
+from optuna_nas.objectives._study import settle_identity
+from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
+from optuna_nas.training import Recipe
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from optuna_nas.objectives.one_shot._mixing import Mixing
+    from optuna_nas.spaces import SearchSpace
+    from optuna_nas.training import ImageData
+
+__all__ = [
+    "changed",
+    "check_at_least_one",
+    "check_order",
+    "published_recipe",
+    "settle_accuracy",
+    "supernet_arguments",
+]
+
+_DARTS = Recipe(
+    lr=0.025,
+    lr_min=0.001,
+    nesterov=False,
+    weight_decay=3e-4,
+    batch_size=64,
+    clip_grad_norm=5.0,
+    crop_padding=4,
+    flip=True,
+)
+"""The weights of the supernet of [Liu2019]."""
+
+_OTHERS: Mapping[str, Recipe] = {
+    "nasbench201": dataclasses.replace(_DARTS, nesterov=True, weight_decay=5e-4)
+}
+"""Where a paper has its own: NAS-Bench-201, arXiv:2001.00326."""
+
+ALPHA_PREFIX = "alpha_"  # of hyperparameters that are fields of AlphaRecipe
+
+
+def published_recipe(space: SearchSpace) -> Recipe:
+    """Return how the weights of a space's supernet learn, as published."""
+    return _OTHERS.get(space.identity["space"], _DARTS)
+
+
+def changed(
+    recipe: Recipe, alpha: AlphaRecipe, changes: Mapping[str, Any]
+) -> tuple[Recipe, AlphaRecipe]:
+    """Return both recipes with other values for some fields.
+
+    Args:
+        recipe: Of the weights.
+        alpha: Of alpha; names of its fields have ``alpha_`` before them.
+        changes: By name.
+
+    Raises:
+        ValueError: If a name is no field, or a value is out of range.
+    """
+    of_alpha = {
+        name: changes[ALPHA_PREFIX + name]
+        for name in _fields(AlphaRecipe)
+        if ALPHA_PREFIX + name in changes
+    }
+    of_weights = {name: value for name, value in changes.items() if name in _fields(Recipe)}
+    known = _fields(Recipe) | {ALPHA_PREFIX + name for name in _fields(AlphaRecipe)}
+    unknown = sorted(changes.keys() - known)
+    if unknown:
+        raise ValueError(
+            f"`hyperparameters` must return fields of a Recipe or, with `{ALPHA_PREFIX}` before "
+            f"them, of an AlphaRecipe ({', '.join(sorted(known))}), but returned {unknown}."
+        )
+    return dataclasses.replace(recipe, **of_weights), dataclasses.replace(alpha, **of_alpha)
+
+
+def supernet_arguments(
+    space: SearchSpace, data: ImageData, arguments: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Complete arguments of ``space.supernet`` by what the data decides.
+
+    Raises:
+        TypeError: If the space has no supernet, or does not take one of them.
+    """
+    takes = space.supernet_arguments
+    unknown = sorted((arguments or {}).keys() - takes.keys())
+    if unknown:
+        raise TypeError(
+            f"`supernet` must name arguments of the supernet of {space} ({sorted(takes)}), not "
+            f"{unknown}."
+        )
+    decided = {"num_classes": data.num_classes, "in_channels": data.in_channels}
+    return {name: value for name, value in decided.items() if name in takes} | {
+        **(arguments or {})
+    }
+
+
+def settle_accuracy(study: Study, judge: Any, *, metric: str = "validation accuracy") -> None:
+    """Check that an objective that returns an accuracy fits a study, and note there what it is.
+
+    Raises:
+        ValueError: If the study was begun with other settings, or does not maximise.
+    """
+    if study.directions != [StudyDirection.MAXIMIZE]:
+        raise ValueError(
+            f"{type(judge).__name__} returns one accuracy, but the study has another direction: "
+            'create it with direction="maximize".'
+        )
+    settle_identity(study, judge.identity, metrics=[metric])
+
+
+def check_at_least_one(**numbers: int) -> None:
+    """Refuse numbers of epochs that are none.
+
+    Raises:
+        ValueError: If so.
+    """
+    for name, value in numbers.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"`{name}` must be an integer of at least 1, but got {value!r}.")
+
+
+def check_order(order: int, mixing: Mixing, recipe: Recipe) -> None:
+    """Refuse a second order where it cannot be computed.
+
+    Raises:
+        ValueError: If so, or it is neither the first nor the second.
+    """
+    if order not in (1, 2):
+        raise ValueError(f"`order` must be 1 or 2, but got order={order!r}.")
+    if order == 2 and mixing.draws:
+        raise ValueError(
+            f"`order` must be 1 with {mixing}, whose weights are drawn anew for every batch, but "
+            "got order=2."
+        )
+    if order == 2 and recipe.optimizer != "sgd":
+        raise ValueError(
+            "`order` must be 1 unless the weights learn by SGD, whose next step can be foreseen, "
+            f"but got order=2 and optimizer={recipe.optimizer!r}."
+        )
+
+
+def _fields(cls: type[Any]) -> set[str]:
+    return {field.name for field in dataclasses.fields(cls)}

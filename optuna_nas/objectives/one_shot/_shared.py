@@ -1,0 +1,287 @@
+"""Judges children by weights that they share: thousands of trials for the price of one training.
+
+References:
+    [Pham2018] Pham et al. Efficient Neural Architecture Search via Parameter Sharing. ICML 2018.
+    arXiv:1802.03268 (``schedule="alternate"``).
+    [Li2019] Li, Talwalkar. Random Search and Reproducibility for Neural Architecture Search. UAI
+    2019. arXiv:1902.07638 (``schedule="pretrain"``).
+    [Guo2020] Guo et al. Single Path One-Shot Neural Architecture Search with Uniform Sampling.
+    ECCV 2020. arXiv:1904.00420 (``schedule="pretrain"``).
+
+Differences from the papers:
+    1. Batch norms always use the statistics of the batch, as in [Pham2018].
+    2. The released supernet of [Pham2018] drops paths; here that has no place in a recipe.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from optuna.trial import Trial, TrialState
+
+from optuna_nas import _optuna_seam as seam
+from optuna_nas.objectives._failures import blamed
+from optuna_nas.objectives._training import DIGEST_KEY
+from optuna_nas.objectives._workers import WORKER_KEY, this_worker
+from optuna_nas.objectives.one_shot._settings import (
+    check_at_least_one,
+    published_recipe,
+    settle_accuracy,
+    supernet_arguments,
+)
+from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
+from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace, sample_architectures
+from optuna_nas.training import ImageData, Recipe, load_data, recipes, resolve_device, seeded
+from optuna_nas.training._seeded import derived_seed
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.study import Study
+
+    from optuna_nas.spaces import Architecture
+
+__all__ = ["EPOCH_KEY", "ScoredChild", "SharedWeightsObjective"]
+
+EPOCH_KEY = "optuna_nas:shared:epoch"
+"""User attribute of a trial: for how many epochs the weights that judged it had been trained."""
+
+SCHEDULES = ("alternate", "pretrain")
+
+_PUBLISHED: Mapping[str, Recipe] = {
+    "enas_micro": dataclasses.replace(recipes.ENAS_MICRO_SEARCH, drop_path=0.0),
+    "enas_macro": recipes.ENAS_MACRO_SEARCH,
+}
+
+
+class ScoredChild(NamedTuple):
+    """A child, and what the shared weights say of it.
+
+    Attributes:
+        architecture: The child.
+        accuracy: On all validation images, in [0, 1].
+        trial: Number of its first trial.
+    """
+
+    architecture: Architecture
+    accuracy: float
+    trial: int
+
+
+class SharedWeightsObjective:
+    """An Optuna objective: the suggested child's accuracy on weights that all children share.
+
+    A trial is one child on one batch of validation images: it takes a fraction of a second, and
+    its value is noisy, drifts as the weights learn, and ranks children only roughly. Score the
+    best again by :meth:`derive`, and train what comes out of that from scratch.
+
+    - ``schedule="alternate"`` is ENAS: before each block of ``children_per_epoch`` trials the
+      weights are trained for one epoch, one child per batch, as the study's sampler proposes them
+      (``ReinforceSampler.enas_micro()`` or ``.enas_macro()``); other samplers than ours cannot
+      propose, so children are then drawn uniformly, which a warning says.
+    - ``schedule="pretrain"`` is random search with weight sharing, and single-path one-shot: the
+      weights are trained on uniformly drawn children first; trials only evaluate.
+
+    Thousands of trials: keep the study in memory or a journal file. One machine per supernet.
+    When not to use it: on spaces where a child trains in seconds; then ``TrainingObjective`` ranks
+    better.
+
+    Args:
+        space: One with a supernet.
+        data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``. The weights
+            learn from ``train``, children are judged on ``val``.
+        schedule: ``"alternate"`` or ``"pretrain"``.
+        epochs: For which the weights are trained in all, at least 1.
+        children_per_epoch: Trials after an epoch of ``"alternate"``, at least 1; 300 in ENAS's
+            cell search, 1,000 in its search for whole networks.
+        supernet: As for :class:`DARTSObjective`.
+        recipe: How the weights learn. Default: as published for the space.
+        weights: A file that keeps the shared weights after every epoch. Workers of this machine
+            share it, and a killed one goes on from it; None: they are lost with the process.
+        seed: Of weights, data order and uniformly drawn children.
+        device: ``"auto"`` (CUDA, MPS, CPU) or any torch device.
+
+    Raises:
+        ValueError: If a setting is out of range.
+        TypeError: If the space has no supernet, or an argument that it does not take is given.
+
+    Example::
+
+        import optuna
+        from optuna_nas.objectives import SharedWeightsObjective
+        from optuna_nas.samplers import ReinforceSampler
+        from optuna_nas.spaces import ENASMicroSpace
+
+        study = optuna.create_study(direction="maximize", sampler=ReinforceSampler.enas_micro())
+        objective = SharedWeightsObjective(
+            ENASMicroSpace(num_blocks=2),
+            "digits",
+            epochs=2,
+            children_per_epoch=5,
+            supernet={"cells": 1, "channels": 4},
+        )
+        study.optimize(objective, n_trials=10)
+        for child in objective.derive(study, 3):
+            print(f"{child.accuracy:.1%} {child.architecture}")
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        data: str | ImageData,
+        *,
+        schedule: str = "alternate",
+        epochs: int = 150,
+        children_per_epoch: int = 300,
+        supernet: Mapping[str, Any] | None = None,
+        recipe: Recipe | None = None,
+        weights: str | Path | None = None,
+        seed: int = 0,
+        device: str | torch.device = "auto",
+    ) -> None:
+        check_at_least_one(epochs=epochs, children_per_epoch=children_per_epoch)
+        if schedule not in SCHEDULES:
+            raise ValueError(f"`schedule` must be one of {SCHEDULES}, but got {schedule!r}.")
+        self.space = space
+        self.data = load_data(data) if isinstance(data, str) else data
+        self.epochs = epochs
+        self.supernet = supernet_arguments(space, self.data, supernet)
+        self.recipe = recipe or _PUBLISHED.get(space.identity["space"]) or published_recipe(space)
+        self._schedule = schedule
+        self._children_per_epoch = children_per_epoch
+        self._path = None if weights is None else Path(weights)
+        self._seed = seed
+        self._device = resolve_device(device)
+        self._weights: SharedWeights | None = None
+        self._warned = False
+        self._settled: set[tuple[BaseStorage, int]] = set()
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What a study keeps of this objective (``optuna_nas:study``)."""
+        identity = {
+            **self.space.identity,
+            "objective": type(self).__name__,
+            "data": self.data.identity,
+            "schedule": self._schedule,
+            "epochs": self.epochs,
+            "supernet": self.supernet,
+            "recipe": self.recipe.to_dict(),
+            "seed": self._seed,
+        }
+        if self._schedule == "pretrain":
+            return identity
+        return {**identity, "children_per_epoch": self._children_per_epoch}
+
+    @property
+    def weights(self) -> SharedWeights:
+        """The shared weights, made when they are first asked for."""
+        if self._weights is None:
+            with seeded(self._seed):
+                supernet = self.space.supernet(**self.supernet).to(self._device)
+            self._weights = SharedWeights(
+                supernet,
+                self.data,
+                self.recipe,
+                epochs=self.epochs,
+                seed=self._seed,
+                device=self._device,
+                path=self._path,
+                run=self.identity,
+            )
+        return self._weights
+
+    def __call__(self, trial: Trial) -> float:
+        """Judge one child.
+
+        Returns:
+            Its accuracy on one batch of validation images, in [0, 1].
+
+        Raises:
+            TrialPruned: If the child cannot be run.
+            NonFiniteLossError: If the weights cannot be trained with these settings.
+            ValueError: If the study was begun with other settings, or does not maximise.
+        """
+        study = trial.study if isinstance(trial, Trial) else None
+        if study is not None:
+            trial.set_user_attr(WORKER_KEY, this_worker())
+            self.prepare(study)
+        self._train(study, trial.number)
+        child = self.space.suggest(trial)
+        trial.set_user_attr(ARCHITECTURE_KEY, child.to_json())
+        trial.set_user_attr(DIGEST_KEY, child.digest)
+        trial.set_user_attr(EPOCH_KEY, self.weights.epochs_done)
+        with blamed(trial, child, self.data.input_size, "judging"):
+            return self.weights.accuracy_on_batch(child, trial.number)
+
+    def prepare(self, study: Study) -> None:
+        """Check that this objective can judge a study, and note there what it is.
+
+        Raises:
+            ValueError: If the study was begun with other settings, or does not maximise.
+        """
+        if seam.study_key(study) not in self._settled:
+            settle_accuracy(study, self, metric="shared-weights accuracy")
+            self._settled.add(seam.study_key(study))
+
+    def derive(self, study: Study, top_k: int = 10) -> list[ScoredChild]:
+        """Score the best children of a study again, on all validation images.
+
+        Args:
+            study: One that this objective has judged.
+            top_k: How many different ones, at least 1; by the values of their trials.
+
+        Returns:
+            The best first.
+        """
+        check_at_least_one(top_k=top_k)
+        trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        best: dict[str, Any] = {}
+        for trial in sorted(trials, key=lambda trial: (-trial.values[0], trial.number)):
+            if len(best) < top_k:
+                best.setdefault(trial.user_attrs[DIGEST_KEY], trial)
+        if trials:  # another process may have trained the weights further
+            self._train(study, max(trial.number for trial in trials))
+        scored = [
+            ScoredChild(child, self.weights.accuracy(child), trial.number)
+            for trial in best.values()
+            for child in (self.space.architecture(trial),)
+        ]
+        return sorted(scored, key=lambda child: -child.accuracy)
+
+    def _train(self, study: Study | None, number: int) -> None:
+        """Bring the weights to where they must be for a trial."""
+        if self._schedule == "pretrain":
+            self.weights.train_until(self.epochs, self._uniform)
+            return
+
+        def children(epoch: int, steps: int) -> Sequence[Architecture]:
+            return self._proposed(study, epoch, steps)
+
+        self.weights.train_until(number // self._children_per_epoch + 1, children)
+
+    def _uniform(self, epoch: int, steps: int) -> Sequence[Architecture]:
+        seed = derived_seed(self._seed, epoch, "children")
+        return sample_architectures(self.space, steps, seed=seed)
+
+    def _proposed(self, study: Study | None, epoch: int, steps: int) -> Sequence[Architecture]:
+        """Children as the sampler would propose them."""
+        propose = getattr(None if study is None else study.sampler, "propose", None)
+        if study is not None and propose is not None:
+            children: Sequence[Architecture] = propose(
+                study, self.space.suggest, steps, seed=derived_seed(self._seed, epoch, "propose")
+            )
+            return children
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                "The shared weights are trained on uniformly drawn children, since the study's "
+                "sampler has no `propose`: take a sampler of optuna_nas.samplers, or "
+                'schedule="pretrain".',
+                stacklevel=4,
+            )
+        return self._uniform(epoch, steps)

@@ -1,0 +1,197 @@
+"""Weights that all children of a supernet share, trained one child per batch.
+
+References:
+    [Pham2018] Pham et al. Efficient Neural Architecture Search via Parameter Sharing. ICML 2018.
+    arXiv:1802.03268.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from filelock import FileLock
+from torch import nn
+
+from optuna_nas.nn._mixed import use_batch_statistics
+from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, evaluate, seeded
+from optuna_nas.training._checkpoint import CheckpointFile, Checkpoints
+from optuna_nas.training._feed import Feed
+from optuna_nas.training._learner import Learner
+from optuna_nas.training._schedules import learning_rate
+from optuna_nas.training._seeded import derived_seed, keyed_generator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from optuna_nas.spaces import Architecture
+    from optuna_nas.spaces._supernet import Supernet
+    from optuna_nas.training import ImageData, Recipe
+
+__all__ = ["ChildNetwork", "Children", "SharedWeights"]
+
+Children = Callable[[int, int], "Sequence[Architecture]"]  # of (epoch, steps): one for each step
+
+
+class ChildNetwork(nn.Module):
+    """A supernet as the network of one child after the other.
+
+    Args:
+        supernet: Its batch norms use the statistics of the batch from now on.
+
+    Attributes:
+        child: Which one it is.
+    """
+
+    def __init__(self, supernet: Supernet) -> None:
+        super().__init__()
+        use_batch_statistics(supernet)
+        self.supernet = supernet
+        self.child: Architecture | None = None
+
+    def forward(self, x: torch.Tensor) -> Any:
+        assert self.child is not None
+        if x.device.type == "cpu" and x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        return self.supernet(x, self.child)
+
+
+class SharedWeights:
+    """The weights of one supernet, and how far they have been trained.
+
+    Args:
+        supernet: On ``device``.
+        data: ``train`` teaches the weights, ``val`` judges children.
+        recipe: How they learn.
+        epochs: Length of the schedule.
+        seed: Of data order and what is drawn.
+        device: Where they are.
+        path: A file that keeps them after each epoch, so that they survive the process, and other
+            processes of this machine go on with them; None: they live in this process alone.
+        run: What the weights belong to, ready for JSON; a file of another run is refused.
+    """
+
+    def __init__(
+        self,
+        supernet: Supernet,
+        data: ImageData,
+        recipe: Recipe,
+        *,
+        epochs: int,
+        seed: int,
+        device: torch.device,
+        path: Path | None,
+        run: dict[str, Any],
+    ) -> None:
+        for alpha in supernet.alphas().values():
+            alpha.requires_grad_(False)
+        self._network = ChildNetwork(supernet)
+        self._learner = Learner(self._network, recipe, data, device, Processes())
+        self._data = data
+        self._recipe = recipe
+        self._epochs = epochs
+        self._seed = seed
+        self._device = device
+        self._feed = Feed(data, recipe, seed, device, Processes())
+        self._val = data.val.to(device)
+        self._results: list[EpochResult] = []
+        self._path = path
+        self._checkpoints = None if path is None else Checkpoints(CheckpointFile(path), run)
+        self._lock = threading.RLock()
+
+    @property
+    def epochs_done(self) -> int:
+        """For how many epochs they have been trained."""
+        return len(self._results)
+
+    def train_until(self, epochs: int, children: Children) -> None:
+        """Train them until they have had so many epochs, unless another process has done so.
+
+        Args:
+            epochs: More than the schedule's are not trained.
+            children: Asked at the beginning of each epoch.
+
+        Raises:
+            NonFiniteLossError: If a loss is NaN or infinite.
+        """
+        needed = min(epochs, self._epochs)
+        with self._lock:
+            if self.epochs_done >= needed:
+                return
+            with self._alone():
+                if self._checkpoints is not None:
+                    self._results = self._checkpoints.restore(self._learner)
+                while self.epochs_done < needed:
+                    self._results.append(self._epoch(self.epochs_done + 1, children))
+                    if self._checkpoints is not None:
+                        self._checkpoints.save(self._learner, self._results)
+
+    def accuracy_on_batch(self, child: Architecture, key: int) -> float:
+        """Return a child's accuracy on one batch of validation images, the weights frozen.
+
+        Args:
+            child: Of the space.
+            key: Decides which images; equal keys, equal images.
+        """
+        count = min(self._recipe.batch_size, len(self._val))
+        order = torch.randperm(
+            len(self._val), generator=keyed_generator(self._seed, key, "reward")
+        )
+        return self._accuracy(child, self._val.take(order[:count].to(self._val.labels.device)))
+
+    def accuracy(self, child: Architecture) -> float:
+        """Return a child's accuracy on all validation images, the weights frozen."""
+        return self._accuracy(child, self._val)
+
+    def _accuracy(self, child: Architecture, split: Any) -> float:
+        with self._lock:
+            self._network.child = child
+            found = evaluate(
+                self._network,
+                split,
+                self._data,
+                device=self._device,
+                batch_size=self._recipe.batch_size,
+            )
+        return found.accuracy
+
+    def _epoch(self, epoch: int, children: Children) -> EpochResult:
+        started = time.perf_counter()
+        total, images = 0.0, 0
+        self._network.train()
+        with seeded(derived_seed(self._seed, epoch, "network"), device=self._device):
+            batches = zip(children(epoch, self._feed.steps), self._feed.epoch(epoch), strict=True)
+            for step, (child, batch) in enumerate(batches):
+                self._network.child = child
+                lr = self._learning_rate(epoch, step)
+                loss = float(self._learner.step(batch, lr))
+                if not math.isfinite(loss):
+                    raise NonFiniteLossError(epoch, step + 1, lr, loss, "training")
+                total += loss * batch.whole
+                images += batch.whole
+        return EpochResult(
+            epoch=epoch,
+            train_loss=total / images,
+            val_loss=math.nan,  # children are validated, not weights
+            val_accuracy=math.nan,
+            seconds=time.perf_counter() - started,
+            lr=self._learning_rate(epoch, 0),
+        )
+
+    def _learning_rate(self, epoch: int, step: int) -> float:
+        done = (epoch - 1) * self._feed.steps + step
+        return learning_rate(self._recipe, done, self._feed.steps, self._epochs)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock on the file, if there is one."""
+        if self._path is None:
+            yield
+            return
+        with FileLock(f"{self._path}.lock"):
+            yield

@@ -1,0 +1,70 @@
+"""Ends differentiable searches that turn into skip connections.
+
+References:
+    [Zela2020] Zela et al. Understanding and Robustifying Differentiable Architecture Search.
+    ICLR 2020. arXiv:1909.09656 (the failure, and other signs of it).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optuna.pruners import BasePruner
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+__all__ = ["SKIP_SHARE_KEY", "CollapsePruner"]
+
+SKIP_SHARE_KEY = "optuna_nas:darts:skip_share"
+"""User attribute of a trial: for each epoch the share of skip connections in the derived cell; of
+several cells, in that which has most."""
+
+
+class CollapsePruner(BasePruner):
+    """Prunes a search whose cell consists of skip connections, whatever its accuracy.
+
+    The accuracy of a collapsing supernet goes on rising, so pruners that compare intermediate
+    values do not see it. This one reads what
+    :class:`~optuna_nas.objectives.DARTSObjective` keeps beside them, and leaves trials of other
+    objectives to ``wrapped``.
+
+    Args:
+        wrapped: Another pruner of Optuna, which may prune as well; None: only collapse is pruned.
+        max_skip: Largest share of skip connections, in [0, 1), that is no collapse.
+        patience: In how many epochs, one after the other, the share must be larger; at least 1.
+
+    Raises:
+        ValueError: If a setting is out of range.
+
+    Example::
+
+        import optuna
+        from optuna_nas.pruners import CollapsePruner
+
+        pruner = CollapsePruner(optuna.pruners.MedianPruner(), max_skip=0.5, patience=3)
+        study = optuna.create_study(direction="maximize", pruner=pruner)
+    """
+
+    def __init__(
+        self, wrapped: BasePruner | None = None, *, max_skip: float = 0.5, patience: int = 3
+    ) -> None:
+        if wrapped is not None and not isinstance(wrapped, BasePruner):
+            raise TypeError(f"`wrapped` must be a pruner of Optuna or None, but got {wrapped!r}.")
+        if not 0.0 <= max_skip < 1.0:
+            raise ValueError(f"`max_skip` must lie in [0, 1), but got max_skip={max_skip}.")
+        if not isinstance(patience, int) or patience < 1:
+            raise ValueError(
+                f"`patience` must be an integer of at least 1, but got patience={patience!r}."
+            )
+        self._wrapped = wrapped
+        self._max_skip = max_skip
+        self._patience = patience
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Say whether the trial has collapsed, or else what the wrapped pruner says."""
+        latest = trial.user_attrs.get(SKIP_SHARE_KEY, [])[-self._patience :]
+        if len(latest) == self._patience and min(latest) > self._max_skip:
+            return True
+        return self._wrapped is not None and self._wrapped.prune(study, trial)

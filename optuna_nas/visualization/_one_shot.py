@@ -1,0 +1,189 @@
+"""Searches by alphas, epoch by epoch, and how far shared weights can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from scipy.stats import kendalltau
+
+from optuna_nas.objectives.one_shot import EIGENVALUE_KEY, SKIP_SHARE_KEY, read_alphas
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+__all__ = ["plot_alphas", "plot_collapse", "plot_rank_correlation"]
+
+
+class _Rows(NamedTuple):
+    """The mixing weights of one decision."""
+
+    name: str
+    labels: list[str]
+    weights: list[list[float]]  # by choice, then by epoch
+
+
+class _Curves(NamedTuple):
+    """What one trial kept after each epoch."""
+
+    label: str
+    skip_share: list[float]
+    eigenvalue: list[float]
+
+
+class _Ranks(NamedTuple):
+    """Two scores of the same architectures."""
+
+    shared: list[float]
+    alone: list[float]
+    tau: float
+
+
+def plot_alphas(
+    trial: FrozenTrial, *, labels: Sequence[str] | None = None, only: str = ""
+) -> go.Figure:
+    """Draw the mixing weights of a search over its epochs, a heat map for each decision.
+
+    Args:
+        trial: Of ``DARTSObjective``.
+        labels: What a decision chooses from, such as ``list(supernet.choices.values())[0]``;
+            None: their numbers.
+        only: Decisions whose name begins so, such as ``"normal_"``.
+
+    Raises:
+        ValueError: If the trial has no alphas, or none of that name.
+
+    Example::
+
+        from optuna_nas.visualization import plot_alphas
+
+        plot_alphas(study.best_trial, only="normal_").show()
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    rows = _get_alphas_info(trial, labels, only)
+    top = max(weight for row in rows for line in row.weights for weight in line)
+    columns = min(4, len(rows))
+    lines = -(-len(rows) // columns)
+    figure = make_subplots(
+        rows=lines,
+        cols=columns,
+        subplot_titles=[row.name for row in rows],
+        horizontal_spacing=0.12,
+    )
+    for number, row in enumerate(rows):
+        heat = go.Heatmap(
+            z=row.weights,
+            x=list(range(1, len(row.weights[0]) + 1)),
+            y=row.labels,
+            zmin=0.0,
+            zmax=top,
+            colorscale="Viridis",
+            showscale=number == 0,
+        )
+        figure.add_trace(heat, row=number // columns + 1, col=number % columns + 1)
+    return figure.update_layout(
+        title=f"Mixing weights of trial {trial.number} by epoch",
+        height=200 + 220 * lines,
+        width=200 + 330 * columns,
+    )
+
+
+def plot_collapse(study: Study) -> go.Figure:
+    """Draw the share of skip connections and, where there is one, the eigenvalue by epoch.
+
+    Args:
+        study: Of ``DARTSObjective``.
+
+    Raises:
+        ValueError: If no trial of it has kept them.
+    """
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    curves = _get_collapse_info(study)
+    panels = [("share of skip connections", [(c.label, c.skip_share) for c in curves])]
+    if any(curve.eigenvalue for curve in curves):
+        panels.append(("largest eigenvalue", [(c.label, c.eigenvalue) for c in curves]))
+    figure = make_subplots(rows=1, cols=len(panels), subplot_titles=[name for name, _ in panels])
+    for column, (_, lines) in enumerate(panels, start=1):
+        for label, values in lines:
+            line = go.Scatter(
+                x=list(range(1, len(values) + 1)),
+                y=values,
+                name=label,
+                legendgroup=label,
+                showlegend=column == 1,
+            )
+            figure.add_trace(line, row=1, col=column)
+    figure.update_yaxes(range=[-0.05, 1.05], row=1, col=1)
+    figure.update_xaxes(title_text="epoch")
+    return figure.update_layout(title="Searches by alphas")
+
+
+def plot_rank_correlation(shared: Sequence[float], alone: Sequence[float]) -> go.Figure:
+    """Draw accuracies on shared weights against those of the same architectures on their own.
+
+    Args:
+        shared: Such as ``[objective.weights.accuracy(child) for child in children]``.
+        alone: Of the same architectures, trained from scratch.
+
+    Raises:
+        ValueError: If there are fewer than two, or not as many of both.
+    """
+    import plotly.graph_objects as go
+
+    ranks = _get_ranks_info(shared, alone)
+    points = go.Scatter(x=ranks.alone, y=ranks.shared, mode="markers")
+    figure = go.Figure(points)
+    figure.update_xaxes(title_text="accuracy, trained from scratch")
+    figure.update_yaxes(title_text="accuracy on shared weights")
+    return figure.update_layout(
+        title=f"{len(ranks.alone)} architectures, Kendall's tau {ranks.tau:.2f}"
+    )
+
+
+def _get_alphas_info(trial: FrozenTrial, labels: Sequence[str] | None, only: str) -> list[_Rows]:
+    epochs = read_alphas(trial)
+    names = [name for name in (epochs[0] if epochs else ()) if name.startswith(only)]
+    if not names:
+        raise ValueError(
+            f"`trial` must be one of DARTSObjective with decisions that begin with {only!r}, but "
+            f"trial {trial.number} has none: take another trial, or another `only`."
+        )
+    rows = []
+    for name in names:
+        weights = [list(line) for line in zip(*(rows_[name] for rows_ in epochs), strict=True)]
+        known = labels is not None and len(labels) == len(weights)
+        numbers = [str(number) for number in range(len(weights))]
+        rows.append(_Rows(name, list(labels or ()) if known else numbers, weights))
+    return rows
+
+
+def _get_collapse_info(study: Study) -> list[_Curves]:
+    curves = [
+        _Curves(
+            f"trial {trial.number}, {trial.state.name.lower()}",
+            trial.user_attrs[SKIP_SHARE_KEY],
+            trial.user_attrs.get(EIGENVALUE_KEY, []),
+        )
+        for trial in study.get_trials(deepcopy=False)
+        if SKIP_SHARE_KEY in trial.user_attrs
+    ]
+    if not curves:
+        raise ValueError(
+            f"`study` must have trials of DARTSObjective, but {study.study_name!r} has none."
+        )
+    return curves
+
+
+def _get_ranks_info(shared: Sequence[float], alone: Sequence[float]) -> _Ranks:
+    if len(shared) != len(alone) or len(shared) < 2:
+        raise ValueError(
+            "`shared` and `alone` must have a score for each of at least two architectures, but "
+            f"have {len(shared)} and {len(alone)}."
+        )
+    return _Ranks(list(shared), list(alone), float(kendalltau(shared, alone).statistic))

@@ -1,0 +1,123 @@
+"""``optuna-nas train`` and ``export``: from a search to a network that needs only torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from click.testing import Result
+
+from optuna_nas.objectives import MacsReward, TrainingObjective
+from optuna_nas.spaces import NASBench201Space
+from optuna_nas.stores import open_storage
+from optuna_nas.training import load_data
+
+Run = Callable[..., Result]
+SEARCH = ("search", "--data", "digits", "--train-size", "200", "--val-size", "100")
+TINY = ("--build", "cells=1", "--build", "channels=4")
+CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def test_search_train_export(run: Run, tmp_path: Path) -> None:
+    search = (*SEARCH, *TINY, "--space", "nasbench201", "--epochs", "1", "--no-pictures")
+    run(*search, "--trials", "3", "--max-params", "30000", "--pruner", "none")
+    train = ("train", *TINY, "--epochs", "1", "--top", "2", "--seeds", "2")
+    output = run(*train).output
+    table = [line for line in output.splitlines() if re.search(r"± .*%$", line)]
+    assert [line.split("  ")[0] for line in table] == ["found"] * 2 + ["random search", "baseline"]
+    assert "the best of 3 trials, 3 epochs" in output
+    assert "1,497 test images" in output
+    assert run(*train).output.splitlines()[-12:] == output.splitlines()[-12:]  # nothing anew
+
+    storage = open_storage("sqlite:///nas.db")
+    rival = optuna.load_study(study_name="nas-random", storage=storage)
+    assert len(rival.trials) == 3
+    assert all(trial.user_attrs["optuna_nas:params"] <= 30_000 for trial in rival.trials)
+    again = run(*train, "--random-study", "nas-random", "-o", "second", "--no-resnet").output
+    assert "baseline" not in again
+
+    (folder,) = re.findall(r"optuna-nas export (\S+)", output)
+    exported = run("export", folder, "--no-onnx").output
+    assert "random weights" not in exported
+    made = {path.name for path in (tmp_path / folder / "export").iterdir()}
+    assert made == {"model.py", "weights.pt", "model.pt2", "architecture.svg"}
+    card = json.loads((tmp_path / folder / "card.json").read_text())
+    code = (tmp_path / folder / "export" / "model.py").read_text()
+    assert card["origin"]["architecture"][:40] in code
+    assert "INPUT_SIZE = (1, 8, 8)" in code
+    assert "MEAN = " in code
+
+
+def test_random_search_can_be_left_out(run: Run) -> None:
+    search = (*SEARCH, *TINY, "--space", "nasbench201", "--epochs", "1", "--no-pictures")
+    run(*search, "--trials", "2")
+    train = ("train", *TINY, "--epochs", "1", "--top", "1", "--seeds", "1", "--no-resnet")
+    output = run(*train, "--random-trials", "0").output
+    assert "random" not in output.replace("random-trials", "")
+    run(*train, "--random-trials", "1", "--random-study", "x", code=2)
+    error = run(*train[:5], "--top", "1", code=2).output
+    assert "give --epochs, or a --published-recipe" in error
+
+
+def test_a_published_recipe_says_how_long(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(*SEARCH, *TINY, "--space", "nasbench201", "--epochs", "1", "--trials", "1")
+    seen = {}
+
+    def retrain(study: object, objective: object, **settings: object) -> object:
+        seen.update(settings)
+        raise RuntimeError("far enough")
+
+    monkeypatch.setattr("optuna_nas.final.retrain", retrain)
+    run("train", "--published-recipe", "darts_cifar", "--recipe", "lr=0.5", code=1)
+    assert seen["epochs"] == 600
+    assert (seen["recipe"].cutout, seen["recipe"].lr) == (16, 0.5)
+
+
+def test_a_space_of_ones_own(run: Run, own_space: str, tmp_path: Path) -> None:
+    small = ("--image-size", "6", "--epochs", "1", "--trials", "2", "--no-pictures")
+    run(*SEARCH, "--space", own_space, *small)
+    train = ("train", "--epochs", "1", "--top", "1", "--seeds", "1", "--no-resnet")
+    assert "give it again" in run(*train, code=2).output
+    output = run(*train, "--space", own_space).output
+    (folder,) = re.findall(r"optuna-nas export (\S+)", output)
+    run("export", folder, "--space", own_space, "--no-onnx")
+    code = (tmp_path / folder / "export" / "model.py").read_text()
+    assert "class Network(nn.Sequential)" in code
+    assert "INPUT_SIZE = (1, 6, 6)" in code
+
+
+def test_a_study_that_was_rewarded_for_macs_goes_on_so(run: Run, tmp_path: Path) -> None:
+    data = load_data("digits", train_size=200, val_size=100)
+    build = {"cells": 1, "channels": 4}
+    objective = TrainingObjective(NASBench201Space(), data, epochs=1, build=build)
+    study = optuna.create_study(
+        storage=open_storage(f"sqlite:///{tmp_path / 'nas.db'}"),
+        study_name="nas",
+        direction="maximize",
+    )
+    study.optimize(MacsReward(objective, target_macs=1e5), n_trials=1)
+    train = ("train", *TINY, "--epochs", "1", "--top", "1", "--seeds", "1", "--no-resnet")
+    run(*train)
+    rival = optuna.load_study(study_name="nas-random", storage=open_storage("sqlite:///nas.db"))
+    assert rival.user_attrs["optuna_nas:study"] == study.user_attrs["optuna_nas:study"]
+
+
+def test_an_architecture_without_weights(run: Run, tmp_path: Path) -> None:
+    architecture = ("--space", "nasbench201", "--architecture", CELL, "--input-size", "1x8x8")
+    output = run("export", *architecture, *TINY, "--no-onnx", "-o", "out").output
+    assert "random weights: the network has not been trained" in output
+    assert "self.nodes" in (tmp_path / "out" / "model.py").read_text()
+    assert "give RUN" in run("export", *architecture, "--seed", "1", code=2).output
+    (tmp_path / "empty").mkdir()
+    assert "with card.json" in run("export", "empty", code=1).output
+    assert "leave them out" in run("export", "empty", *TINY, code=2).output

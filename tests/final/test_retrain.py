@@ -1,0 +1,178 @@
+"""From a study to a table: what is trained, and what random search may spend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+import torch
+from optuna.trial import TrialState, create_trial
+from torch import nn
+
+from optuna_nas.final import (
+    Candidate,
+    epochs_spent,
+    found,
+    random_search,
+    random_search_pick,
+    retrain,
+)
+from optuna_nas.objectives import COPY_KEY, DIGEST_KEY, TrainingObjective, best_trials
+from optuna_nas.samplers import RandomSearchSampler
+from optuna_nas.spaces import NASBench201Space
+from optuna_nas.training import Recipe, load_data
+
+TINY = {"cells": 1, "channels": 2}
+SPACE = NASBench201Space()
+CELLS = [
+    {f"op_{i}_from_{j}": op for i in (1, 2, 3) for j in range(i)}
+    for op in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+]
+
+
+@pytest.fixture(scope="module")
+def objective() -> TrainingObjective:
+    torch.set_num_threads(1)
+    data = load_data("digits", train_size=200, val_size=100, test_size=100)
+    return TrainingObjective(
+        SPACE, data, epochs=2, build=TINY, recipe=Recipe(batch_size=50), device="cpu"
+    )
+
+
+def _study(objective: TrainingObjective, trials: int = 4) -> optuna.Study:
+    study = optuna.create_study(
+        study_name="search",
+        direction="maximize",
+        sampler=RandomSearchSampler(seed=0, space=SPACE),
+        pruner=optuna.pruners.NopPruner(),
+    )
+    study.optimize(objective, n_trials=trials)
+    return study
+
+
+def _told(values: list[tuple[dict, list[float]]], **attributes: object) -> optuna.Study:
+    """A study as it would be after such trials."""
+    study = optuna.create_study(study_name="told", direction="maximize")
+    for number, (params, reports) in enumerate(values):
+        architecture = SPACE.architecture(params)
+        study.add_trial(
+            create_trial(
+                value=reports[-1],
+                params=params,
+                distributions=SPACE.distributions(),
+                intermediate_values=dict(enumerate(reports, start=1)),
+                user_attrs={DIGEST_KEY: architecture.digest, **attributes.get(str(number), {})},
+            )
+        )
+    return study
+
+
+def test_the_whole_way(tmp_path: Path, objective: TrainingObjective) -> None:
+    study = _study(objective)
+    compared = retrain(
+        study, objective, folder=tmp_path, epochs=1, top=2, seeds=2, build=TINY, device="cpu"
+    )
+    assert [f.role for f in compared.finalists] == ["found", "found", "random search", "baseline"]
+    best = best_trials(study, 2)
+    assert [f.origin["trial"] for f in compared.finalists[:2]] == [t.number for t in best]
+    assert compared.finalists[2].origin["study"] == "search-random"
+    assert compared.finalists[2].origin["search_epochs"] == epochs_spent(study) == 8
+    assert compared.finalists[3].origin["network"] == "ResNet-20"
+    assert compared.seeds == 2
+    assert (tmp_path / "README.md").read_text() == f"```\n{compared}\n```\n"
+    rivals = optuna.get_all_study_names(study._storage)
+    assert sorted(rivals) == ["search", "search-random"]
+
+
+def test_a_rival_and_baselines_of_ones_own(tmp_path: Path, objective: TrainingObjective) -> None:
+    study = _study(objective, trials=2)
+    rival = _told([(CELLS[0], [0.1, 0.3]), (CELLS[1], [0.1, 0.2]), (CELLS[2], [0.1, 0.9])])
+    linear = Candidate(
+        name="linear", make=lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), origin={}
+    )
+    compared = retrain(
+        study,
+        objective,
+        folder=tmp_path,
+        epochs=1,
+        top=1,
+        seeds=1,
+        build=TINY,
+        rival=rival,
+        baselines=[linear],
+        device="cpu",
+    )
+    names = [finalist.name for finalist in compared.finalists]
+    assert names[1:] == ["random-0", "linear"]  # the third trial is beyond the budget
+    alone = retrain(
+        study,
+        objective,
+        folder=tmp_path,
+        epochs=1,
+        top=1,
+        seeds=1,
+        build=TINY,
+        rival=False,
+        baselines=[],
+        device="cpu",
+    )
+    assert [finalist.name for finalist in alone.finalists] == names[:1]
+
+
+def test_random_search_spends_what_the_search_spent(objective: TrainingObjective) -> None:
+    study = _study(objective, trials=3)
+    rival = random_search(study, objective, SPACE)
+    assert epochs_spent(rival) == epochs_spent(study) == 6
+    trials = len(rival.trials)
+    assert len(random_search(study, objective, SPACE).trials) == trials  # it is over
+    study.optimize(objective, n_trials=2)
+    assert epochs_spent(random_search(study, objective, SPACE)) == 10  # and goes on
+    first = [trial.params for trial in study.trials[:3]]
+    assert [trial.params for trial in rival.trials[:3]] != first  # it is no copy of the search
+
+
+def test_random_search_may_be_capped(objective: TrainingObjective) -> None:
+    study = _study(objective, trials=3)
+    assert len(random_search(study, objective, SPACE, max_trials=1).trials) == 1
+
+
+def test_copied_results_cost_no_epochs() -> None:
+    study = _told([(CELLS[0], [0.1, 0.3]), (CELLS[0], [0.1, 0.3])], **{"1": {COPY_KEY: 0}})
+    assert epochs_spent(study) == 2
+
+
+def test_the_pick_is_the_best_within_the_budget(objective: TrainingObjective) -> None:
+    rival = _told(
+        [(CELLS[0], [0.2]), (CELLS[1], [0.4, 0.5]), (CELLS[2], [0.3]), (CELLS[3], [0.9])]
+    )
+    pick = random_search_pick(rival, SPACE, objective.data, epochs=4, build=TINY)
+    assert pick.origin["trial"] == 1
+    assert pick.origin["search_trials"] == 3
+    pick = random_search_pick(rival, SPACE, objective.data, epochs=5, build=TINY)
+    assert pick.origin["trial"] == 3
+    rival = optuna.create_study(direction="maximize")
+    with pytest.raises(ValueError, match="must have a complete trial within 4 epochs"):
+        random_search_pick(rival, SPACE, objective.data, epochs=4)
+
+
+def test_a_search_without_reports_has_no_budget(objective: TrainingObjective) -> None:
+    study = optuna.create_study(direction="maximize")
+    with pytest.raises(ValueError, match="must have reported epochs"):
+        random_search(study, objective, SPACE)
+
+
+def test_found_are_the_best_different_networks(objective: TrainingObjective) -> None:
+    study = _told([(CELLS[0], [0.2]), (CELLS[1], [0.5]), (CELLS[1], [0.6]), (CELLS[2], [0.4])])
+    study.add_trial(create_trial(state=TrialState.PRUNED))
+    candidates = found(study, SPACE, objective.data, top=3, build=TINY)
+    assert [candidate.name for candidate in candidates] == ["trial-2", "trial-3", "trial-0"]
+    assert candidates[0].origin["values"] == [0.6]
+    with pytest.raises(ValueError, match="`top` must be an integer of at least 1"):
+        found(study, SPACE, objective.data, top=0)
+    empty = optuna.create_study(direction="maximize")
+    with pytest.raises(ValueError, match="must have a complete trial"):
+        found(empty, SPACE, objective.data)
+    many = optuna.create_study(directions=["maximize", "minimize"])
+    with pytest.raises(ValueError, match="single objective, but has 2"):
+        found(many, SPACE, objective.data)

@@ -1,0 +1,132 @@
+"""What the figures of scaled networks show, and that they can be drawn."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from plain_network import PlainNetwork
+
+from optuna_nas.objectives import ScalingStudyObjective, StrategyObjective
+from optuna_nas.scaling import (
+    Coefficients,
+    ScalingGrid,
+    family_table,
+    read_results,
+    shares,
+    strategy_table,
+)
+from optuna_nas.visualization import plot_compound, plot_scaling
+from optuna_nas.visualization._scaling import _get_scaling_info
+from optuna_nas.visualization._scaling_compound import _get_compound_info
+
+KNOWN = {"num_classes": 10, "in_channels": 1}
+RULES = {"depth": Coefficients(2.0, 1.0, 1.0), "width": Coefficients(1.0, 2**0.5, 1.0)}
+
+
+@pytest.fixture(scope="module")
+def strategies() -> optuna.Study:
+    objective = StrategyObjective(
+        PlainNetwork(),
+        lambda network, trial, epochs: 0.5 + network.depth / 10 + trial.params["repetition"] / 100,
+        epochs=3,
+        strategies=RULES,
+        repetitions=2,
+        latency=lambda model, size: float(len(list(model.modules()))),
+        **KNOWN,
+    )
+    study = optuna.create_study(direction="maximize", sampler=objective.sampler(seed=0))
+    study.optimize(objective)
+    return study
+
+
+@pytest.fixture(scope="module")
+def grid() -> optuna.Study:
+    objective = ScalingStudyObjective(
+        PlainNetwork(),
+        lambda network, trial, epochs: 0.5 + network.depth / 100 + epochs / 100,
+        grid=ScalingGrid(widths=(1,), depths=(1, 2), resolutions=(50, 100), regimes=(1, 2)),
+        **KNOWN,
+    )
+    study = optuna.create_study(direction="maximize", sampler=objective.sampler(seed=0))
+    study.optimize(objective)
+    return study
+
+
+def test_strategies_have_a_colour_each_and_one_front(strategies: optuna.Study) -> None:
+    info = _get_scaling_info((strategies,))
+    assert [panel.metric for panel in info.panels] == ["macs", "latency_ms"]
+    for panel in info.panels:
+        assert {group.label for group in panel.groups} == {"base", "depth", "width"}
+        assert all(len(group.cost) == 2 for group in panel.groups)
+        (front,) = panel.fronts
+        assert front.accuracy == sorted(front.accuracy)
+        assert front.accuracy[-1] == max(trial.value for trial in strategies.trials)
+
+
+def test_regimes_have_a_colour_and_a_front_each(grid: optuna.Study) -> None:
+    info = _get_scaling_info((grid,))
+    (panel,) = info.panels  # latency was not measured
+    assert {group.label for group in panel.groups} == {"1 epochs", "2 epochs"}
+    assert [front.label for front in panel.fronts] == ["front, 1 epochs", "front, 2 epochs"]
+    assert panel.fronts[1].accuracy[0] == pytest.approx(0.53)
+    with pytest.raises(ValueError, match="has no latency_ms"):
+        plot_scaling(grid, metrics=("latency_ms",))
+
+
+def test_figures_are_drawn(strategies: optuna.Study, grid: optuna.Study) -> None:
+    figure = plot_scaling(strategies, grid, metrics=("macs", "params"))
+    assert {trace.name for trace in figure.data} >= {"base, 3 epochs", "1 epochs"}
+    assert figure.layout.xaxis.type == "log"
+    assert "</html>" in figure.to_html(include_plotlyjs=False)
+
+
+def _compound(points: int) -> optuna.Study:
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=1)
+    )
+
+    def objective(trial: optuna.Trial) -> float:
+        alpha, beta, gamma = (
+            trial.suggest_float(letter, 1.0, 1.4) for letter in ("alpha", "beta", "gamma")
+        )
+        depth, width, _ = shares(Coefficients(alpha, beta, gamma))
+        return -((depth - 0.4) ** 2) - (width - 0.3) ** 2
+
+    study.optimize(objective, n_trials=points)
+    return study
+
+
+def test_compound_points_lie_where_their_shares_are() -> None:
+    info = _get_compound_info(_compound(30))
+    assert len(info.points) == 30
+    assert all(sum(point.shares) == pytest.approx(1) for point in info.points)
+    assert info.fitted is not None
+    assert info.fitted.shares == pytest.approx((0.4, 0.3, 0.3), abs=0.02)
+    figure = plot_compound(_compound(30))
+    assert [trace.name for trace in figure.data] == ["trials", "fitted"]
+
+
+def test_compound_without_a_fit_and_without_trials() -> None:
+    assert _get_compound_info(_compound(3)).fitted is None
+    assert len(plot_compound(_compound(3)).data) == 1
+    with pytest.raises(ValueError, match="must have complete trials with alpha, beta, gamma"):
+        plot_compound(optuna.create_study(direction="maximize"))
+
+
+def test_tables(strategies: optuna.Study) -> None:
+    lines = strategy_table(read_results(strategies)).splitlines()
+    assert lines[0].split() == [
+        "strategy", "accuracy", "sd", "n", "multiply-adds", "parameters", "latency", "ms",
+    ]  # fmt: skip
+    assert lines[1].startswith("depth")
+    assert "70.50%  0.71%  2" in lines[1]
+    base = PlainNetwork()
+    (head, line) = family_table([("phi 0", base, base.profile(**KNOWN))]).splitlines()
+    assert head.split() == ["width", "depth", "pixels", "parameters", "multiply-adds"]
+    assert line.startswith("phi 0      1      1     100")
+
+
+def test_rules_that_do_the_same_are_told() -> None:
+    twins = {"one": RULES["depth"], "two": RULES["depth"]}
+    with pytest.warns(UserWarning, match=r"\['one', 'two'\] make one and the same network"):
+        StrategyObjective(PlainNetwork(), lambda *_: 0.5, epochs=1, strategies=twins, **KNOWN)

@@ -1,0 +1,76 @@
+"""Figures of one-shot searches: what is drawn is what the trials kept."""
+
+from __future__ import annotations
+
+import optuna
+import pytest
+from optuna.trial import TrialState, create_trial
+
+from optuna_nas.objectives.one_shot import ALPHAS_KEY, EIGENVALUE_KEY, ENTROPY_KEY
+from optuna_nas.pruners import SKIP_SHARE_KEY
+from optuna_nas.visualization import plot_alphas, plot_collapse, plot_rank_correlation
+
+
+def trial(shares, eigenvalues=None, state=TrialState.COMPLETE):
+    attributes = {SKIP_SHARE_KEY: shares, ENTROPY_KEY: [1.0] * len(shares)}
+    if eigenvalues:
+        attributes[EIGENVALUE_KEY] = eigenvalues
+    for epoch in range(1, len(shares) + 1):
+        attributes[f"{ALPHAS_KEY}:{epoch}"] = {
+            "normal_2_from_0": [0.1 * epoch, 1 - 0.1 * epoch],
+            "reduce_2_from_0": [0.5, 0.25],
+        }
+    return create_trial(
+        state=state, value=0.5 if state == TrialState.COMPLETE else None, user_attrs=attributes
+    )
+
+
+def study(*trials):
+    made = optuna.create_study(direction="maximize")
+    made.add_trials(trials)
+    return made
+
+
+def test_alphas():
+    figure = plot_alphas(study(trial([0.0, 0.1, 0.2])).trials[0], labels=["none", "skip"])
+    first, second = figure.data
+    assert [list(line) for line in first.z] == [
+        pytest.approx([0.1, 0.2, 0.3]),
+        pytest.approx([0.9, 0.8, 0.7]),
+    ]
+    assert (list(first.x), list(first.y)) == ([1, 2, 3], ["none", "skip"])
+    assert first.zmax == second.zmax == pytest.approx(0.9)
+    assert [note.text for note in figure.layout.annotations] == [
+        *("normal_2_from_0", "reduce_2_from_0")
+    ]
+
+
+def test_some_alphas():
+    figure = plot_alphas(study(trial([0.0])).trials[0], only="reduce_")
+    (heat,) = figure.data
+    assert list(heat.y) == ["0", "1"]
+    with pytest.raises(ValueError, match="`trial` must be one of DARTSObjective.*'cell_'"):
+        plot_alphas(study(trial([0.0])).trials[0], only="cell_")
+    with pytest.raises(ValueError, match="but trial 0 has none"):
+        plot_alphas(study(create_trial(value=1.0)).trials[0])
+
+
+def test_collapse():
+    figure = plot_collapse(
+        study(trial([0.1, 0.2]), create_trial(value=1.0), trial([0.7], state=TrialState.PRUNED))
+    )
+    assert [(line.name, list(line.y)) for line in figure.data] == [
+        *(("trial 0, complete", [0.1, 0.2]), ("trial 2, pruned", [0.7]))
+    ]
+    both = plot_collapse(study(trial([0.1, 0.2], [3.0, 4.0])))
+    assert [list(line.y) for line in both.data] == [[0.1, 0.2], [3.0, 4.0]]
+    with pytest.raises(ValueError, match="`study` must have trials of DARTSObjective"):
+        plot_collapse(study(create_trial(value=1.0)))
+
+
+def test_rank_correlation():
+    figure = plot_rank_correlation([0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.8, 0.7])
+    assert "4 architectures, Kendall's tau 0.67" in figure.layout.title.text
+    assert list(figure.data[0].x) == [0.5, 0.6, 0.8, 0.7]
+    with pytest.raises(ValueError, match="`shared` and `alone` must have a score for each"):
+        plot_rank_correlation([0.1], [0.2])
