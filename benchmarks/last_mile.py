@@ -109,7 +109,7 @@ def logistic_regression(data: ImageData) -> float:
         return ((images / 255 - mean) / std).flatten(1).numpy()
 
     models = [
-        LogisticRegression(C=c, max_iter=300).fit(pixels(data.train.images), data.train.labels)
+        LogisticRegression(C=c, max_iter=1000).fit(pixels(data.train.images), data.train.labels)
         for c in STRENGTHS
     ]
     best = max(models, key=lambda m: m.score(pixels(data.val.images), data.val.labels))

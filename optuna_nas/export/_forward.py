@@ -7,6 +7,7 @@ that are alike otherwise.
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import inspect
 import keyword
@@ -30,6 +31,7 @@ _OPERATORS = {
     "div": "/",
     "truediv": "/",
     "matmul": "@",
+    "pow": "**",
 }
 _SHAPING = ("expand", "ones", "repeat", "reshape", "view", "zeros")
 # Defaults that are the same in all of torch's functions, for those without a signature.
@@ -183,27 +185,26 @@ class _Writer:
             return Call.of("super().forward", *args)
         owner, _, name = op.function.rpartition(".")
         others = self._keywords(op, named)
+        if name == "__get__":  # a property, which is named before it
+            return Text(f"{self._owner(args[0])}.{owner.rpartition('.')[2]}")
         if owner == "torch.Tensor":
             return self._method(name, op, args, others)
         short = owner.replace("torch.nn.functional", "F").replace("torch._C._nn", "F")
         return Call.of(f"{short}.{name}", *args, *others)
 
     def _method(self, name: str, op: Op, args: list[Expr], keywords: list[Expr]) -> Expr:
-        plain = name.strip("_")
-        if name.endswith(".__get__") or plain == "get":
-            raise AssertionError("properties come with the owner's name")
-        if plain.startswith("r") and plain[1:] in _OPERATORS and name.startswith("__"):
+        plain, owner = name.strip("_"), self._owner(args[0])
+        dunder = name.startswith("__")
+        if name == "__getitem__":
+            return Text(f"{owner}[{self._index(op.args[1])}]")
+        if dunder and plain[:1] == "r" and plain[1:] in _OPERATORS:
             return Infix(args[1], _OPERATORS[plain[1:]], args[0])
-        if plain in _OPERATORS and not name.endswith("_") or name == f"__{plain}__":
-            if plain in _OPERATORS and len(args) == 2 and not keywords:
-                return Infix(args[0], _OPERATORS[plain], args[1])
-            if plain == "getitem":
-                return Text(f"{self._owner(args[0])}[{self._index(op.args[1])}]")
-            if plain == "neg":
-                return Text(f"-{self._owner(args[0])}")
-        if name.startswith("__i") and plain[1:] in _OPERATORS:
-            return Call.of(f"{self._owner(args[0])}.{plain[1:]}_", *args[1:], *keywords)
-        return Call.of(f"{self._owner(args[0])}.{name}", *args[1:], *keywords)
+        if dunder and plain[:1] == "i" and plain[1:] in _OPERATORS:
+            return Call.of(f"{owner}.{plain[1:]}_", *args[1:])
+        in_place = name.endswith("_") and not dunder
+        if plain in _OPERATORS and not in_place and len(args) == 2 and not keywords:
+            return Infix(args[0], _OPERATORS[plain], args[1])
+        return Call.of(f"{owner}.{name}", *args[1:], *keywords)
 
     def _owner(self, expression: Expr) -> str:
         text = expression.flat(self._shown)
@@ -288,8 +289,8 @@ def _named(op: Op) -> str:
     """What the result of a step is called."""
     if op.module is not None:
         return op.module.replace(".", "_")
-    name = op.function.rpartition(".")[2].strip("_")
-    return name if name not in ("super", "") else "x"
+    name = op.function.removesuffix(".__get__").rpartition(".")[2].strip("_")
+    return "x" if name in ("super", "") else f"{name}_" if hasattr(builtins, name) else name
 
 
 def _constant_name(op: Op) -> str:

@@ -146,7 +146,7 @@ class Infix(Expr):
     right: Expr
 
     def flat(self, fill: Fill) -> str:
-        tight = self.operator in ("*", "/", "@", "-")
+        tight = self.operator != "+"
         left, right = (_operand(side, fill, tight) for side in (self.left, self.right))
         return f"{left} {self.operator} {right}"
 
