@@ -3,7 +3,8 @@
 A step lets alpha learn from one batch and the weights from another. Ours and the textbook's
 (``textbook_darts.py``: every edge by itself, all gradients, a second network for the second order)
 start from equal weights and take turns; the median of the paired ratios is reported. Saved are
-the bytes of activations that a training step's forward pass keeps for its backward pass.
+the bytes of activations that a training step's forward pass keeps for its backward pass; peaks
+are those of fresh processes above what they had before the first step.
 
     python benchmarks/supernet.py --repeats 5
 
@@ -12,6 +13,8 @@ The last row trains DARTS's own cell, as derived, with and without channels_last
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -30,6 +33,7 @@ from textbook_darts import TextbookDARTS, TextbookSearch
 
 LIMITS = {"first order": 2.5, "second order": 2.4, "derived network": 1.3}
 LIMIT_OF_SAVED = 0.65
+LIMITS_OF_PEAK = {1: 0.65, 2: 0.5}
 CHANNELS, CELLS, DERIVED_CELLS = 16, 5, 8
 LR = 0.025
 RECIPE = Recipe(lr=LR, nesterov=False, weight_decay=3e-4, clip_grad_norm=5.0)
@@ -161,6 +165,26 @@ def saved_ratio(batch: int, device: torch.device) -> tuple[int, int]:
     return ours, theirs
 
 
+def peak(order: int, batch: int, which: int, threads: int) -> int:
+    """KiB by which the memory of a fresh process grows in two steps."""
+    torch.set_num_threads(threads)
+    step = steps(order, batch, torch.device("cpu"))[which]
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(2):
+        step()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start
+
+
+def peaks(order: int, batch: int, threads: int) -> list[int]:
+    """Ours and the textbook's."""
+    context = multiprocessing.get_context("spawn")
+    found = []
+    for which in (0, 1):
+        with context.Pool(1) as pool:
+            found.append(pool.apply(peak, (order, batch, which, threads)))
+    return found
+
+
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--repeats", default=5, show_default=True)
 @click.option("--batch", default=16, show_default=True)
@@ -191,6 +215,13 @@ def main(repeats: int, batch: int, device: str, threads: int) -> None:
         f"{other_bytes / 2**20:5.0f} MiB   share {share:5.2f}   (at most {LIMIT_OF_SAVED:g})"
     )
     slow += ["saved"] if share > LIMIT_OF_SAVED else []
+    for order, limit in LIMITS_OF_PEAK.items() if place.type == "cpu" else ():
+        ours, theirs = peaks(order, batch, threads)
+        print(
+            f"peak, order {order}    ours {ours / 2**10:5.0f} MiB   textbook "
+            f"{theirs / 2**10:5.0f} MiB   share {ours / theirs:5.2f}   (at most {limit:g})"
+        )
+        slow += [f"peak, order {order}"] if ours / theirs > limit else []
     if slow:
         raise SystemExit(f"Not reached: {', '.join(slow)}.")
 

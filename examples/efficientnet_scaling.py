@@ -36,8 +36,8 @@ RECIPE = Recipe(batch_size=32, lr=0.05, batch_norm_momentum=0.1)
 
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--trials", type=int, help="Points of the grid.  [default: all]")
-@click.option("--epochs", default=6, show_default=True)
-@click.option("--images", default=640, show_default=True, help="To train and to validate.")
+@click.option("--epochs", default=3, show_default=True)
+@click.option("--images", default=400, show_default=True, help="To train and to validate.")
 @click.option("--figure", type=click.Path(path_type=Path), default=Path("compound.html"))
 def main(trials: int | None, epochs: int, images: int, figure: Path) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)

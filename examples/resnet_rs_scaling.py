@@ -25,9 +25,9 @@ BASE = scaling.ResNetRS(depth=26, width=0.125, resolution=8, stem="cifar", dropo
 
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--short", default=2, show_default=True, help="Epochs of the short regime.")
-@click.option("--long", default=12, show_default=True, help="Epochs of the long one.")
+@click.option("--long", default=6, show_default=True, help="Epochs of the long one.")
 @click.option("--repetitions", default=2, show_default=True)
-@click.option("--images", default=640, show_default=True, help="To train and to validate.")
+@click.option("--images", default=400, show_default=True, help="To train and to validate.")
 @click.option("--figure", type=click.Path(path_type=Path), default=Path("scaling.html"))
 def main(short: int, long: int, repetitions: int, images: int, figure: Path) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)

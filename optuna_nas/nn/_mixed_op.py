@@ -93,18 +93,18 @@ def mix_into(
             open_edges.append(_OpenEdge(total, edge, chosen, x.shape[1]))
         elif chosen in edge.places:
             total.add(edge.ops[edge.places[chosen]](x), spare=False)
-    uses = Counter(op for edge in open_edges for op in edge.candidates)
+    uses = Counter(op for one in open_edges for op in one.candidates)
     common = [op for op, count in uses.items() if 1 < count == len(open_edges)]
     if common:
-        table = torch.stack([edge.weights_of(common) for edge in open_edges])  # (E, K)
+        table = torch.stack([one.weights_of(common) for one in open_edges])  # (E, K)
         terms = _WeightedSums.apply(table, *[op(x) for op in common])
-        for edge, term in zip(open_edges, terms, strict=True):
-            edge.total.add(term)
+        for one, term in zip(open_edges, terms, strict=True):
+            one.total.add(term)
     source = _Source(x)
-    for edge in open_edges:
-        for op in edge.candidates:
+    for one in open_edges:
+        for op in one.candidates:
             if op not in common:
-                source.add(edge, op)
+                source.add(one, op)
 
 
 class Sum:

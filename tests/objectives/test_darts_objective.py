@@ -143,13 +143,15 @@ def batch(seed: int) -> Batch:
     return Batch(images, torch.arange(8) % 10, 8)
 
 
-def learner(space=SPACE, *, order=1, mixing=None, **alpha: Any) -> BilevelLearner:
+def learner(
+    space=SPACE, *, order=1, mixing=None, recipe=RECIPE, fixed=None, **alpha: Any
+) -> BilevelLearner:
     torch.manual_seed(0)
-    supernet = space.supernet(num_classes=10, in_channels=1, **SIZE)
+    supernet = space.supernet(num_classes=10, in_channels=1, fixed=fixed, **SIZE)
     return BilevelLearner(
         supernet,
         DATA,
-        RECIPE,
+        recipe,
         AlphaRecipe(**alpha),
         mixing or Softmax(),
         order=order,
@@ -251,6 +253,16 @@ def test_alpha_learns_from_the_last_images():
     assert torch.equal(alpha.train.images, DATA.train.images[48:])
     with pytest.raises(ValueError, match="`alpha_share` must leave two training images"):
         split_for_alpha(DATA, 0.99)
+
+
+def test_what_cannot_be_searched():
+    with pytest.raises(ValueError, match="`space` must leave something open.*one choice"):
+        learner(fixed=dict.fromkeys(SPACE.distributions(), "nor_conv_1x1"))
+    with pytest.raises(ValueError, match="`precision` must not be that of float16"):
+        learner(recipe=Recipe(precision="float16"))
+    suggest = {"hyperparameters": lambda trial: {"optimizer": "adamw", "nesterov": False}}
+    with pytest.raises(ValueError, match="`order` must be 1 unless the weights learn by SGD"):
+        run(objective(order=2, **suggest))
 
 
 # Early ends

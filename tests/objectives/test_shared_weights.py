@@ -151,6 +151,17 @@ def test_a_child_is_judged_by_the_batch():
     assert judge.weights.accuracy(child) == alone.accuracy
 
 
+def test_children_have_no_running_statistics_in_common():
+    """Batch norms use the batch's statistics, so a child is judged as it is trained."""
+    judge = objective()
+    child = sample_architectures(SPACE, 1, seed=1)[0]
+    judge.weights.train_until(1, lambda epoch, steps: [child] * steps)
+    network = judge.weights._network
+    network.child = sample_architectures(SPACE, 1, seed=2)[0]  # another one
+    x = torch.randn(8, 1, 8, 8)
+    torch.testing.assert_close(network.eval()(x), network.train()(x))
+
+
 def test_derive_scores_the_best_again_and_hands_them_on():
     judge, ours = objective(), study()
     ours.optimize(judge, n_trials=9)

@@ -355,7 +355,9 @@ class DARTSObjective:
     def _settings_of(self, trial: Trial) -> tuple[Recipe, AlphaRecipe]:
         if self._hyperparameters is None:
             return self.recipe, self.alpha
-        return changed(self.recipe, self.alpha, self._hyperparameters(trial))
+        recipe, alpha = changed(self.recipe, self.alpha, self._hyperparameters(trial))
+        check_order(self._order, self._mixing, recipe)
+        return recipe, alpha
 
     def _show(self, trial: Trial, architecture: Architecture, accuracy: float) -> None:
         if self._artifact_store is None or not isinstance(trial, Trial):

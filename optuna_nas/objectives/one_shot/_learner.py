@@ -112,9 +112,19 @@ class BilevelLearner:
         self._alpha = alpha
         self._alphas = list(supernet.alphas().values())
         self._weights = list(supernet.weights().values())
+        if not self._alphas:
+            raise ValueError(
+                f"`space` must leave something open for alpha, but {supernet.space} has only one "
+                "choice everywhere."
+            )
         for parameter in self._alphas:  # what requires a gradient learns by the recipe
             parameter.requires_grad_(False)
         self._learner = Learner(self.network, recipe, data, device, Processes())
+        if self._learner.scaler is not None:
+            raise ValueError(
+                "`precision` must not be that of float16, whose small gradients alpha would lose, "
+                f"but got precision={recipe.precision!r}: take bfloat16 or float32."
+            )
         self._alpha_optimizer = torch.optim.Adam(
             self._alphas, lr=alpha.lr, betas=alpha.betas, weight_decay=alpha.weight_decay
         )
