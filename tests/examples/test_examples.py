@@ -11,33 +11,42 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
-    "efficientnet_scaling.py": "--trials 12 --epochs 1 --images 32",
-    "resnet_rs_scaling.py": "--short 1 --long 2 --repetitions 1 --images 32",
-    "scale_found_cell.py": "--trials 1 --epochs 1 --repetitions 1 --images 32",
-    "amoebanet.py": "--trials 3 --epochs 1 --population 2",
-    "darts.py": "--searches 1 --epochs 1 --judge-epochs 1 --trials 2",
     "digits_search.py": "--folder out --trials 4 --seeds 2 --final-epochs 2",
-    "enas.py": "--epochs 1 --children 3 --final-epochs 1 --compared 2",
-    "joint_search.py": "--trials 2 --epochs 1 --seeds 2",
+    "darts.py": "--searches 1 --epochs 1 --judge-epochs 1 --trials 2",
     "mnasnet.py": "--trials 3 --epochs 1 --final-epochs 1",
-    "own_cells.py": "--trials 3",
     "nas_rl.py": "--trials 3 --epochs 1",
-    "nasnet.py": "--trials 2 --epochs 1 --final-epochs 1",
+    "own_cells.py": "--trials 3",
     "own_space.py": "--trials 3",
     "own_training.py": "--trials 3",
+}
+FOR_CI_ONLY = {
+    "amoebanet.py": "--trials 3 --epochs 1 --population 2",
+    "efficientnet_scaling.py": "--trials 12 --epochs 1 --images 32",
+    "enas.py": "--epochs 1 --children 3 --final-epochs 1 --compared 2",
+    "joint_search.py": "--trials 2 --epochs 1 --seeds 2",
+    "nasnet.py": "--trials 2 --epochs 1 --final-epochs 1",
     "pnas.py": "--beam 1 --epochs 1 --train-size 64 --blocks 2",
     "random_search_asha.py": "--trials 4 --epochs 2 --seeds 2",
+    "resnet_rs_scaling.py": "--short 1 --long 2 --repetitions 1 --images 32",
+    "scale_found_cell.py": "--trials 1 --epochs 1 --repetitions 1 --images 32",
 }
 
 
 def test_all_examples_are_run() -> None:
-    assert ARGUMENTS.keys() == {path.name for path in EXAMPLES.glob("*.py")}
+    run = [*ARGUMENTS, *FOR_CI_ONLY]
+    assert sorted(run) == sorted(path.name for path in EXAMPLES.glob("*.py"))
 
 
-@pytest.mark.parametrize("name", ARGUMENTS)
-def test_example(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        *ARGUMENTS.items(),
+        *(pytest.param(*item, marks=pytest.mark.slow) for item in FOR_CI_ONLY.items()),
+    ],
+)
+def test_example(name: str, arguments: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), *ARGUMENTS[name].split()],
+        [sys.executable, str(EXAMPLES / name), *arguments.split()],
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,

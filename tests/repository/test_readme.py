@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TRAINS_LONG = {("scaling", "python"), ("scaling", "sh"), ("guide", "sh")}  # in CI only
 TUTORIALS = [page for page in PAGES if page.stem.startswith("own_")]
 
 
@@ -26,8 +27,9 @@ def _blocks(language: str) -> list[object]:
         blocks = _read(page, language)
         if page in TUTORIALS and language == "python":  # one program
             blocks = ["\n".join(blocks)]
+        marks = [pytest.mark.slow] if (page.stem, language) in TRAINS_LONG else []
         found += [
-            pytest.param(block, id=f"{page.stem}-{number}")
+            pytest.param(block, id=f"{page.stem}-{number}", marks=marks)
             for number, block in enumerate(blocks, start=1)
         ]
     return found
