@@ -153,7 +153,8 @@ class _Finished:
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._reader = TrialReader()
-        self._kept: dict[str, float] = {}  # first value by id, of complete trials
+        # First value and falling number by id, of complete trials: the earliest of equals is best.
+        self._kept: dict[str, tuple[float, int]] = {}
 
     def news(self, study: Study) -> list[str]:
         """Return the checkpoints that have become useless since the last call."""
@@ -165,7 +166,7 @@ class _Finished:
             if trial.state == TrialState.PRUNED:
                 gone.append(artifact)
             elif trial.state == TrialState.COMPLETE:
-                self._kept[artifact] = trial.values[0]
+                self._kept[artifact] = (trial.values[0], -trial.number)
         best = self._best(study)
         gone += [artifact for artifact in self._kept if artifact not in best]
         self._kept = {artifact: self._kept[artifact] for artifact in best}

@@ -15,6 +15,7 @@ from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import FixedTrial, TrialState
 
 from optuna_nas.objectives import CHECKPOINT_KEY, MACS_KEY, TrainingObjective
+from optuna_nas.objectives._checkpoints import _Finished
 from optuna_nas.objectives._trainer import SECONDS_KEY
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
@@ -73,6 +74,20 @@ def _before_last(study: optuna.Study) -> set[str]:
     """Of the best two before the last trial, which has removed nothing since it ended."""
     before = sorted(study.trials[:-1], key=lambda trial: -trial.value)[:2]
     return {trial.user_attrs[CHECKPOINT_KEY] for trial in before}
+
+
+def test_of_equal_trials_the_earliest_stay() -> None:
+    """So that the checkpoint of ``study.best_trial`` is there."""
+    study = optuna.create_study(direction="maximize")
+    finished = _Finished(keep=2)
+    gone = []
+    for number in range(12):
+        study.add_trial(
+            optuna.create_trial(value=0.5, user_attrs={CHECKPOINT_KEY: f"checkpoint-{number}"})
+        )
+        gone += finished.news(study)
+    assert gone == [f"checkpoint-{number}" for number in range(2, 12)]
+    assert study.best_trial.number == 0
 
 
 def test_without_keeping_none_stays(data: ImageData, tmp_path: Path) -> None:
