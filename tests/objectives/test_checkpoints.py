@@ -78,14 +78,15 @@ def _before_last(study: optuna.Study) -> set[str]:
 
 def test_of_equal_trials_the_earliest_stay() -> None:
     """So that the checkpoint of ``study.best_trial`` is there."""
-    study = optuna.create_study(direction="maximize")
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(direction="maximize", storage=storage)
     finished = _Finished(keep=2)
     gone = []
     for number in range(12):
         study.add_trial(
             optuna.create_trial(value=0.5, user_attrs={CHECKPOINT_KEY: f"checkpoint-{number}"})
         )
-        gone += finished.news(study)
+        gone += finished.news(optuna.load_study(study_name=study.study_name, storage=storage))
     assert gone == [f"checkpoint-{number}" for number in range(2, 12)]
     assert study.best_trial.number == 0
 
