@@ -54,7 +54,13 @@ def test_search_goes_on_with_what_the_study_is(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "sampler",
-    ["evolution", "amoebanet", "predictor", "local", "reinforce", "ppo", "random", "tpe"],
+    [
+        *("predictor", "ppo", "tpe"),
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in ("evolution", "amoebanet", "local", "reinforce", "random")
+        ),
+    ],
 )
 def test_every_sampler_searches(run: Run, sampler: str) -> None:
     size = ("--build", "cells=1", "--build", "channels=2")

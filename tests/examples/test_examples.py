@@ -12,14 +12,14 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
     "digits_search.py": "--folder out --trials 4 --seeds 2 --final-epochs 2",
-    "darts.py": "--searches 1 --epochs 1 --judge-epochs 1 --trials 2",
-    "mnasnet.py": "--trials 3 --epochs 1 --final-epochs 1",
-    "nas_rl.py": "--trials 3 --epochs 1",
     "own_cells.py": "--trials 3",
     "own_space.py": "--trials 3",
     "own_training.py": "--trials 3",
 }
 FOR_CI_ONLY = {
+    "nas_rl.py": "--trials 3 --epochs 1",
+    "mnasnet.py": "--trials 3 --epochs 1 --final-epochs 1",
+    "darts.py": "--searches 1 --epochs 1 --judge-epochs 1 --trials 2",
     "amoebanet.py": "--trials 3 --epochs 1 --population 2",
     "efficientnet_scaling.py": "--trials 12 --epochs 1 --images 32",
     "enas.py": "--epochs 1 --children 3 --final-epochs 1 --compared 2",
