@@ -5,6 +5,7 @@ Letters: ``N`` architectures, ``D`` decisions, ``T`` codes of all decisions toge
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -59,6 +60,16 @@ class Encoding:
         """How many choices each decision has, shape (D,)."""
         return np.array([len(steps) for steps in self._steps], dtype=np.int64)
 
+    @property
+    def total(self) -> int:
+        """How many rows :meth:`everything` has."""
+        return math.prod(self.sizes.tolist())
+
+    @property
+    def num_codes(self) -> int:
+        """T: the codes of all decisions together, those for not being asked among them."""
+        return int(self.sizes.sum()) + len(self.names)
+
     @cached_property
     def offsets(self) -> Codes:
         """Where the codes of each decision begin among the T of :meth:`one_hot`, shape (D,)."""
@@ -83,19 +94,23 @@ class Encoding:
 
     def decode(self, row: Iterable[int]) -> dict[str, Step]:
         """The decisions of one row."""
-        columns = zip(self.names, self._steps, row, strict=True)
-        return {name: steps[code - 1] for name, steps, code in columns if code > 0}
+        columns = enumerate(zip(self.names, row, strict=True))
+        return {name: self.step(column, code) for column, (name, code) in columns if code > 0}
+
+    def step(self, column: int, code: int) -> Step:
+        """The decision that a code above 0 stands for."""
+        return self._steps[column][code - 1]
 
     def one_hot(self, codes: Codes) -> Floats:
         """A 1 for every code, shape (N, T)."""
-        hot = np.zeros((len(codes), int(self.sizes.sum()) + len(self.names)))
+        hot = np.zeros((len(codes), self.num_codes))
         np.put_along_axis(hot, codes + self.offsets, 1.0, axis=1)
         return hot
 
     def everything(self) -> Codes:
         """All combinations of choices, shape (product of sizes, D)."""
         grid = np.indices(tuple(self.sizes), dtype=np.int64)
-        return grid.reshape(len(self.names), -1).T + 1
+        return grid.reshape(len(self.names), self.total).T + 1
 
 
 def _choices(slots: Sequence[Slot]) -> list[Step]:

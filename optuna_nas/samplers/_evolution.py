@@ -209,9 +209,7 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
     def _alive(self, history: History) -> Sequence[Member]:
         if self._aging:
             return history.members
-        if history.learned is None:
-            history.learned = Survivors(history.directions)
-        survivors: Survivors = history.learned
+        survivors = history.learned(lambda: Survivors(history.directions))
         return survivors.alive(history.members, self._population_size)
 
     def _mutate(

@@ -6,21 +6,16 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from optuna_nas.samplers._decisions import Draw, SlotTable
 from optuna_nas.samplers._script import Proposal, Rehearsal, Script
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from optuna_nas.samplers._base import SpaceLike
     from optuna_nas.samplers._decisions import Slot
-    from optuna_nas.samplers._encoding import Codes
     from optuna_nas.samplers._roles import Roles
     from optuna_nas.samplers._trie import Step
 
-__all__ = ["Growth", "combinations"]
+__all__ = ["Growth"]
 
 WALKS = 3
 
@@ -54,9 +49,9 @@ class Growth:
         self.slot = sizes[0]
         self.program = cache(self._program)
 
-    def step(self, level: int) -> Step:
+    def size(self, level: int) -> dict[str, Step]:
         """The decision for the size of a level, counted from 0."""
-        return self.slot, level
+        return {self.slot.name: (self.slot, level)}
 
     def _program(self, level: int) -> tuple[Slot, ...]:
         """What is decided at a level beside the size, in the order of asking.
@@ -86,17 +81,3 @@ class Growth:
         script = Script(draw, proposal=Proposal(), fixed=fixed, cursor=None, fresh=False)
         self._space.suggest(Rehearsal(script, self._slots, -1, fixed))
         return script.sequence
-
-
-def combinations(slots: Sequence[Slot], limit: int, rng: np.random.RandomState) -> Codes:
-    """Indices of the choices of several slots, shape (N, D): all, or ``limit`` random ones.
-
-    Random ones may repeat each other.
-    """
-    sizes = [slot.size for slot in slots]
-    total = 1
-    for size in sizes:
-        total *= size
-    if total <= limit:
-        return np.indices(sizes, dtype=np.int64).reshape(len(sizes), total).T
-    return (rng.random_sample((limit, len(sizes))) * sizes).astype(np.int64)

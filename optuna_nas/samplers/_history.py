@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from optuna.trial import TrialState
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from optuna_nas.samplers._decisions import SlotTable
 
 __all__ = ["DECISIONS_KEY", "History", "Member"]
+
+T = TypeVar("T")
 
 DECISIONS_KEY = "optuna_nas:decisions"
 """System attribute: a trial's decisions by name, in the order in which they are asked for. Written
@@ -89,7 +91,6 @@ class History:
         directions: Of the study.
         has_other_params: Whether the study has shown parameters that the sampler does not decide.
         released: How often something that was seen became unseen again, a claim given back.
-        learned: What the sampler has made of it; the sampler's own.
     """
 
     slots: SlotTable
@@ -99,9 +100,9 @@ class History:
     directions: list[StudyDirection] = field(default_factory=list)
     has_other_params: bool = False
     released: int = 0
-    learned: Any = None
     members: list[Member] = field(default_factory=list)
     failures: list[Member] = field(default_factory=list)
+    _learned: Any = None
     _program: tuple[Step, ...] | None = None
     _static: bool = True
     _reader: TrialReader = field(default_factory=TrialReader)
@@ -119,6 +120,17 @@ class History:
         """The decisions of running trials whose decisions are known, by number of the trial."""
         sequences = (self._pending[number] for number in sorted(self._pending))
         return [{step[0].name: step for step in sequence} for sequence in sequences]
+
+    def learned(self, begin: Callable[[], T]) -> T:
+        """What the sampler has made of this history, begun at the first call.
+
+        Args:
+            begin: Makes what has learned nothing yet.
+        """
+        if self._learned is None:
+            self._learned = begin()
+        learned: T = self._learned
+        return learned
 
     def refresh(self, study: Study) -> None:
         """Take in what happened in the study since the last call."""

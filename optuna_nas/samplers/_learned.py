@@ -81,10 +81,7 @@ class LearnedSampler(ArchitectureSampler):
         from optuna_nas.samplers._policy import undisturbed
 
         with undisturbed():
-            if history.learned is None:
-                history.learned = self._new_policy(history)
-            learned: tuple[Policy, PolicyCheckpoints | None] = history.learned
-            policy, checkpoints = learned
+            policy, checkpoints = history.learned(lambda: self._new_policy(history))
             save = None if checkpoints is None else checkpoints.save
             policy.catch_up(history.members, each=save)
             return policy

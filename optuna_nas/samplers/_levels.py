@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from optuna_nas.samplers._acquisition import random_rows
+from optuna_nas.samplers._activity import Activity
+from optuna_nas.samplers._encoding import Encoding
 from optuna_nas.samplers._evidence import best_and_youngest, targets_of
-from optuna_nas.samplers._growth import combinations
 from optuna_nas.samplers._shared_features import SharedFeatures
 
 if TYPE_CHECKING:
     from optuna_nas.samplers._decisions import Draw
-    from optuna_nas.samplers._encoding import Floats
+    from optuna_nas.samplers._encoding import Codes, Floats
     from optuna_nas.samplers._growth import Growth
     from optuna_nas.samplers._history import Member
     from optuna_nas.samplers._trie import Step
@@ -89,7 +91,9 @@ class Levels:
         self._growth, self._beam_size, self._key = growth, beam_size, key
         self._fit, self._draw = fit, draw
         self._keys: dict[Member, Hashable] = {}
-        self._levels = [self._first()]
+        self._encoding = Encoding([growth.slot, *growth.program(growth.slot.size - 1)])
+        self._features = SharedFeatures(self._encoding, besides=growth.slot.name)
+        self._levels = [self._level(0, [{}], ())]
 
     def current(self, finished: Sequence[Member]) -> Level:
         """The level to work at.
@@ -102,13 +106,13 @@ class Levels:
             complete_after = self._complete_after(level, finished)
             if complete_after is None:
                 break
-            self._levels.append(self._grown(level, finished[:complete_after]))
+            parents = list(level.best().values())
+            self._levels.append(self._level(level.index + 1, parents, finished[:complete_after]))
         return level
 
     def larger(self, level: Level) -> dict[str, Step]:
         """The decision for the next size."""
-        step = self._growth.step(level.index + 1)
-        return {step[0].name: step}
+        return self._growth.size(level.index + 1)
 
     def is_last(self, level: Level) -> bool:
         """Whether there is no larger size."""
@@ -140,69 +144,48 @@ class Levels:
                 return count
         return None
 
-    def _first(self) -> Level:
-        slots = self._growth.program(0)
-        draw = self._draw(0)
-        rng = _rng(draw)
-        choices = combinations(slots, MAX_FIRST_LEVEL + 1, rng)
-        beam = len(choices)
-        if beam > MAX_FIRST_LEVEL:  # too many for all
-            beam = self._beam_size
-        else:
-            choices = choices[rng.permutation(beam)]
-        size = self._growth.step(0)
-        cells = (
-            {size[0].name: size} | {s.name: (s, i) for s, i in zip(slots, row, strict=True)}
-            for row in choices.tolist()
-        )
-        return Level(0, beam, (), self._with_keys(cells))
-
-    def _grown(self, level: Level, learned_from: Sequence[Member]) -> Level:
-        """All cells of a level, each with everything that the next size adds, best first."""
-        index = level.index + 1
-        parents = list(level.best().values())
-        added = self._growth.added(index)
-        features = SharedFeatures(self._growth.program(self._growth.slot.size - 1))
-        rng = _rng(self._draw(index))
-        predict = self._predictor(features, learned_from, rng)
-        limit = max(MAX_CANDIDATES // len(parents), 1)
-        offered, scores = [], []
-        for parent in parents:
-            choices = combinations(added, limit, rng)
-            shares = features.shares(
-                features.count(parent.values()) + features.counts(added, choices)
-            )
-            offered.append(choices)
-            scores.append(predict(shares))
+    def _level(
+        self, index: int, parents: Sequence[dict[str, Step]], learned_from: Sequence[Member]
+    ) -> Level:
+        """All cells of a size, each parent with everything that the size adds, best first."""
+        rng = np.random.RandomState(self._draw(index).indices("level", 2**32, 4))
+        predict = self._predictor(learned_from, rng)
+        bases = self._encoding.encode([parent | self._growth.size(index) for parent in parents])
+        added = Encoding(self._growth.added(index))
+        columns = [self._encoding.names.index(name) for name in added.names]
+        choices = _choices(added, len(parents), rng)
+        scores = []
+        for base, chosen in zip(bases, choices, strict=True):
+            rows = np.repeat(base[None], len(chosen), axis=0)
+            rows[:, columns] = chosen
+            scores.append(predict(self._features.shares(rows)))
         order = np.argsort(-np.concatenate(scores), kind="stable")
-        ends = np.cumsum([len(choices) for choices in offered])
-        size = self._growth.step(index)
+        ends = np.cumsum([len(chosen) for chosen in choices])
 
-        def cells() -> Iterator[dict[str, Step]]:
+        def cells() -> Iterator[tuple[Hashable, dict[str, Step]]]:
             for place in order:
                 number = int(np.searchsorted(ends, place, side="right"))
-                row = offered[number][place - ends[number]]
-                new = {s.name: (s, int(i)) for s, i in zip(added, row, strict=True)}
-                yield {**parents[number], size[0].name: size, **new}
+                row = bases[number].copy()
+                row[columns] = choices[number][place - ends[number]]
+                cell = self._encoding.decode(row.tolist())
+                yield self._key(cell), cell
 
-        return Level(index, self._beam_size, learned_from, self._with_keys(cells()))
+        is_all = index == 0 and len(order) <= MAX_FIRST_LEVEL
+        return Level(index, len(order) if is_all else self._beam_size, learned_from, cells())
 
-    def _predictor(
-        self, features: SharedFeatures, finished: Sequence[Member], rng: np.random.RandomState
-    ) -> Predict:
+    def _predictor(self, finished: Sequence[Member], rng: np.random.RandomState) -> Predict:
         members = [member for member in finished if not member.failed]
         if len(members) < MIN_TRIALS:
             return lambda shares: rng.random_sample(len(shares))
         chosen = best_and_youngest(members, MAX_TRIALS)
         targets = targets_of([member.outcome for member in chosen])
-        shares = features.of([member.decisions for member in chosen])
-        return self._fit(shares, targets, int(rng.randint(2**31)))
-
-    def _with_keys(
-        self, cells: Iterator[dict[str, Step]]
-    ) -> Iterator[tuple[Hashable, dict[str, Step]]]:
-        return ((self._key(cell), cell) for cell in cells)
+        rows = self._encoding.encode([member.decisions for member in chosen])
+        return self._fit(self._features.shares(rows), targets, int(rng.randint(2**31)))
 
 
-def _rng(draw: Draw) -> np.random.RandomState:
-    return np.random.RandomState(draw.indices("level", 2**32, 4))
+def _choices(added: Encoding, parents: int, rng: np.random.RandomState) -> list[Codes]:
+    """What each parent is extended by: everything, or random rows if that is too much."""
+    limit = max(MAX_CANDIDATES // parents, 1)
+    if added.total <= limit:
+        return [added.everything()] * parents
+    return [random_rows(added, Activity(()), limit, rng) for _ in range(parents)]

@@ -142,9 +142,7 @@ class LocalSearchSampler(ArchitectureSampler):
         return Child(pick(neighbours, landscape.favour), [member])
 
     def _landscape(self, history: History) -> Landscape:
-        if history.learned is None:
-            history.learned = Landscape()
-        landscape: Landscape = history.learned
+        landscape = history.learned(Landscape)
         landscape.catch_up(history)
         return landscape
 

@@ -21,7 +21,6 @@ Differences from the first paper:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from functools import partial
 from itertools import islice
@@ -156,11 +155,11 @@ class PredictorSampler(ArchitectureSampler):
     def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
         if len(history.members) < self._n_startup_trials:
             return Proposal()
-        model = self._model(history)
+        model = history.learned(partial(StudyModel, self._n_startup_trials, noisy=self._noisy))
         program = history.program
         slots = None if program is None else [slot for slot, _ in program]
         evidence = model.archive.evidence(history.members, MAX_TRIALS, slots)
-        whole = slots is not None and _size(evidence) <= MAX_ENUMERATED
+        whole = slots is not None and evidence.encoding.total <= MAX_ENUMERATED
         if whole and draw.number % EXPLORE == 0 and self._is_stuck(history):
             return Proposal()
         posterior: Posterior
@@ -176,12 +175,6 @@ class PredictorSampler(ArchitectureSampler):
             wishes = _admissible(rows, evidence, history, draw, repeatable=repeatable)
         # A second attempt means that the first led to something known nevertheless.
         return next(islice(wishes, draw.attempt, None), Proposal())
-
-    def _model(self, history: History) -> StudyModel:
-        if history.learned is None:
-            history.learned = StudyModel(self._n_startup_trials, noisy=self._noisy)
-        model: StudyModel = history.learned
-        return model
 
     def _candidates(
         self, posterior: Posterior, evidence: Evidence, draw: Draw, *, whole: bool
@@ -219,10 +212,6 @@ class PredictorSampler(ArchitectureSampler):
         mean, deviation = posterior.predict(rows)
         score = log_expected_improvement(mean, deviation, best)
         return score + log_worth_of_another(deviation, posterior.noise) if self._noisy else score
-
-
-def _size(evidence: Evidence) -> int:
-    return math.prod(evidence.encoding.sizes.tolist())
 
 
 def _admissible(

@@ -176,17 +176,17 @@ class ProgressiveSampler(ArchitectureSampler):
         return levels.is_complete(level, [*finished, this])
 
     def _levels(self, history: History) -> Levels:
-        if history.learned is None:
-            assert self._space is not None
-            history.learned = Levels(
-                Growth(self._space, history.slots, self._roles),
+        assert self._space is not None
+        space = self._space
+        return history.learned(
+            lambda: Levels(
+                Growth(space, history.slots, self._roles),
                 beam_size=self._beam_size,
                 key=self._key,
                 fit=self._fit,
                 draw=lambda level: Draw(self._seed, level, stream=LEVELS_STREAM),
             )
-        levels: Levels = history.learned
-        return levels
+        )
 
     def _key(self, decisions: Mapping[str, Step]) -> Hashable:
         """What tells architectures apart; that of another space never equals one of ours."""

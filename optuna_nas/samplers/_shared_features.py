@@ -1,20 +1,17 @@
 """Decisions of a space that grows as vectors of one length, whatever its size.
 
-Letters: ``N`` architectures, ``D`` decisions, ``F`` features.
+Letters: ``N`` architectures, ``D`` decisions, ``T`` codes of all decisions, ``F`` features.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._decisions import Slot
-    from optuna_nas.samplers._encoding import Codes, Floats
-    from optuna_nas.samplers._trie import Step
+    from optuna_nas.samplers._encoding import Codes, Encoding, Floats
 
 __all__ = ["SharedFeatures"]
 
@@ -26,65 +23,32 @@ class SharedFeatures:
     The mean of one-hot blocks, as a linear layer follows, is the paper's mean of embeddings.
 
     Args:
-        slots: All that may be met.
+        encoding: Of the rows.
+        besides: Name of a decision that says nothing, such as the size.
 
     Example::
 
-        features = SharedFeatures(slots)
-        features.of([{"cell_2_op_a": (slot, 0)}])  # shape (1, F)
+        features = SharedFeatures(encoding, besides="num_blocks")
+        features.shares(encoding.encode(architectures))  # shape (N, F)
     """
 
-    def __init__(self, slots: Iterable[Slot]) -> None:
-        by_kind: dict[str, set[object]] = {}
-        self._slots = list(slots)
-        for slot in self._slots:
-            by_kind.setdefault(_kind(slot), set()).update(map(slot.value, range(slot.size)))
-        keys = [
-            (kind, value) for kind in sorted(by_kind) for value in sorted(by_kind[kind], key=repr)
-        ]
-        place = {key: column for column, key in enumerate(keys)}
-        self._columns = {
-            slot: np.array([place[_kind(slot), slot.value(i)] for i in range(slot.size)])
-            for slot in self._slots
-        }
-        kinds = np.array([kind for kind, _ in keys])
+    def __init__(self, encoding: Encoding, *, besides: str) -> None:
+        self._encoding = encoding
+        keys = {}  # by place among the T codes
+        for column, code in encoding.choices.tolist():
+            slot, index = encoding.step(column, code)
+            if slot.name != besides:
+                place = encoding.offsets[column] + code
+                keys[place] = re.sub(r"\d+", "#", slot.name), slot.value(index)
+        features = sorted(set(keys.values()), key=repr)
+        self._counts = np.zeros((encoding.num_codes, len(features)))  # (T, F)
+        for place, key in keys.items():
+            self._counts[place, features.index(key)] = 1.0
+        kinds = np.array([kind for kind, _ in features])
         self._same_kind = (kinds[:, None] == kinds).astype(np.float64)  # (F, F)
 
-    def of(self, architectures: Sequence[Mapping[str, Step]]) -> Floats:
-        """Shares, shape (N, F); decisions that are not known here are left out."""
-        return self.shares(np.array([self.count(steps.values()) for steps in architectures]))
-
-    def count(self, steps: Iterable[Step]) -> Floats:
-        """How often an architecture makes each choice, shape (F,)."""
-        counts = np.zeros(len(self._same_kind))
-        for slot, index in steps:
-            if slot in self._columns:
-                counts[self._columns[slot][index]] += 1.0
-        return counts
-
-    def counts(self, slots: Sequence[Slot], choices: Codes) -> Floats:
-        """How often each choice is made in rows of choices of some slots.
-
-        Args:
-            slots: D of them.
-            choices: Indices, shape (N, D).
-
-        Returns:
-            Shape (N, F); sums of counts are counts again.
-        """
-        counts = np.zeros((len(choices), len(self._same_kind)))
-        rows = np.arange(len(choices))
-        for slot, chosen in zip(slots, choices.T, strict=True):
-            np.add.at(counts, (rows, self._columns[slot][chosen]), 1.0)
-        return counts
-
-    def shares(self, counts: Floats) -> Floats:
-        """Counts as shares of all decisions of their kind, shape (N, F)."""
-        counts = counts.reshape(-1, len(self._same_kind))
-        totals = counts @ self._same_kind
-        shares: Floats = counts / np.maximum(totals, 1.0)
+    def shares(self, codes: Codes) -> Floats:
+        """What rows are made of, shape (N, F)."""
+        counts = self._encoding.one_hot(codes) @ self._counts
+        shares: Floats = counts / np.maximum(counts @ self._same_kind, 1.0)
         return shares
-
-
-def _kind(slot: Slot) -> str:
-    return re.sub(r"\d+", "#", slot.name)

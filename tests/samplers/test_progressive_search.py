@@ -8,14 +8,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from sampler_examples import architecture, grid
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 from optuna_nas.samplers import LEVEL_KEY, ProgressiveSampler, RandomSearchSampler
+from optuna_nas.samplers._decisions import SlotTable, as_decides
+from optuna_nas.samplers._encoding import Encoding
+from optuna_nas.samplers._levels import _choices
 from optuna_nas.spaces import PNASSpace
 from optuna_nas.spaces._toy import ToySpace
 
@@ -343,3 +348,34 @@ def test_any_regressor_of_scikit_learn_predicts() -> None:
     neighbours = KNeighborsRegressor(n_neighbors=2)
     _, trials = search(Words(), letter_values, beam_size=2, surrogate=neighbours)
     assert len(trials) == 3 + 2 + 2
+
+
+@pytest.mark.parametrize(("parents", "count"), [(1, 6), (2**18, 4)])
+def test_parents_are_extended_in_every_way_or_at_random_where_that_is_too_much(
+    parents: int, count: int
+) -> None:
+    slots = SlotTable(as_decides(None))
+    names = {"input": (0, 1, 2), "op": ("conv", "pool")}
+    added = Encoding(
+        slot
+        for name, choices in names.items()
+        if (slot := slots.get(name, CategoricalDistribution(choices))) is not None
+    )
+    choices = _choices(added, parents, np.random.RandomState(0))
+    assert len(choices) == parents
+    first = [tuple(row) for row in choices[0].tolist()]
+    assert len(first) == count
+    assert set(first) <= set(itertools.product((1, 2, 3), (1, 2)))
+    if parents == 1:
+        assert len(set(first)) == 6
+
+
+def test_a_size_may_add_nothing() -> None:
+    class Wide:
+        def suggest(self, trial: Any) -> int:
+            return trial.suggest_int("num_copies", 1, 3) * trial.suggest_int("a", 0, 1)
+
+    _, trials = search(Wide(), float, beam_size=5)
+    assert sorted((t.params["num_copies"], t.params["a"]) for t in trials) == [
+        (copies, a) for copies in (1, 2, 3) for a in (0, 1)
+    ]
