@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from optuna_nas.scaling import ScalingAnalysis, ScalingResult, pareto_front, read_results
+from optuna_nas.scaling import ScalingAnalysis, ScalingResult, analyse
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -19,6 +21,8 @@ TITLES = {
 }
 # Okabe and Ito's, which people with any form of colour blindness tell apart.
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+TICKS = ((1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,))
+MOST_TICKS = 7
 
 
 class _Group(NamedTuple):
@@ -90,7 +94,7 @@ def plot_scaling(*studies: Study, metrics: tuple[str, ...] | None = None) -> go.
 def _get_scaling_info(
     studies: tuple[Study, ...], metrics: tuple[str, ...] | None = None
 ) -> _ScalingInfo:
-    found = ScalingAnalysis(tuple(result for study in studies for result in read_results(study)))
+    found = analyse(*studies)
     if metrics is None:
         metrics = tuple(metric for metric in found.metrics if metric != "params")
     bases = ", ".join(sorted({result.network for result in found.results}))
@@ -100,13 +104,13 @@ def _get_scaling_info(
 def _panel(found: ScalingAnalysis, metric: str) -> _Panel:
     several = len(found.regimes) > 1
     labels: dict[str, list[ScalingResult]] = {}
-    for result in found.results:
+    for result in sorted(found.results, key=lambda result: (result.epochs, result.rule)):
         regime = f"{result.epochs} epochs"
         label = f"{result.rule}, {regime}" if result.rule and several else result.rule or regime
         labels.setdefault(label, []).append(result)
     fronts = []
     for regime_epochs in found.regimes:
-        front = pareto_front(found.of(regime_epochs), metric)
+        front = found.pareto(metric, epochs=regime_epochs)
         cost, accuracy = [r.cost(metric) for r in front], [r.accuracy for r in front]
         fronts.append(_Front(f"front, {regime_epochs} epochs", cost, accuracy))
     groups = [
@@ -126,6 +130,18 @@ def _describe(result: ScalingResult) -> str:
     return f"trial {result.trial}: {sizes}<br>{result.macs:,} multiply-adds"
 
 
+def _ticks(costs: Sequence[float]) -> list[float]:
+    """Round numbers for a logarithmic axis, as many as have room."""
+    low, high = min(costs), max(costs)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps in TICKS:
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        within = [tick for tick in ticks if low / 1.2 <= tick <= high * 1.2]
+        if len(within) <= MOST_TICKS:
+            break
+    return within
+
+
 def _draw(info: _ScalingInfo) -> go.Figure:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
@@ -135,7 +151,13 @@ def _draw(info: _ScalingInfo) -> go.Figure:
         for number, front in enumerate(panel.fronts):
             line = {"color": "#6e7781", "dash": ("solid", "dash", "dot")[number % 3]}
             trace = go.Scatter(
-                x=front.cost, y=front.accuracy, mode="lines", name=front.label, line=line
+                x=front.cost,
+                y=front.accuracy,
+                mode="lines+markers",
+                name=front.label,
+                line=line,
+                marker={"symbol": "circle-open", "size": 13},
+                hoverinfo="skip",
             )
             trace.update(legendgroup=front.label, showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
@@ -151,7 +173,14 @@ def _draw(info: _ScalingInfo) -> go.Figure:
             )
             trace.update(legendgroup=group.label, showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
-        figure.update_xaxes(title_text=TITLES[panel.metric], type="log", row=1, col=column)
+        figure.update_xaxes(
+            title_text=TITLES[panel.metric],
+            type="log",
+            tickvals=_ticks([cost for group in panel.groups for cost in group.cost]),
+            tickformat="~g" if panel.metric == "latency_ms" else "~s",  # 500k
+            row=1,
+            col=column,
+        )
     figure.update_yaxes(title_text="validation accuracy", row=1, col=1)
     figure.update_layout(title=info.title, template="plotly_white")
     return figure

@@ -29,6 +29,7 @@ class _Point(NamedTuple):
 class _CompoundInfo(NamedTuple):
     """What is drawn; ``fitted`` is None where too few trials are there to fit."""
 
+    metric: str
     points: list[_Point]
     fitted: _Point | None
 
@@ -75,13 +76,14 @@ def _get_compound_info(study: Study) -> _CompoundInfo:
             f"`study` must have complete trials with {', '.join(LETTERS)}, but "
             f"{study.study_name!r} has none: run a CompoundScalingObjective."
         )
+    metric = study.metric_names[0] if study.metric_names else "value"
     try:
         found = fit(study).coefficients
     except ValueError:  # too few different trials
-        return _CompoundInfo(points, None)
+        return _CompoundInfo(metric, points, None)
     values = [point.value for point in points]
     best = max(values) if study.direction == StudyDirection.MAXIMIZE else min(values)
-    return _CompoundInfo(points, _point(found, best, "fitted"))
+    return _CompoundInfo(metric, points, _point(found, best, "fitted"))
 
 
 def _point(tried: Coefficients, value: float, label: str) -> _Point:
@@ -104,13 +106,13 @@ def _draw(info: _CompoundInfo) -> go.Figure:
         marker={
             "color": [point.value for point in info.points],
             "colorscale": "Viridis",
-            "colorbar": {"title": "value"},
+            "colorbar": {"title": info.metric},
             "size": 11,
         },
     )
     figure = go.Figure(trials)
-    for fitted in filter(None, [info.fitted]):
-        a, b, c = fitted.shares
+    if info.fitted is not None:
+        a, b, c = info.fitted.shares
         figure.add_trace(
             go.Scatterternary(
                 a=[a],
@@ -118,16 +120,18 @@ def _draw(info: _CompoundInfo) -> go.Figure:
                 c=[c],
                 mode="markers",
                 name="fitted",
-                text=[fitted.text],
+                text=[info.fitted.text],
                 hovertemplate="%{text}<extra></extra>",
-                marker={"color": "#cf222e", "symbol": "cross", "size": 16},
+                marker={"color": "#cf222e", "symbol": "cross-open", "size": 16},
             )
         )
-    axes = {"aaxis": "depth", "baxis": "width", "caxis": "resolution"}
+    names = {"aaxis": "depth", "baxis": "width", "caxis": "resolution"}
+    ticks = [0.2, 0.4, 0.6, 0.8]  # those of the corners would lie upon one another
+    axes = {axis: {"title": {"text": name}, "tickvals": ticks} for axis, name in names.items()}
     figure.update_layout(
-        title="Shares of the growth",
+        title="Shares of depth, width and resolution in the growth",
         template="plotly_white",
         legend={"x": 0, "y": 1},
-        ternary={"sum": 1, **{axis: {"title": {"text": name}} for axis, name in axes.items()}},
+        ternary={"sum": 1, **axes},
     )
     return figure

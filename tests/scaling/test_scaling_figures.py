@@ -16,7 +16,7 @@ from optuna_nas.scaling import (
     strategy_table,
 )
 from optuna_nas.visualization import plot_compound, plot_scaling
-from optuna_nas.visualization._scaling import _get_scaling_info
+from optuna_nas.visualization._scaling import _get_scaling_info, _ticks
 from optuna_nas.visualization._scaling_compound import _get_compound_info
 
 KNOWN = {"num_classes": 10, "in_channels": 1}
@@ -78,6 +78,25 @@ def test_figures_are_drawn(strategies: optuna.Study, grid: optuna.Study) -> None
     assert {trace.name for trace in figure.data} >= {"base, 3 epochs", "1 epochs"}
     assert figure.layout.xaxis.type == "log"
     assert "</html>" in figure.to_html(include_plotlyjs=False)
+
+
+@pytest.mark.parametrize(
+    ("costs", "ticks"),
+    [
+        ([0.65, 2.1], [0.6, 0.8, 1, 1.2, 1.5, 2, 2.5]),
+        ([250_000, 1_650_000], [3e5, 5e5, 7e5, 1e6, 1.5e6]),
+        ([1e6, 9e7], [1e6, 2e6, 5e6, 1e7, 2e7, 5e7, 1e8]),
+        ([1.0, 1.0], [1.0, 1.2]),
+    ],
+)
+def test_axes_have_few_round_ticks(costs: list[float], ticks: list[float]) -> None:
+    assert _ticks(costs) == pytest.approx(ticks)
+
+
+def test_front_of_one_network_shows(strategies: optuna.Study) -> None:
+    figure = plot_scaling(strategies)
+    (front, _) = (trace for trace in figure.data if trace.name == "front, 3 epochs")
+    assert "markers" in front.mode
 
 
 def _compound(points: int) -> optuna.Study:
