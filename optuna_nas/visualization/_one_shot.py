@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scipy.stats import kendalltau
 
-from optuna_nas.objectives.one_shot import EIGENVALUE_KEY, SKIP_SHARE_KEY, read_alphas
+from optuna_nas.objectives.one_shot import (
+    CHOICES_KEY,
+    EIGENVALUE_KEY,
+    SKIP_SHARE_KEY,
+    read_alphas,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -48,8 +54,8 @@ def plot_alphas(
 
     Args:
         trial: Of ``DARTSObjective``.
-        labels: What a decision chooses from, such as ``list(supernet.choices.values())[0]``;
-            None: their numbers.
+        labels: Names for what the decisions choose from, where there are as many; None: as the
+            trial has them.
         only: Decisions whose name begins so, such as ``"normal_"``.
 
     Raises:
@@ -73,6 +79,8 @@ def plot_alphas(
         cols=columns,
         subplot_titles=[row.name for row in rows],
         horizontal_spacing=0.12,
+        vertical_spacing=0.25 / lines,
+        x_title="epoch",
     )
     for number, row in enumerate(rows):
         heat = go.Heatmap(
@@ -83,6 +91,7 @@ def plot_alphas(
             zmax=top,
             colorscale="Viridis",
             showscale=number == 0,
+            colorbar={"title": "weight"},
         )
         figure.add_trace(heat, row=number // columns + 1, col=number % columns + 1)
     return figure.update_layout(
@@ -102,6 +111,7 @@ def plot_collapse(study: Study) -> go.Figure:
         ValueError: If no trial of it has kept them.
     """
     import plotly.graph_objects as go
+    from plotly.colors import qualitative
     from plotly.subplots import make_subplots
 
     curves = _get_collapse_info(study)
@@ -110,11 +120,12 @@ def plot_collapse(study: Study) -> go.Figure:
         panels.append(("largest eigenvalue", [(c.label, c.eigenvalue) for c in curves]))
     figure = make_subplots(rows=1, cols=len(panels), subplot_titles=[name for name, _ in panels])
     for column, (_, lines) in enumerate(panels, start=1):
-        for label, values in lines:
+        for (label, values), color in zip(lines, itertools.cycle(qualitative.Plotly), strict=False):
             line = go.Scatter(
                 x=list(range(1, len(values) + 1)),
                 y=values,
                 name=label,
+                line={"color": color},
                 legendgroup=label,
                 showlegend=column == 1,
             )
@@ -154,12 +165,13 @@ def _get_alphas_info(trial: FrozenTrial, labels: Sequence[str] | None, only: str
             f"`trial` must be one of DARTSObjective with decisions that begin with {only!r}, but "
             f"trial {trial.number} has none: take another trial, or another `only`."
         )
+    choices = trial.user_attrs.get(CHOICES_KEY, {})
     rows = []
     for name in names:
         weights = [list(line) for line in zip(*(rows_[name] for rows_ in epochs), strict=True)]
-        known = labels is not None and len(labels) == len(weights)
-        numbers = [str(number) for number in range(len(weights))]
-        rows.append(_Rows(name, list(labels or ()) if known else numbers, weights))
+        own = choices.get(name) or [str(number) for number in range(len(weights))]
+        fits = labels is not None and len(labels) == len(weights)
+        rows.append(_Rows(name, list(labels or ()) if fits else own, weights))
     return rows
 
 

@@ -95,6 +95,9 @@ def test_a_trial_keeps_its_search():
     ops = SPACE.distributions()["op_1_from_0"].choices
     assert architecture.params == {name: ops[i] for name, i in best.items()}
     assert alphas[0] != alphas[2]
+    assert attributes["optuna_nas:darts:choices"] == {
+        name: list(distribution.choices) for name, distribution in SPACE.distributions().items()
+    }
     assert first.params == {}
 
 

@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState, create_trial
 
-from optuna_nas.objectives.one_shot import ALPHAS_KEY, EIGENVALUE_KEY, ENTROPY_KEY
+from optuna_nas.objectives.one_shot import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY
 from optuna_nas.pruners import SKIP_SHARE_KEY
 from optuna_nas.visualization import plot_alphas, plot_collapse, plot_rank_correlation
 
@@ -41,8 +41,16 @@ def test_alphas():
     assert (list(first.x), list(first.y)) == ([1, 2, 3], ["none", "skip"])
     assert first.zmax == second.zmax == pytest.approx(0.9)
     assert [note.text for note in figure.layout.annotations] == [
-        *("normal_2_from_0", "reduce_2_from_0")
+        *("normal_2_from_0", "reduce_2_from_0", "epoch")
     ]
+
+
+def test_alphas_are_named_as_the_trial_has_them():
+    named = trial([0.0])
+    named.set_user_attr(CHOICES_KEY, {"normal_2_from_0": ["none", "skip_connect"]})
+    first, second = plot_alphas(named).data
+    assert list(first.y) == ["none", "skip_connect"]
+    assert list(second.y) == ["0", "1"]
 
 
 def test_some_alphas():
@@ -64,6 +72,7 @@ def test_collapse():
     ]
     both = plot_collapse(study(trial([0.1, 0.2], [3.0, 4.0])))
     assert [list(line.y) for line in both.data] == [[0.1, 0.2], [3.0, 4.0]]
+    assert both.data[0].line.color == both.data[1].line.color, "one trial, one colour"
     with pytest.raises(ValueError, match="`study` must have trials of DARTSObjective"):
         plot_collapse(study(create_trial(value=1.0)))
 

@@ -7,6 +7,7 @@ from optuna_nas.objectives.one_shot._mixing import Dirichlet, HardGumbel, Mixing
 from optuna_nas.objectives.one_shot._perturbation import Perturbation
 from optuna_nas.objectives.one_shot._readings import (
     ALPHAS_KEY,
+    CHOICES_KEY,
     EIGENVALUE_KEY,
     ENTROPY_KEY,
     SKIP_SHARE_KEY,
@@ -20,6 +21,7 @@ from optuna_nas.objectives.one_shot._shared import (
 
 __all__ = [
     "ALPHAS_KEY",
+    "CHOICES_KEY",
     "EIGENVALUE_KEY",
     "ENTROPY_KEY",
     "EPOCH_KEY",

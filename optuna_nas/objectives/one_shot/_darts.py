@@ -330,7 +330,7 @@ class DARTSObjective:
 
         def on_epoch(result: EpochResult) -> None:
             results.append(result)
-            keep_readings(trial, learner.readings)
+            keep_readings(trial, learner.readings, supernet.choices)
             if report is not None:
                 report(result)
 

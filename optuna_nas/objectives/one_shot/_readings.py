@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALPHAS_KEY",
+    "CHOICES_KEY",
     "EIGENVALUE_KEY",
     "ENTROPY_KEY",
     "SKIP_SHARE_KEY",
@@ -42,6 +43,9 @@ validation loss with respect to alpha."""
 ALPHAS_KEY = "optuna_nas:darts:alphas"
 """Beginning of a user attribute of a trial; with ``:3`` behind it, the mixing weights after the
 third epoch, by decision."""
+
+CHOICES_KEY = "optuna_nas:darts:choices"
+"""User attribute of a trial: what each decision chooses from, in the order of its weights."""
 
 DIGITS = 4  # of mixing weights
 
@@ -98,8 +102,19 @@ def skip_share(supernet: Supernet, architecture: Architecture) -> float:
     return max(shares, default=0.0)
 
 
-def keep_readings(trial: BaseTrial, readings: Sequence[Reading]) -> None:
-    """Write the readings of all epochs until now to a trial; those of earlier calls are there."""
+def keep_readings(
+    trial: BaseTrial, readings: Sequence[Reading], choices: Mapping[str, Sequence[Any]]
+) -> None:
+    """Write the readings of all epochs until now to a trial; those of earlier calls are there.
+
+    Args:
+        trial: Where they are kept.
+        readings: At least one.
+        choices: Of the supernet, by decision.
+    """
+    if CHOICES_KEY not in trial.user_attrs:
+        named = {name: list(map(str, values)) for name, values in choices.items()}
+        trial.set_user_attr(CHOICES_KEY, named)
     trial.set_user_attr(ENTROPY_KEY, [round(reading.entropy, DIGITS) for reading in readings])
     trial.set_user_attr(
         SKIP_SHARE_KEY, [round(reading.skip_share, DIGITS) for reading in readings]
