@@ -18,6 +18,7 @@ from optuna_nas.cli._options import (
 
 if TYPE_CHECKING:
     from optuna.study import Study
+    from optuna.trial import FrozenTrial
 
     from optuna_nas.spaces import Architecture
 
@@ -27,6 +28,7 @@ __all__ = [
     "build_options",
     "built_for",
     "chosen_architecture",
+    "trial_of_study",
 ]
 
 IMAGENET_CLASSES, IMAGENET_SIZE, SMALL_SIZE = 1000, (3, 224, 224), (3, 32, 32)
@@ -115,16 +117,24 @@ def architecture_of_study(study: Study, trial: str, space: str | None) -> Archit
     Raises:
         click.BadParameter: If there is no such trial.
     """
-    trials = study.get_trials(deepcopy=False)
+    found = trial_of_study(study, trial)
+    return space_of_study(study, space).architecture(found)
+
+
+def trial_of_study(study: Study, trial: str) -> FrozenTrial:
+    """The trial by number, or the best one.
+
+    Raises:
+        click.BadParameter: If there is no such trial.
+    """
     if trial == "best":
-        found = study.best_trial
-    elif trial.isdecimal() and int(trial) < len(trials):
-        found = trials[int(trial)]
-    else:
+        return study.best_trial
+    trials = study.get_trials(deepcopy=False)
+    if not trial.isdecimal() or int(trial) >= len(trials):
         raise click.BadParameter(
             f"{trial!r} must be best or a number below {len(trials)}", param_hint="--trial"
         )
-    return space_of_study(study, space).architecture(found)
+    return trials[int(trial)]
 
 
 def built_for(

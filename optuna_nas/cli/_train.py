@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from optuna_nas.final import FinalRun
     from optuna_nas.training import Recipe
 
-__all__ = ["final_recipe", "train"]
+__all__ = ["final_epochs", "final_recipe", "tell_run", "train"]
 
 
 @click.command()
@@ -88,8 +89,9 @@ def train(
     """Train the best architectures to the end, beside random search and a ResNet.
 
     Beside them stands the pick of a random search that spends as many epochs as the search did
-    (so it takes as long), and a ResNet-20 of the same FLOPs. Run the command again after an
-    interruption: what is finished is kept.
+    (so it takes as long), and a ResNet-20 of the same FLOPs. A network whose trial drew
+    hyperparameters is trained with them; --recipe and --published-recipe go before. Run the
+    command again after an interruption: what is finished is kept.
     """
     import optuna
 
@@ -105,7 +107,8 @@ def train(
         study, chosen, space=space, data_root=data_root, download=download, device=device
     )
     study.pruner = make_pruner(chosen["pruner"], objective.epochs)
-    final, lasts = final_recipe(objective.recipe, published_recipe, recipe, epochs)
+    lasts = final_epochs(published_recipe, epochs)
+    rival = _rival(study, random_trials, random_study, storage)
     folder = output or Path(f"{study_name}-final")
     click.echo(f"training in {folder}")
     compared = retrain(
@@ -116,40 +119,57 @@ def train(
         top=top,
         seeds=seeds,
         build=build,
-        recipe=final,
-        rival=_rival(random_trials, random_study, storage),
+        recipe=final_recipe(published_recipe, recipe),
+        rival=rival,
         max_rival_trials=random_trials or None,
         baselines=None if resnet else [],
         device=device,
-        on_run=_tell,
+        on_run=tell_run,
     )
     click.echo(f"\n{compared}")
     if compared.chosen is not None:
         click.echo(f"\nExport it:  optuna-nas export {compared.chosen.folder}")
 
 
-def _tell(name: str, run: FinalRun) -> None:
+def tell_run(name: str, run: FinalRun) -> None:
+    """Say how a run ended."""
     told = run.failure or f"validation {run.val_accuracy:.2%}"
     click.echo(f"{name}, seed {run.seed}: {told}")
 
 
-def final_recipe(
-    searched: Recipe, published: str | None, changes: Mapping[str, Any], epochs: int | None
-) -> tuple[Recipe, int]:
-    """The recipe and its epochs: a paper's or the search's, with changes."""
-    from optuna_nas.training import Recipe, recipes
+def final_epochs(published: str | None, epochs: int | None) -> int:
+    """How long networks are trained: as given, or as a paper did."""
+    from optuna_nas.training import recipes
 
     known = None if published is None else recipes.published_epochs(published)
     lasts = epochs or known
     if lasts is None:
         raise click.UsageError("give --epochs, or a --published-recipe that says how many")
-    base = searched if published is None else recipes.by_name(published)
-    return Recipe(**{**base.to_dict(), **changes}), lasts
+    return lasts
 
 
-def _rival(trials: int | None, name: str | None, storage: str) -> Study | bool:
-    if name is None:
-        return trials != 0
-    if trials is not None:
-        raise click.UsageError("give either --random-trials or --random-study")
-    return open_study(storage, name)
+def final_recipe(published: str | None, changes: Mapping[str, Any]) -> Recipe | Mapping[str, Any]:
+    """A paper's recipe with changes; else only the changes, of what the search did."""
+    from optuna_nas.training import recipes
+
+    if published is None:
+        return changes
+    return dataclasses.replace(recipes.by_name(published), **changes)
+
+
+def _rival(study: Study, trials: int | None, name: str | None, storage: str) -> Study | bool:
+    from optuna_nas.objectives import HYPERPARAMETERS_KEY
+
+    if name is not None:
+        if trials is not None:
+            raise click.UsageError("give either --random-trials or --random-study")
+        return open_study(storage, name)
+    if trials == 0:
+        return False
+    if any(HYPERPARAMETERS_KEY in t.user_attrs for t in study.get_trials(deepcopy=False)):
+        raise click.UsageError(
+            f"the trials of study {study.study_name!r} drew hyperparameters by a function, which "
+            "no storage keeps and a random search would need: give --random-trials 0 or "
+            "--random-study, or call optuna_nas.final.retrain in Python"
+        )
+    return True

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from optuna_nas.cli._chosen import architecture_options, chosen_architecture
+from optuna_nas.cli._chosen import architecture_options, chosen_architecture, trial_of_study
 from optuna_nas.cli._options import key_values
-from optuna_nas.cli._train import final_recipe
+from optuna_nas.cli._train import final_epochs, final_recipe, tell_run
 
 if TYPE_CHECKING:
     from optuna.study import Study
+    from optuna.trial import FrozenTrial
 
-    from optuna_nas.final import FinalRun
     from optuna_nas.spaces import Architecture
 
 __all__ = ["transfer"]
@@ -78,7 +79,7 @@ def transfer(
 ) -> None:
     """Train a found cell on other data, at the size of its search and larger."""
     from optuna_nas.final import transfer as run
-    from optuna_nas.objectives import read_identity
+    from optuna_nas.objectives import read_identity, recipe_of
     from optuna_nas.training import Recipe, load_data
 
     architecture, study = chosen_architecture(**named)
@@ -92,10 +93,13 @@ def transfer(
         root=data_root,
         download=download,
     )
+    lasts = final_epochs(published_recipe, epochs)
+    final = final_recipe(published_recipe, recipe)
     searched = Recipe(**identity.get("recipe", {}))
-    final, lasts = final_recipe(searched, published_recipe, recipe, epochs)
     if study is not None:
-        click.echo(_search_result(study, named["trial"], identity))
+        trial = trial_of_study(study, named["trial"])
+        searched = recipe_of(trial, searched)
+        click.echo(_search_result(study, trial, identity))
     click.echo(f"{architecture}\ntraining in {output}")
     compared = run(
         architecture,
@@ -106,11 +110,11 @@ def transfer(
         folder=output,
         epochs=lasts,
         stem=stem,
-        recipe=final,
+        recipe=final if isinstance(final, Recipe) else dataclasses.replace(searched, **final),
         seeds=seeds,
         origin=_origin(study, named["trial"]),
         device=device,
-        on_run=_tell,
+        on_run=tell_run,
     )
     click.echo(f"\n{compared}")
 
@@ -133,13 +137,7 @@ def _origin(study: Study | None, trial: str) -> dict[str, Any]:
     return {} if study is None else {"study": study.study_name, "trial": trial}
 
 
-def _search_result(study: Study, trial: str, identity: Mapping[str, Any]) -> str:
-    found = study.best_trial if trial == "best" else study.trials[int(trial)]
+def _search_result(study: Study, found: FrozenTrial, identity: Mapping[str, Any]) -> str:
     value = "no value" if found.value is None else f"{found.value:.4g}"
     where = identity.get("data", {}).get("name", "its data")
     return f"trial {found.number} of study {study.study_name!r}: {value} on {where}"
-
-
-def _tell(name: str, run: FinalRun) -> None:
-    told = run.failure or f"validation {run.val_accuracy:.2%}"
-    click.echo(f"{name}, seed {run.seed}: {told}")

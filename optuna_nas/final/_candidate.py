@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from optuna_nas.objectives import best_trials
+from optuna_nas.objectives import HYPERPARAMETERS_KEY, best_trials
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.profiling import Profile, profile
 from optuna_nas.training import seeded
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from optuna_nas.spaces import Architecture, SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import ImageData, Recipe
 
 __all__ = ["FOUND", "Candidate", "found", "of_architecture", "of_trial"]
 
@@ -46,6 +46,7 @@ class Candidate:
         origin: What the network is and where it comes from, ready for JSON. A run that was
             interrupted goes on only if this is the same.
         role: "found", "random search" or "baseline".
+        recipe: How it is trained; None: as those beside it.
 
     Raises:
         ValueError: If the name has other characters.
@@ -55,6 +56,7 @@ class Candidate:
     make: Callable[[], nn.Module]
     origin: Mapping[str, Any]
     role: str = "baseline"
+    recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
         if _NAME.fullmatch(self.name) is None:
@@ -75,6 +77,7 @@ def of_architecture(
     *,
     name: str,
     build: Mapping[str, Any] | None = None,
+    recipe: Recipe | None = None,
     role: str = FOUND,
     origin: Mapping[str, Any] | None = None,
 ) -> Candidate:
@@ -85,13 +88,17 @@ def of_architecture(
         data: Decides the number of classes and channels.
         name: See :class:`Candidate`.
         build: Other build arguments; by default the space's final size.
+        recipe: See :class:`Candidate`; its drop path is built in where the space has one.
         role: See :class:`Candidate`.
         origin: What else is to be kept of where it comes from.
 
     Raises:
         TypeError: If ``build`` has arguments that the space does not take.
     """
-    arguments = build_arguments(architecture.space, data, build or {})
+    space = architecture.space
+    arguments = build_arguments(space, data, build or {})
+    if recipe is not None and recipe.drop_path and "drop_path" in space.build_arguments:
+        arguments.setdefault("drop_path", recipe.drop_path)
     kept = {
         "architecture": str(architecture),
         "json": architecture.to_json(),
@@ -100,7 +107,11 @@ def of_architecture(
         **(origin or {}),
     }
     return Candidate(
-        name=name, make=lambda: architecture.build(**arguments), origin=kept, role=role
+        name=name,
+        make=lambda: architecture.build(**arguments),
+        origin=kept,
+        role=role,
+        recipe=recipe,
     )
 
 
@@ -112,18 +123,25 @@ def of_trial(
     *,
     name: str,
     build: Mapping[str, Any] | None = None,
+    recipe: Callable[[FrozenTrial], Recipe] | None = None,
     role: str = FOUND,
     origin: Mapping[str, Any] | None = None,
 ) -> Candidate:
     """Make a candidate of a trial's architecture; see :func:`of_architecture`."""
-    place = {"study": study.study_name, "trial": trial.number, "values": trial.values}
+    told = {"study": study.study_name, "trial": trial.number, "values": trial.values}
+    own = None if recipe is None else recipe(trial)
+    drawn = trial.user_attrs.get(HYPERPARAMETERS_KEY, {}).items()
+    carried = {field: value for field, value in drawn if own and getattr(own, field) == value}
+    if carried:
+        told["hyperparameters"] = carried
     return of_architecture(
         space.architecture(trial),
         data,
         name=name,
         build=build,
+        recipe=own,
         role=role,
-        origin={**place, **(origin or {})},
+        origin={**told, **(origin or {})},
     )
 
 
@@ -134,6 +152,7 @@ def found(
     *,
     top: int = 3,
     build: Mapping[str, Any] | None = None,
+    recipe: Callable[[FrozenTrial], Recipe] | None = None,
 ) -> list[Candidate]:
     """Return the best different architectures of a study by its own value, best first.
 
@@ -143,6 +162,8 @@ def found(
         data: What the networks will be trained on.
         top: How many at most.
         build: See :func:`of_architecture`.
+        recipe: How the network of a trial is trained, such as ``lambda trial: recipe_of(trial,
+            objective.recipe)``; None: as those beside it.
 
     Raises:
         ValueError: If the study has no complete trial, or several objectives.
@@ -155,6 +176,8 @@ def found(
             f"The study {study.study_name!r} must have a complete trial, but has none yet."
         )
     return [
-        of_trial(study, trial, space, data, name=f"trial-{trial.number}", build=build)
+        of_trial(
+            study, trial, space, data, name=f"trial-{trial.number}", build=build, recipe=recipe
+        )
         for trial in trials
     ]

@@ -16,7 +16,7 @@ import torch
 
 from optuna_nas import __version__
 from optuna_nas.final import _resnet
-from optuna_nas.final._comparison import Finalist
+from optuna_nas.final._comparison import Finalist, as_arguments
 from optuna_nas.spaces import Architecture
 from optuna_nas.stores import write_atomically
 from optuna_nas.training import Recipe, load_weights
@@ -171,10 +171,12 @@ def _for_people(card: Mapping[str, Any], finalist: Finalist) -> str:
         ("seeds", ", ".join(str(run["seed"]) for run in card["runs"])),
         ("versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
     ]
+    if "hyperparameters" in origin:
+        rows.insert(11, ("of its trial's recipe", as_arguments(origin["hyperparameters"])))
     if {"study", "trial"} <= origin.keys():
         rows.insert(5, ("study and trial", f"{origin['study']}, trial {origin['trial']}"))
     if "build" in origin:
-        rows.insert(1, ("built with", ", ".join(f"{k}={v}" for k, v in origin["build"].items())))
+        rows.insert(1, ("built with", as_arguments(origin["build"])))
     lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
     lines += ["```python", "from optuna_nas.final import trained_network", ""]
     lines += [f'model = trained_network("{finalist.folder.name}")', "```", ""]
@@ -184,8 +186,8 @@ def _for_people(card: Mapping[str, Any], finalist: Finalist) -> str:
 def _recipe(settings: Mapping[str, Any]) -> str:
     """What differs from the defaults."""
     default = Recipe().to_dict()
-    changed = [f"{name}={value!r}" for name, value in settings.items() if value != default[name]]
-    return f"`Recipe({', '.join(changed)})`"
+    changed = {name: value for name, value in settings.items() if value != default[name]}
+    return f"`Recipe({as_arguments(changed)})`"
 
 
 def _split(data: Mapping[str, Any]) -> str:

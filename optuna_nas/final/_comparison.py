@@ -11,7 +11,7 @@ from typing import Any
 
 from optuna_nas.final._candidate import FOUND
 
-__all__ = ["Comparison", "FinalRun", "Finalist", "Spread"]
+__all__ = ["Comparison", "FinalRun", "Finalist", "Spread", "as_arguments"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,12 +180,20 @@ class Comparison:
             if "search_epochs" in finalist.origin:
                 trials, epochs = (finalist.origin[f"search_{of}"] for of in ("trials", "epochs"))
                 notes.append(f"{finalist.name}: the best of {trials} trials, {epochs} epochs")
+            if "hyperparameters" in finalist.origin:
+                drawn = as_arguments(finalist.origin["hyperparameters"])
+                notes.append(f"{finalist.name}: trained with {drawn}, as its trial was")
             notes += [
                 f"{finalist.name}, seed {run.seed}, failed: {run.failure}"
                 for run in finalist.runs
                 if run.failure
             ]
         return notes
+
+
+def as_arguments(named: Mapping[str, Any]) -> str:
+    """Write named values as in a call."""
+    return ", ".join(f"{name}={value!r}" for name, value in named.items())
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:

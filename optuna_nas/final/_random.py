@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import ImageData, Recipe
 
 __all__ = ["RANDOM", "epochs_spent", "random_search", "random_search_pick"]
 
@@ -100,6 +100,7 @@ def random_search_pick(
     *,
     epochs: int,
     build: Mapping[str, Any] | None = None,
+    recipe: Callable[[FrozenTrial], Recipe] | None = None,
 ) -> Candidate:
     """Return the best architecture that a random search has found within a number of epochs.
 
@@ -109,6 +110,7 @@ def random_search_pick(
         data: What the network will be trained on.
         epochs: The budget; later trials are not looked at.
         build: See :func:`of_architecture`.
+        recipe: See :func:`found`.
 
     Raises:
         ValueError: If no trial was complete by then.
@@ -135,6 +137,7 @@ def random_search_pick(
         data,
         name=f"random-{best.number}",
         build=build,
+        recipe=recipe,
         role=RANDOM,
         origin={"search_trials": len(considered), "search_epochs": spent},
     )

@@ -24,6 +24,7 @@ from torchvision.models.resnet import BasicBlock
 
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.nn import check_positive
+from optuna_nas.nn._same import SubsampledConv2d
 from optuna_nas.profiling import profile
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _block(in_channels: int, out_channels: int, *, stride: int) -> nn.Module:
     shortcut = None
     if stride > 1 or in_channels != out_channels:
         shortcut = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+            SubsampledConv2d(in_channels, out_channels, 1, stride=stride, bias=False),
             nn.BatchNorm2d(out_channels),
         )
     block: nn.Module = BasicBlock(in_channels, out_channels, stride=stride, downsample=shortcut)

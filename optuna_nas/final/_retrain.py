@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,15 +11,17 @@ from optuna_nas.final._candidate import Candidate, found
 from optuna_nas.final._random import epochs_spent, random_search, random_search_pick
 from optuna_nas.final._resnet import resnet_of_equal_macs
 from optuna_nas.final._train import train_candidates
+from optuna_nas.objectives import recipe_of
+from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
     import torch
     from optuna.study import Study
-    from optuna.trial import Trial
+    from optuna.trial import FrozenTrial, Trial
 
     from optuna_nas.final._comparison import Comparison, FinalRun
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData, Recipe
+    from optuna_nas.training import ImageData
 
 __all__ = ["retrain"]
 
@@ -36,7 +39,7 @@ class Judge(Protocol):
 
     @property
     def recipe(self) -> Recipe:
-        """How they are trained."""
+        """How they are trained, but for what a trial draws for itself."""
 
     def __call__(self, trial: Trial) -> float:
         """Judge a trial."""
@@ -51,7 +54,7 @@ def retrain(
     top: int = 3,
     seeds: int | Sequence[int] = 3,
     build: Mapping[str, Any] | None = None,
-    recipe: Recipe | None = None,
+    recipe: Recipe | Mapping[str, Any] | None = None,
     rival: Study | bool = True,
     max_rival_trials: int | None = None,
     baselines: Sequence[Candidate] | None = None,
@@ -62,14 +65,17 @@ def retrain(
 ) -> Comparison:
     """Train the best architectures of a study to the end, beside what they must beat.
 
-    All are trained alike, on ``data.train``, with the same seeds, and tested once. Beside what
-    was found stand
+    All are trained on ``data.train``, with the same seeds, and tested once. A network whose trial
+    drew hyperparameters (``TrainingObjective(hyperparameters=...)``) is trained with them, unless
+    a ``recipe`` is given. Beside what was found stand
 
     - the pick of a random search of equal budget: random architectures judged by the same
       objective, under ``study.pruner``, until as many epochs are spent as the search has spent
-      (see :func:`random_search`). It costs as much as the search did; ``max_rival_trials`` caps
-      it, a ``rival`` study that has been run already costs nothing.
-    - a ResNet-20 with the width that gives it the multiply-adds of the best found network.
+      (see :func:`random_search`), which draw hyperparameters of their own. It costs as much as
+      the search did; ``max_rival_trials`` caps it, a ``rival`` study that has been run already
+      costs nothing.
+    - a ResNet-20 with the width that gives it the multiply-adds of the best found network,
+      trained as that one is.
 
     What was finished in ``folder`` is not trained again, so that a run that was killed goes on.
 
@@ -108,10 +114,12 @@ def retrain(
         seeds: How many, or which.
         build: Other build arguments; by default the space's final size, with the recipe's drop
             path where the space takes one.
-        recipe: How to train; by default as the search did.
+        recipe: How to train; by default each network as its trial was. A ``Recipe`` holds for
+            all; some fields of one, such as ``{"drop_path": 0.2}``, change each one's own.
         rival: A random search of yours to pick from instead, or False to leave it out.
         max_rival_trials: An upper limit on the random search's trials.
-        baselines: Networks to stand beside; by default the ResNet-20.
+        baselines: Networks to stand beside; by default the ResNet-20. Those without a recipe of
+            their own are trained as the best found network is.
         device: As for :func:`train_candidates`, and so are the three that follow.
         channels_last: See there.
         compile: See there.
@@ -124,35 +132,35 @@ def retrain(
     Raises:
         ValueError: If the study has no complete trial or several objectives, the search reported
             no epochs that a random search could spend, or a setting is out of range.
-        TypeError: If the space does not take the build arguments.
+        TypeError: If the space does not take the build arguments, or ``recipe`` has fields that
+            a recipe has not.
     """
     space, data = objective.space, objective.data
-    recipe = objective.recipe if recipe is None else recipe
-    size = _size(space, build, recipe)
-    candidates = found(study, space, data, top=top, build=size)
+
+    def of(trial: FrozenTrial) -> Recipe:
+        if isinstance(recipe, Recipe):
+            return recipe
+        return dataclasses.replace(recipe_of(trial, objective.recipe), **(recipe or {}))
+
+    candidates = found(study, space, data, top=top, build=build, recipe=of)
     if baselines is None:
         baselines = [resnet_of_equal_macs(data, candidates[0].size(data).macs)]
     if rival is True:
         rival = random_search(study, objective, space, max_trials=max_rival_trials)
     if rival is not False:
         budget = epochs_spent(study)
-        candidates.append(random_search_pick(rival, space, data, epochs=budget, build=size))
+        candidates.append(
+            random_search_pick(rival, space, data, epochs=budget, build=build, recipe=of)
+        )
     return train_candidates(
         [*candidates, *baselines],
         data,
         folder=folder,
         epochs=epochs,
-        recipe=recipe,
+        recipe=candidates[0].recipe,
         seeds=seeds,
         device=device,
         channels_last=channels_last,
         compile=compile,
         on_run=on_run,
     )
-
-
-def _size(space: SearchSpace, build: Mapping[str, Any] | None, recipe: Recipe) -> dict[str, Any]:
-    size = dict(build or {})
-    if recipe.drop_path and "drop_path" in space.build_arguments:
-        size.setdefault("drop_path", recipe.drop_path)
-    return size

@@ -79,8 +79,8 @@ def train_candidates(
         data: With a test split.
         folder: Made if it does not exist; each candidate has a folder of its own in it.
         epochs: Of each run.
-        recipe: How to train; by default ``Recipe()``. Its drop path is left out for networks
-            that have none.
+        recipe: How to train candidates that have none of their own; by default ``Recipe()``. Its
+            drop path is left out for networks that have none.
         seeds: How many, or which.
         device: As for :func:`optuna_nas.training.fit`, and so are the two that follow.
         channels_last: See there.
@@ -109,7 +109,7 @@ def train_candidates(
                 if on_run is not None:
                     on_run(candidate.name, runs[-1])
             finalist = _finalist(candidate, data, runs, place / candidate.name)
-            write_card(finalist, data, epochs, settings.recipe, target)
+            write_card(finalist, data, epochs, candidate.recipe or settings.recipe, target)
             finalists.append(finalist)
         comparison = Comparison(
             finalists=tuple(finalists),
@@ -139,6 +139,7 @@ class _Run:
     def __init__(self, candidate: Candidate, settings: _Settings, seed: int, folder: Path) -> None:
         self._candidate = candidate
         self._settings = settings
+        self._recipe = candidate.recipe or settings.recipe
         self._seed = seed
         self._results = folder / f"seed-{seed}.json"
         self._weights = folder / f"seed-{seed}.pt"
@@ -165,7 +166,7 @@ class _Run:
             "origin": dict(self._candidate.origin),
             "data": self._settings.data.identity,
             "epochs": self._settings.epochs,
-            "recipe": self._settings.recipe.to_dict(),
+            "recipe": self._recipe.to_dict(),
             "seed": self._seed,
         }
         read: dict[str, Any] = json.loads(json.dumps(identity))
@@ -188,7 +189,7 @@ class _Run:
         settings = self._settings
         with seeded(self._seed):
             model = self._candidate.make()
-        recipe = settings.recipe
+        recipe = self._recipe
         if not any(hasattr(module, "drop_prob") for module in model.modules()):
             recipe = dataclasses.replace(recipe, drop_path=0.0)
         try:

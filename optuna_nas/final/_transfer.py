@@ -96,7 +96,7 @@ def transfer(
         cells=cells,
         channels=channels,
         stem=stem,
-        drop_path=0.0 if recipe is None else recipe.drop_path,
+        recipe=recipe,
         origin=origin,
     )
     return train_candidates(
@@ -119,7 +119,7 @@ def transferred(
     cells: int,
     channels: int,
     stem: str | None = None,
-    drop_path: float = 0.0,
+    recipe: Recipe | None = None,
     origin: Mapping[str, Any] | None = None,
 ) -> list[Candidate]:
     """Return the two candidates of :func:`transfer`, without training them."""
@@ -137,8 +137,6 @@ def transferred(
             f"`stem` must be left out for {architecture.space}, which has one only, but got "
             f"stem={stem!r}."
         )
-    if drop_path and "drop_path" in takes:
-        common["drop_path"] = drop_path
     small = {name: searched.get(name, takes[name]) for name in ("cells", "channels")}
     sizes = {SEARCHED: small, LARGER: {"cells": cells, "channels": channels}}
     if sizes[SEARCHED] == sizes[LARGER]:
@@ -147,11 +145,13 @@ def transferred(
         ScalableCells(
             architecture=architecture,
             resolution=min(data.image_size),
-            build_arguments={k: v for k, v in common.items() if k == "stem"},
+            build_arguments=common,
             **size,
         )
     return [
-        of_architecture(architecture, data, name=name, build={**size, **common}, origin=origin)
+        of_architecture(
+            architecture, data, name=name, build={**size, **common}, recipe=recipe, origin=origin
+        )
         for name, size in sizes.items()
     ]
 

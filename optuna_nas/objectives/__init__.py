@@ -7,6 +7,7 @@ from optuna_nas.objectives._compound_scaling import CompoundScalingObjective
 from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives._estimate import Estimate, estimate
 from optuna_nas.objectives._failures import INFEASIBLE_KEY, TrialError
+from optuna_nas.objectives._hyperparameters import HYPERPARAMETERS_KEY, recipe_of
 from optuna_nas.objectives._multi_objective import multi_objective
 from optuna_nas.objectives._proxy_objective import ProxyObjective
 from optuna_nas.objectives._reward import LatencyReward, MacsReward, SizeReward, mnasnet_reward
@@ -42,6 +43,7 @@ __all__ = [
     "CHECKPOINT_KEY",
     "COPY_KEY",
     "DIGEST_KEY",
+    "HYPERPARAMETERS_KEY",
     "INFEASIBLE_KEY",
     "LATENCY_KEY",
     "MACS_KEY",
@@ -78,6 +80,7 @@ __all__ = [
     "proxies",
     "read_alphas",
     "read_identity",
+    "recipe_of",
     "score_architectures",
     "warm_start",
 ]

@@ -7,16 +7,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from optuna.study import StudyDirection
 from optuna.trial import Trial
 
-from optuna_nas import _optuna_seam as seam
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._costs import Costs
 from optuna_nas.objectives._failures import FAILURE_CONSTRAINT, prune_infeasible
 from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
-from optuna_nas.objectives._study import settle_identity
+from optuna_nas.objectives._study import SettledStudies
 from optuna_nas.objectives._training import DIGEST_KEY
 from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.profiling import LatencyMeter
@@ -24,7 +22,6 @@ from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace
 from optuna_nas.training import ImageData, load_data
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
 
 __all__ = ["ProxyObjective"]
@@ -95,7 +92,7 @@ class ProxyObjective:
         )
         self.costs = Costs(self.build, self.data, LatencyMeter(device=str(device)), scorer)
         self._told = {"proxy": proxy, "batch_size": scorer.batch_size, "seed": seed}
-        self._settled: set[tuple[BaseStorage, int]] = set()
+        self._studies = SettledStudies(f"{proxy} score")
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -109,15 +106,7 @@ class ProxyObjective:
         Raises:
             ValueError: If the study was begun with other settings, or minimises.
         """
-        if seam.study_key(study) in self._settled:
-            return
-        if study.directions != [StudyDirection.MAXIMIZE]:
-            raise ValueError(
-                "ProxyObjective returns one score of which more is better, but the study has "
-                'another direction: create it with direction="maximize".'
-            )
-        settle_identity(study, self.identity, metrics=[f"{self.proxy} score"])
-        self._settled.add(seam.study_key(study))
+        self._studies.settle(study, self)
 
     def __call__(self, trial: Trial) -> float:
         """Score one trial's network.

@@ -6,22 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from optuna.study import StudyDirection
 from optuna.trial import Trial
 
-from optuna_nas import _optuna_seam as seam
 from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._scaled_training import ScaledJudge, ScaledTraining
-from optuna_nas.objectives._study import settle_identity
+from optuna_nas.objectives._study import SettledStudies
 from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.profiling import Latency, Profile
 from optuna_nas.scaling import RESULT_KEY, ScalableNetwork
 from optuna_nas.training import ImageData, seeded
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import BaseTrial
     from torch import nn
@@ -93,7 +90,7 @@ class ScaledObjective(ABC):
             )
         self._counted: dict[ScalableNetwork, Profile] = {}
         self._measured: dict[ScalableNetwork, float] = {}
-        self._settled: set[tuple[BaseStorage, int]] = set()
+        self._studies = SettledStudies()
 
     @abstractmethod
     def _suggest(self, trial: BaseTrial) -> tuple[ScalableNetwork, int, str]:
@@ -134,15 +131,7 @@ class ScaledObjective(ABC):
         Raises:
             ValueError: If the study was begun with other settings, or minimises.
         """
-        if seam.study_key(study) in self._settled:
-            return
-        if study.directions != [StudyDirection.MAXIMIZE]:
-            raise ValueError(
-                f"{type(self).__name__} returns an accuracy, but the study does not maximise one "
-                'value: create it with direction="maximize".'
-            )
-        settle_identity(study, self.identity)
-        self._settled.add(seam.study_key(study))
+        self._studies.settle(study, self)
 
     def __call__(self, trial: BaseTrial) -> float:
         """Judge one trial.

@@ -9,16 +9,19 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from optuna.exceptions import ExperimentalWarning
+from optuna.study import StudyDirection
 
+from optuna_nas import _optuna_seam as seam
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
     from optuna.study import Study
 
-__all__ = ["STUDY_KEY", "differences", "read_identity", "settle_identity"]
+__all__ = ["STUDY_KEY", "SettledStudies", "differences", "read_identity"]
 
 STUDY_KEY = "optuna_nas:study"
 """User attribute of a study: space (with settings and version), data (with split seed), epochs,
@@ -31,22 +34,53 @@ def read_identity(study: Study) -> dict[str, Any] | None:
     return identity
 
 
-def settle_identity(
-    study: Study,
-    identity: Mapping[str, Any],
-    *,
-    metrics: Sequence[str] = ("validation accuracy",),
-) -> None:
-    """Write what the study is, or check that it is this.
+class _Judge(Protocol):
+    """An objective that returns one number, the more the better."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What it judges, ready for JSON."""
+
+
+class SettledStudies:
+    """The studies that an objective has been found to fit; each is asked once.
 
     Args:
-        study: The study that a trial belongs to.
-        identity: What the objective judges, ready for JSON.
-        metrics: What its values are called in plots and in the dashboard.
-
-    Raises:
-        ValueError: If the study has been judged with other settings; all differences are named.
+        metrics: What the values of such a study are called in plots and in the dashboard. With
+            several, the objective's number is the first, and whoever adds the others has checked
+            the directions.
     """
+
+    def __init__(self, *metrics: str) -> None:
+        self.metrics = metrics or ("validation accuracy",)
+        self._settled: set[tuple[BaseStorage, int]] = set()
+
+    def settle(self, study: Study, judge: _Judge, *, alone: bool = True) -> None:
+        """Write what the study is, or check that it is this.
+
+        Args:
+            study: The study that a trial belongs to.
+            judge: The objective.
+            alone: Whether its number must be the only value of a trial.
+
+        Raises:
+            ValueError: If the study does not maximise, or has been judged with other settings;
+                all differences are named.
+        """
+        if seam.study_key(study) in self._settled:
+            return
+        single = len(study.directions) == 1
+        if study.directions != [StudyDirection.MAXIMIZE] and (single or alone):
+            raise ValueError(
+                f"{type(judge).__name__} returns one number, the more the better, but the study "
+                f"{study.study_name!r} does not maximise one value: create it with "
+                'direction="maximize".'
+            )
+        _settle_identity(study, judge.identity, self.metrics)
+        self._settled.add(seam.study_key(study))
+
+
+def _settle_identity(study: Study, identity: Mapping[str, Any], metrics: Sequence[str]) -> None:
     ours = json.loads(json.dumps(identity))
     theirs = _completed(read_identity(study))
     if theirs is None:

@@ -8,20 +8,19 @@ References:
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from optuna import TrialPruned
-from optuna.study import StudyDirection
 from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._checkpoints import TrialCheckpoints
 from optuna_nas.objectives._costs import COST_KEYS, MACS_KEY, PARAMS_KEY, Costs, Meter
+from optuna_nas.objectives._hyperparameters import settle_recipe
 from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._picture import attach_picture, write_note
 from optuna_nas.objectives._runs import (
@@ -33,7 +32,7 @@ from optuna_nas.objectives._runs import (
     take_over,
 )
 from optuna_nas.objectives._scorer import ProxyScorer
-from optuna_nas.objectives._study import settle_identity
+from optuna_nas.objectives._study import SettledStudies
 from optuna_nas.objectives._trainer import SECONDS_KEY, Trainer, can_report
 from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.profiling import LatencyMeter
@@ -42,7 +41,6 @@ from optuna_nas.spaces import ARCHITECTURE_KEY, Architecture, SearchSpace
 from optuna_nas.training import ImageData, Recipe, load_checkpoint, load_data, resolve_device
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
     from torch import nn
@@ -90,7 +88,8 @@ class TrainingObjective:
             which the data decides. Default: ``space.proxy``, the paper's search size.
         recipe: How to train; default ``Recipe()``.
         hyperparameters: A function of the trial that returns fields of the recipe, such as
-            ``lambda trial: {"lr": trial.suggest_float("lr", 1e-3, 1.0, log=True)}``.
+            ``lambda trial: {"lr": trial.suggest_float("lr", 1e-3, 1.0, log=True)}``; see also
+            :func:`recipe_of`.
         score: Which epoch counts: ``"last"``, ``"best"`` or ``"max_last_5"``.
         seed: Weights and data order of trial n depend on (seed, n).
         max_params: Upper limit on trainable parameters, checked before training.
@@ -199,9 +198,8 @@ class TrainingObjective:
         self.costs = Costs(self.build, self.data, meter, scorer)
         self._reward: Reward | None = None
         self._told: dict[str, Any] = {}
-        self._metrics = ["validation accuracy"]
         self._finished = TrialsByKey(complete_run)
-        self._settled: set[tuple[BaseStorage, int]] = set()
+        self._studies = SettledStudies()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -263,12 +261,12 @@ class TrainingObjective:
     def costing(self, costs: Sequence[str]) -> TrainingObjective:
         """Return the objective for studies of accuracy and costs; see ``multi_objective``."""
         told = {"costs": list(costs)} | self._meter_told(costs)
-        return self._telling(told, [*self._metrics, *costs])
+        return self._telling(told, [*self._studies.metrics, *costs])
 
     def _telling(self, told: Mapping[str, Any], metrics: Sequence[str]) -> TrainingObjective:
         """Return the same with more in what a study keeps of it."""
         other = copy.copy(self)
-        other._told, other._metrics, other._settled = {**told}, [*metrics], set()
+        other._told, other._studies = {**told}, SettledStudies(*metrics)
         return other
 
     def _meter_told(self, costs: Sequence[str]) -> dict[str, Any]:
@@ -282,15 +280,7 @@ class TrainingObjective:
         Raises:
             ValueError: If the study was begun with other settings, or minimises.
         """
-        if seam.study_key(study) in self._settled:
-            return
-        if len(study.directions) == 1 and study.direction != StudyDirection.MAXIMIZE:
-            raise ValueError(
-                "TrainingObjective returns an accuracy, but the study minimises: create it with "
-                'direction="maximize".'
-            )
-        settle_identity(study, self.identity, metrics=self._metrics)
-        self._settled.add(seam.study_key(study))
+        self._studies.settle(study, self, alone=False)  # a wrapper may add values
 
     def prune_checkpoints(self, study: Study) -> None:
         """Remove the checkpoints of finished trials that are not among the best.
@@ -323,15 +313,7 @@ class TrainingObjective:
     def _recipe_of(self, trial: Trial) -> Recipe:
         if self._hyperparameters is None:
             return self.recipe
-        changes = self._hyperparameters(trial)
-        known = {field.name for field in dataclasses.fields(Recipe)}
-        unknown = sorted(changes.keys() - known)
-        if unknown:
-            raise ValueError(
-                f"`hyperparameters` must return fields of a Recipe ({', '.join(sorted(known))}), "
-                f"but returned {unknown}."
-            )
-        return dataclasses.replace(self.recipe, **changes)
+        return settle_recipe(trial, self.recipe, self._hyperparameters(trial))
 
     def _run_key(self, architecture: Architecture, recipe: Recipe) -> str:
         return run_key(

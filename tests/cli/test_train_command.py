@@ -112,6 +112,44 @@ def test_a_study_that_was_rewarded_for_macs_goes_on_so(run: Run, tmp_path: Path)
     assert rival.user_attrs["optuna_nas:study"] == study.user_attrs["optuna_nas:study"]
 
 
+def test_hyperparameters_of_a_trial_are_carried(run: Run, tmp_path: Path) -> None:
+    data = load_data("digits", train_size=200, val_size=100)
+    objective = TrainingObjective(
+        NASBench201Space(),
+        data,
+        epochs=1,
+        build={"cells": 1, "channels": 4},
+        hyperparameters=lambda trial: {"lr": trial.suggest_float("rate", 0.01, 0.09)},
+    )
+    storage = open_storage(f"sqlite:///{tmp_path / 'nas.db'}")
+    study = optuna.create_study(storage=storage, study_name="nas", direction="maximize")
+    study.optimize(objective, n_trials=1)
+    sizes = ("--epochs", "1", "--seeds", "1")
+    train = ("train", *TINY, *sizes, "--no-resnet", "--random-trials", "0")
+    error = run(*train[:-2], code=2).output
+    assert "drew hyperparameters by a function" in " ".join(error.split())
+    run(*train, "--recipe", "momentum=0.8")
+    card = json.loads((tmp_path / "nas-final" / "trial-0" / "card.json").read_text())
+    assert card["recipe"]["lr"] == study.best_params["rate"]
+    assert card["recipe"]["momentum"] == 0.8
+    run(
+        "transfer",
+        "--data",
+        "digits",
+        "--train-size",
+        "200",
+        "--val-size",
+        "100",
+        *sizes,
+        "--cells",
+        "2",
+        "--channels",
+        "4",
+    )
+    card = json.loads((tmp_path / "transferred" / "larger" / "card.json").read_text())
+    assert card["recipe"]["lr"] == study.best_params["rate"]
+
+
 def test_an_architecture_without_weights(run: Run, tmp_path: Path) -> None:
     architecture = ("--space", "nasbench201", "--architecture", CELL, "--input-size", "1x8x8")
     output = run("export", *architecture, *TINY, "--no-onnx", "-o", "out").output

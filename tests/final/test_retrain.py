@@ -16,12 +16,13 @@ from optuna_nas.final import (
     found,
     random_search,
     random_search_pick,
+    read_card,
     retrain,
 )
 from optuna_nas.objectives import COPY_KEY, DIGEST_KEY, TrainingObjective, best_trials
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
-from optuna_nas.training import Recipe, load_data
+from optuna_nas.training import Recipe, fit, load_data, seeded
 
 TINY = {"cells": 1, "channels": 2}
 SPACE = NASBench201Space()
@@ -118,6 +119,80 @@ def test_a_rival_and_baselines_of_ones_own(tmp_path: Path, objective: TrainingOb
         device="cpu",
     )
     assert [finalist.name for finalist in alone.finalists] == names[:1]
+
+
+def _drawing(objective: TrainingObjective) -> TrainingObjective:
+    """The same, with a learning rate and a smoothing that each trial draws for itself."""
+
+    def drawn(trial: optuna.Trial) -> dict[str, float]:
+        return {
+            "lr": trial.suggest_float("rate", 1e-3, 1.0, log=True),
+            "label_smoothing": trial.suggest_float("smoothing", 0.0, 0.2),
+        }
+
+    recipe = Recipe(batch_size=50, lr=0.5)
+    return TrainingObjective(
+        SPACE,
+        objective.data,
+        epochs=1,
+        build=TINY,
+        recipe=recipe,
+        hyperparameters=drawn,
+        device="cpu",
+    )
+
+
+def test_networks_are_trained_with_what_their_trials_drew(
+    tmp_path: Path, objective: TrainingObjective
+) -> None:
+    drawing = _drawing(objective)
+    study = _study(drawing, trials=3)
+    settings = {"epochs": 1, "top": 2, "seeds": 1, "build": TINY, "device": "cpu"}
+    compared = retrain(study, drawing, folder=tmp_path / "own", **settings)
+    rival = optuna.load_study(study_name="search-random", storage=study._storage)
+    assert compared.finalists[2].role == "random search"
+    for finalist in compared.finalists[:3]:
+        origin = (rival if finalist.role == "random search" else study).trials
+        params = origin[finalist.origin["trial"]].params
+        drew = {"lr": params["rate"], "label_smoothing": params["smoothing"]}
+        card = read_card(finalist.folder)
+        assert card["recipe"] == Recipe(batch_size=50, **drew).to_dict()
+        assert card["origin"]["hyperparameters"] == drew
+        told = f"lr={drew['lr']!r}, label_smoothing={drew['label_smoothing']!r}"
+        assert told in (finalist.folder / "README.md").read_text()
+        assert f"{finalist.name}: trained with {told}, as its trial was" in repr(compared)
+    best, second, picked, resnet = (read_card(f.folder)["recipe"] for f in compared.finalists)
+    assert resnet == best  # else it would be trained with what no trial has tried
+    assert len({best["lr"], second["lr"], picked["lr"]}) == 3
+
+    found_one = compared.finalists[0]
+    with seeded(0):
+        model = SPACE.architecture(best_trials(study, 1)[0]).build(
+            **TINY, num_classes=10, in_channels=1
+        )
+    history = fit(model, drawing.data, epochs=1, recipe=Recipe(**best), seed=0, device="cpu")
+    assert found_one.runs[0].val_accuracy == history.last.val_accuracy
+
+
+def test_a_recipe_that_is_named_goes_before(tmp_path: Path, objective: TrainingObjective) -> None:
+    drawing = _drawing(objective)
+    study = _study(drawing, trials=1)
+    settings = {"epochs": 1, "top": 1, "seeds": 1, "build": TINY, "rival": False, "baselines": []}
+    named = Recipe(batch_size=50, lr=0.25)
+    (finalist,) = retrain(
+        study, drawing, folder=tmp_path / "named", recipe=named, device="cpu", **settings
+    ).finalists
+    assert read_card(finalist.folder)["recipe"] == named.to_dict()
+    assert "hyperparameters" not in finalist.origin
+    (finalist,) = retrain(
+        study, drawing, folder=tmp_path / "some", recipe={"lr": 0.25}, device="cpu", **settings
+    ).finalists
+    smoothing = study.trials[0].params["smoothing"]
+    changed = Recipe(batch_size=50, lr=0.25, label_smoothing=smoothing)
+    assert read_card(finalist.folder)["recipe"] == changed.to_dict()
+    assert finalist.origin["hyperparameters"] == {"label_smoothing": smoothing}
+    with pytest.raises(TypeError, match="learning_rate"):
+        retrain(study, drawing, folder=tmp_path, recipe={"learning_rate": 0.25}, **settings)
 
 
 def test_random_search_spends_what_the_search_spent(objective: TrainingObjective) -> None:

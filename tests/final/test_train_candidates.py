@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,6 +152,20 @@ def test_drop_path_is_left_out_where_there_is_none(tmp_path: Path, data: ImageDa
         device="cpu",
     )
     assert [f.test_accuracy.count for f in compared.finalists] == [1, 1]
+
+
+def test_a_candidate_may_have_a_recipe_of_its_own(tmp_path: Path, data: ImageData) -> None:
+    own = dataclasses.replace(FAST, lr=0.01)
+    candidates = [_candidate(), dataclasses.replace(_candidate("slow"), recipe=own)]
+    compared = train_candidates(
+        candidates, data, folder=tmp_path, epochs=1, recipe=FAST, seeds=1, device="cpu"
+    )
+    for name, recipe in (("linear", FAST), ("slow", own)):
+        with seeded(0):
+            model = _linear()
+        history = fit(model, data, epochs=1, recipe=recipe, seed=0, device="cpu")
+        assert compared[name].runs[0].val_accuracy == history.last.val_accuracy
+        assert read_card(tmp_path / name)["recipe"] == recipe.to_dict()
 
 
 def test_the_card_and_the_network_of_a_folder(tmp_path: Path, data: ImageData) -> None:
@@ -301,6 +317,21 @@ def test_the_resnet_is_the_papers_and_its_width_the_nearest(data: ImageData) -> 
     }
     assert min(distances, key=distances.__getitem__) == width
     assert json.dumps(dict(candidate.origin))
+
+
+def test_a_narrow_resnet_learns_in_channels_last() -> None:
+    """In a process of its own, since torch's convolution would overwrite foreign memory."""
+    program = """
+import torch
+from optuna_nas.final import CifarResNet
+torch.set_num_threads(1)
+model = CifarResNet(2, in_channels=1).to(memory_format=torch.channels_last)
+for size in (8, 9, 16, 32):
+    images = torch.randn(50, 1, size, size).to(memory_format=torch.channels_last)
+    model(images).sum().backward()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_large_images_pass_a_stem() -> None:

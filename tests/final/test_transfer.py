@@ -6,7 +6,7 @@ import pytest
 
 from optuna_nas.final import transferred
 from optuna_nas.spaces import published
-from optuna_nas.training import ImageData, load_data
+from optuna_nas.training import ImageData, Recipe, load_data
 
 SEARCHED = {"cells": 1, "channels": 8, "num_classes": 7}
 
@@ -46,7 +46,12 @@ def test_stem_follows_the_images(digits: ImageData) -> None:
 
 def test_drop_path_of_the_recipe_is_built_in(digits: ImageData) -> None:
     (_, larger) = transferred(
-        published.NASNET_A, digits, searched=SEARCHED, cells=2, channels=16, drop_path=0.4
+        published.NASNET_A,
+        digits,
+        searched=SEARCHED,
+        cells=2,
+        channels=16,
+        recipe=Recipe(drop_path=0.4),
     )
     rates = [getattr(module, "drop_prob", 0.0) for module in larger.make().modules()]
     assert max(rates) == pytest.approx(0.4)

@@ -101,6 +101,17 @@ def test_a_trial_keeps_its_search():
     assert first.params == {}
 
 
+def test_epochs_are_told_as_they_end():
+    told = []
+    study = run(objective(on_epoch=lambda *event: told.append(event), judge_epochs=2))
+    assert [(phase, result.epoch) for phase, result in told] == [
+        *(("search", 1), ("search", 2), ("search", 3), ("judge", 1), ("judge", 2))
+    ]
+    searched = [result.val_accuracy for phase, result in told if phase == "search"]
+    assert searched == list(study.trials[0].intermediate_values.values())
+    assert told[-1][1].val_accuracy == study.trials[0].value
+
+
 def test_the_architecture_goes_to_another_study():
     derived = SPACE.architecture(run(objective()).best_trial)
     other = optuna.create_study(direction="maximize")
@@ -347,6 +358,11 @@ def test_a_space_without_a_supernet():
             {"order": 2, "recipe": Recipe(optimizer="adamw", nesterov=False)},
             ValueError,
             "`order` must be 1 unless the weights learn by SGD",
+        ),
+        (
+            {"alpha": AlphaRecipe(warmup_epochs=3)},
+            ValueError,
+            "`warmup_epochs` of alpha must be below the epochs of the search, 3",
         ),
         ({"value": "best"}, ValueError, '`value` must be "derived" or "one_shot"'),
         ({"epochs": 0}, ValueError, "`epochs` must be an integer of at least 1"),

@@ -64,7 +64,9 @@ def values(of: optuna.Study) -> list[float | None]:
 
 def test_weights_learn_before_each_block_of_trials():
     ours = study()
-    ours.optimize(objective(), n_trials=14)
+    told = []
+    ours.optimize(objective(on_epoch=told.append), n_trials=14)
+    assert [result.epoch for result in told] == [1, 2, 3]
     assert [trial.user_attrs[EPOCH] for trial in ours.trials] == [
         *(1, 1, 1, 1, 2, 2, 2, 2),
         *(3, 3, 3, 3, 3, 3),

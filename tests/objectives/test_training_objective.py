@@ -13,7 +13,7 @@ from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 from optuna.trial import FixedTrial, TrialState
 from torch import nn
 
-from optuna_nas.objectives import TrainingObjective, TrialError
+from optuna_nas.objectives import HYPERPARAMETERS_KEY, TrainingObjective, TrialError, recipe_of
 from optuna_nas.objectives._failures import FAILURE_CONSTRAINT, INFEASIBLE_KEY
 from optuna_nas.objectives._runs import COPY_KEY, RUN_KEY
 from optuna_nas.objectives._study import STUDY_KEY
@@ -172,6 +172,12 @@ def test_other_hyperparameters_are_another_run(data: ImageData) -> None:
     study.optimize(objective, n_trials=3)
     assert [COPY_KEY in trial.user_attrs for trial in study.trials] == [False, True, False]
     assert [trial.params["lr"] for trial in study.trials] == [0.1, 0.1, 0.2]
+    assert HYPERPARAMETERS_KEY == "optuna_nas:hyperparameters"
+    assert [trial.user_attrs[HYPERPARAMETERS_KEY]["lr"] for trial in study.trials][1:] == [
+        0.1,
+        0.2,
+    ]
+    assert recipe_of(study.trials[2], Recipe(momentum=0.8)) == Recipe(lr=0.2, momentum=0.8)
 
 
 def test_repeats_that_a_sampler_wants_are_trained(data: ImageData) -> None:

@@ -13,10 +13,12 @@ from optuna_nas.objectives.one_shot._readings import (
     SKIP_SHARE_KEY,
     read_alphas,
 )
+from optuna_nas.objectives.one_shot._settings import published_recipe
 from optuna_nas.objectives.one_shot._shared import (
     EPOCH_KEY,
     ScoredChild,
     SharedWeightsObjective,
+    published_shared_recipe,
 )
 
 __all__ = [
@@ -37,5 +39,7 @@ __all__ = [
     "SharedWeightsObjective",
     "Sigmoid",
     "Softmax",
+    "published_recipe",
+    "published_shared_recipe",
     "read_alphas",
 ]

@@ -13,6 +13,7 @@ Differences from the paper:
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,7 @@ from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._checkpoints import TrialCheckpoints
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._picture import attach_picture, write_note
+from optuna_nas.objectives._study import SettledStudies
 from optuna_nas.objectives._trainer import SECONDS_KEY, can_report, training_seed
 from optuna_nas.objectives._training import DIGEST_KEY
 from optuna_nas.objectives._workers import WORKER_KEY, this_worker
@@ -39,8 +41,8 @@ from optuna_nas.objectives.one_shot._settings import (
     changed,
     check_at_least_one,
     check_order,
+    check_warmup,
     published_recipe,
-    settle_accuracy,
     supernet_arguments,
 )
 from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace
@@ -58,7 +60,6 @@ from optuna_nas.training._checkpoint import Checkpoints
 from optuna_nas.training._seeded import derived_seed
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
@@ -123,6 +124,8 @@ class DARTSObjective:
             after every epoch; a search that was killed goes on from there, to the same
             architecture as if nothing had happened (to the last bit on a CPU).
         keep_checkpoints: Of how many best trials the supernet is kept.
+        on_epoch: Called with ``"search"`` after every epoch of a supernet, and with ``"judge"``
+            after every epoch of a derived network.
 
     Raises:
         ValueError: If a setting is out of range, or settings do not go together.
@@ -177,6 +180,7 @@ class DARTSObjective:
         device: str | torch.device = "auto",
         checkpoints: seam.ArtifactStore | str | Path | None = None,
         keep_checkpoints: int = 0,
+        on_epoch: Callable[[str, EpochResult], None] | None = None,
     ) -> None:
         check_at_least_one(epochs=epochs, judge_epochs=judge_epochs)
         if value not in ("derived", "one_shot"):
@@ -205,9 +209,10 @@ class DARTSObjective:
             data=self.data, epochs=judge_epochs, build=self.build, device=self._device
         )
         self._checkpoints = TrialCheckpoints.at(checkpoints, keep_checkpoints)
-        self._settled: set[tuple[BaseStorage, int]] = set()
+        self._on_epoch = on_epoch or _ignore
+        self._studies = SettledStudies()
         split_for_alpha(self.data, alpha_share)
-        check_order(order, self._mixing, self.recipe)
+        self._check(self.recipe, self.alpha)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -272,9 +277,7 @@ class DARTSObjective:
         Raises:
             ValueError: If the study was begun with other settings, or does not maximise.
         """
-        if seam.study_key(study) not in self._settled:
-            settle_accuracy(study, self)
-            self._settled.add(seam.study_key(study))
+        self._studies.settle(study, self)
 
     def prune_checkpoints(self, study: Study) -> None:
         """Remove the checkpoints of finished trials that are not among the best."""
@@ -331,6 +334,7 @@ class DARTSObjective:
         def on_epoch(result: EpochResult) -> None:
             results.append(result)
             keep_readings(trial, learner.readings, supernet.choices)
+            self._on_epoch("search", result)
             if report is not None:
                 report(result)
 
@@ -347,7 +351,13 @@ class DARTSObjective:
         """Train the derived network, which has a checkpoint of its own until it is done."""
         own = None if slot is None else slot.beside("judge")
         seed = derived_seed(training_seed(self._seed, trial), 0, "judge")
-        accuracy = self._judge.accuracy(architecture, self._judge_recipe or recipe, seed, own)
+        accuracy = self._judge.accuracy(
+            architecture,
+            self._judge_recipe or recipe,
+            seed,
+            slot=own,
+            on_epoch=functools.partial(self._on_epoch, "judge"),
+        )
         if own is not None:
             own.remove()
         return accuracy
@@ -356,8 +366,12 @@ class DARTSObjective:
         if self._hyperparameters is None:
             return self.recipe, self.alpha
         recipe, alpha = changed(self.recipe, self.alpha, self._hyperparameters(trial))
-        check_order(self._order, self._mixing, recipe)
+        self._check(recipe, alpha)
         return recipe, alpha
+
+    def _check(self, recipe: Recipe, alpha: AlphaRecipe) -> None:
+        check_order(self._order, self._mixing, recipe)
+        check_warmup(alpha, self.epochs)
 
     def _show(self, trial: Trial, architecture: Architecture, accuracy: float) -> None:
         if self._artifact_store is None or not isinstance(trial, Trial):
@@ -367,3 +381,7 @@ class DARTSObjective:
             of = "supernet" if self._value == "one_shot" else "derived network"
             lines = [f"`{architecture}`", f"validation accuracy of the {of} **{accuracy:.2%}**"]
             write_note(trial, artifact, lines)
+
+
+def _ignore(phase: str, result: EpochResult) -> None:
+    """Tell nobody."""

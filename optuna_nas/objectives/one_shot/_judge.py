@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from optuna_nas.training import fit, seeded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import torch
 
     from optuna_nas.objectives._checkpoints import TrialSlot
     from optuna_nas.spaces import Architecture
-    from optuna_nas.training import ImageData, Recipe
+    from optuna_nas.training import EpochResult, ImageData, Recipe
 
 __all__ = ["Judge"]
 
@@ -36,7 +36,13 @@ class Judge:
     device: torch.device
 
     def accuracy(
-        self, architecture: Architecture, recipe: Recipe, seed: int, slot: TrialSlot | None = None
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        seed: int,
+        *,
+        slot: TrialSlot | None = None,
+        on_epoch: Callable[[EpochResult], None] | None = None,
     ) -> float:
         """Return the validation accuracy after the last epoch.
 
@@ -45,6 +51,7 @@ class Judge:
             recipe: How it is trained.
             seed: Of weights and data order.
             slot: Where its state is kept until it is done.
+            on_epoch: As for ``fit``.
         """
         with seeded(seed):
             model = architecture.build(**self.build)
@@ -56,6 +63,7 @@ class Judge:
             seed=seed,
             device=self.device,
             channels_last=self.device.type == "cpu",  # where depthwise convolutions gain
+            on_epoch=on_epoch,
             checkpoint=slot,
         )
         return history.last.val_accuracy

@@ -12,15 +12,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optuna.study import StudyDirection
-
-from optuna_nas.objectives._study import settle_identity
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.training import Recipe
+from optuna_nas.training._checks import require_int
 
 if TYPE_CHECKING:
-    from optuna.study import Study
-
     from optuna_nas.objectives.one_shot._mixing import Mixing
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
@@ -29,8 +25,8 @@ __all__ = [
     "changed",
     "check_at_least_one",
     "check_order",
+    "check_warmup",
     "published_recipe",
-    "settle_accuracy",
     "supernet_arguments",
 ]
 
@@ -109,20 +105,6 @@ def supernet_arguments(
     }
 
 
-def settle_accuracy(study: Study, judge: Any, *, metric: str = "validation accuracy") -> None:
-    """Check that an objective that returns an accuracy fits a study, and note there what it is.
-
-    Raises:
-        ValueError: If the study was begun with other settings, or does not maximise.
-    """
-    if study.directions != [StudyDirection.MAXIMIZE]:
-        raise ValueError(
-            f"{type(judge).__name__} returns one accuracy, but the study has another direction: "
-            'create it with direction="maximize".'
-        )
-    settle_identity(study, judge.identity, metrics=[metric])
-
-
 def check_at_least_one(**numbers: int) -> None:
     """Refuse numbers of epochs that are none.
 
@@ -130,8 +112,7 @@ def check_at_least_one(**numbers: int) -> None:
         ValueError: If so.
     """
     for name, value in numbers.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"`{name}` must be an integer of at least 1, but got {value!r}.")
+        require_int(name, value, at_least=1)
 
 
 def check_order(order: int, mixing: Mixing, recipe: Recipe) -> None:
@@ -151,6 +132,20 @@ def check_order(order: int, mixing: Mixing, recipe: Recipe) -> None:
         raise ValueError(
             "`order` must be 1 unless the weights learn by SGD, whose next step can be foreseen, "
             f"but got order=2 and optimizer={recipe.optimizer!r}."
+        )
+
+
+def check_warmup(alpha: AlphaRecipe, epochs: int) -> None:
+    """Refuse a warm-up of alpha that never ends.
+
+    Raises:
+        ValueError: If so.
+    """
+    if alpha.warmup_epochs >= epochs:
+        raise ValueError(
+            f"`warmup_epochs` of alpha must be below the epochs of the search, {epochs}, or alpha "
+            f"never learns, but got warmup_epochs={alpha.warmup_epochs}: search for longer, or "
+            "warm up for less."
         )
 
 

@@ -17,21 +17,20 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from optuna.trial import Trial, TrialState
 
-from optuna_nas import _optuna_seam as seam
 from optuna_nas.objectives._failures import blamed
+from optuna_nas.objectives._study import SettledStudies
 from optuna_nas.objectives._training import DIGEST_KEY
 from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.objectives.one_shot._settings import (
     check_at_least_one,
     published_recipe,
-    settle_accuracy,
     supernet_arguments,
 )
 from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
@@ -40,12 +39,12 @@ from optuna_nas.training import ImageData, Recipe, load_data, recipes, resolve_d
 from optuna_nas.training._seeded import derived_seed
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
     from optuna.study import Study
 
     from optuna_nas.spaces import Architecture
+    from optuna_nas.training import EpochResult
 
-__all__ = ["EPOCH_KEY", "ScoredChild", "SharedWeightsObjective"]
+__all__ = ["EPOCH_KEY", "ScoredChild", "SharedWeightsObjective", "published_shared_recipe"]
 
 EPOCH_KEY = "optuna_nas:shared:epoch"
 """User attribute of a trial: for how many epochs the weights that judged it had been trained."""
@@ -56,6 +55,11 @@ _PUBLISHED: Mapping[str, Recipe] = {
     "enas_micro": dataclasses.replace(recipes.ENAS_MICRO_SEARCH, drop_path=0.0),
     "enas_macro": recipes.ENAS_MACRO_SEARCH,
 }
+
+
+def published_shared_recipe(space: SearchSpace) -> Recipe:
+    """Return how the weights that the children of a space share learn, as published."""
+    return _PUBLISHED.get(space.identity["space"]) or published_recipe(space)
 
 
 class ScoredChild(NamedTuple):
@@ -104,6 +108,7 @@ class SharedWeightsObjective:
             share it, and a killed one goes on from it; None: they are lost with the process.
         seed: Of weights, data order and uniformly drawn children.
         device: ``"auto"`` (CUDA, MPS, CPU) or any torch device.
+        on_epoch: Called after every epoch of the weights that this process trains.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -142,6 +147,7 @@ class SharedWeightsObjective:
         weights: str | Path | None = None,
         seed: int = 0,
         device: str | torch.device = "auto",
+        on_epoch: Callable[[EpochResult], None] | None = None,
     ) -> None:
         check_at_least_one(epochs=epochs, children_per_epoch=children_per_epoch)
         if schedule not in SCHEDULES:
@@ -150,15 +156,16 @@ class SharedWeightsObjective:
         self.data = load_data(data) if isinstance(data, str) else data
         self.epochs = epochs
         self.supernet = supernet_arguments(space, self.data, supernet)
-        self.recipe = recipe or _PUBLISHED.get(space.identity["space"]) or published_recipe(space)
+        self.recipe = recipe or published_shared_recipe(space)
         self._schedule = schedule
         self._children_per_epoch = children_per_epoch
         self._path = None if weights is None else Path(weights)
         self._seed = seed
         self._device = resolve_device(device)
+        self._on_epoch = on_epoch
         self._weights: SharedWeights | None = None
         self._warned = False
-        self._settled: set[tuple[BaseStorage, int]] = set()
+        self._studies = SettledStudies("shared-weights accuracy")
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -192,6 +199,7 @@ class SharedWeightsObjective:
                 device=self._device,
                 path=self._path,
                 run=self.identity,
+                on_epoch=self._on_epoch,
             )
         return self._weights
 
@@ -224,9 +232,7 @@ class SharedWeightsObjective:
         Raises:
             ValueError: If the study was begun with other settings, or does not maximise.
         """
-        if seam.study_key(study) not in self._settled:
-            settle_accuracy(study, self, metric="shared-weights accuracy")
-            self._settled.add(seam.study_key(study))
+        self._studies.settle(study, self)
 
     def derive(self, study: Study, top_k: int = 10) -> list[ScoredChild]:
         """Score the best children of a study again, on all validation images.

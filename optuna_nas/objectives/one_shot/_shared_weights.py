@@ -74,6 +74,7 @@ class SharedWeights:
         path: A file that keeps them after each epoch, so that they survive the process, and other
             processes of this machine go on with them; None: they live in this process alone.
         run: What the weights belong to, ready for JSON; a file of another run is refused.
+        on_epoch: Called after every epoch that is trained here.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class SharedWeights:
         device: torch.device,
         path: Path | None,
         run: dict[str, Any],
+        on_epoch: Callable[[EpochResult], None] | None = None,
     ) -> None:
         for alpha in supernet.alphas().values():
             alpha.requires_grad_(False)
@@ -102,6 +104,7 @@ class SharedWeights:
         self._results: list[EpochResult] = []
         self._path = path
         self._checkpoints = None if path is None else Checkpoints(CheckpointFile(path), run)
+        self._on_epoch = on_epoch
         self._lock = threading.RLock()
 
     @property
@@ -130,6 +133,8 @@ class SharedWeights:
                     self._results.append(self._epoch(self.epochs_done + 1, children))
                     if self._checkpoints is not None:
                         self._checkpoints.save(self._learner, self._results)
+                    if self._on_epoch is not None:
+                        self._on_epoch(self._results[-1])
 
     def accuracy_on_batch(self, child: Architecture, key: int) -> float:
         """Return a child's accuracy on one batch of validation images, the weights frozen.

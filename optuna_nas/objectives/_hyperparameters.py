@@ -1,0 +1,61 @@
+"""What a trial draws for itself beside an architecture: fields of the recipe it is trained by."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from optuna_nas.training import Recipe
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial, FrozenTrial
+
+__all__ = ["HYPERPARAMETERS_KEY", "recipe_of", "settle_recipe"]
+
+HYPERPARAMETERS_KEY = "optuna_nas:hyperparameters"
+"""User attribute of a trial: the fields of its recipe that it drew for itself."""
+
+
+def settle_recipe(trial: BaseTrial, recipe: Recipe, drawn: Mapping[str, Any]) -> Recipe:
+    """Note in a live trial what it drew, and return the recipe with that.
+
+    Raises:
+        ValueError: If a name is no field of a recipe, or a value is out of range.
+    """
+    known = {field.name for field in dataclasses.fields(Recipe)}
+    unknown = sorted(drawn.keys() - known)
+    if unknown:
+        raise ValueError(
+            f"`hyperparameters` must return fields of a Recipe ({', '.join(sorted(known))}), "
+            f"but returned {unknown}."
+        )
+    settled = dataclasses.replace(recipe, **drawn)
+    trial.set_user_attr(HYPERPARAMETERS_KEY, {**drawn})
+    return settled
+
+
+def recipe_of(trial: FrozenTrial, recipe: Recipe) -> Recipe:
+    """Return how a trial was trained: by a recipe, but for the fields that it drew for itself.
+
+    Example:
+        >>> import optuna
+        >>> from optuna_nas.objectives import TrainingObjective, recipe_of
+        >>> from optuna_nas.spaces import NASBench201Space
+        >>> objective = TrainingObjective(
+        ...     NASBench201Space(),
+        ...     "digits",
+        ...     epochs=1,
+        ...     build={"cells": 1, "channels": 2},
+        ...     hyperparameters=lambda trial: {"lr": trial.suggest_float("lr", 0.01, 0.1)},
+        ... )
+        >>> study = optuna.create_study(direction="maximize")
+        >>> study.optimize(objective, n_trials=1)
+        >>> recipe_of(study.best_trial, objective.recipe).lr == study.best_params["lr"]
+        True
+
+    Args:
+        trial: That a :class:`TrainingObjective` has judged; any other drew nothing.
+        recipe: Of the objective.
+    """
+    return dataclasses.replace(recipe, **trial.user_attrs.get(HYPERPARAMETERS_KEY, {}))
