@@ -8,8 +8,10 @@ import click
 
 from optuna_nas import __version__
 from optuna_nas.cli._best import best
+from optuna_nas.cli._darts import darts
 from optuna_nas.cli._dashboard import dashboard
 from optuna_nas.cli._draw import draw
+from optuna_nas.cli._enas import enas
 from optuna_nas.cli._estimate import estimate
 from optuna_nas.cli._export import export
 from optuna_nas.cli._profile import profile
@@ -48,6 +50,8 @@ def main(debug: bool) -> None:
 
 COMMANDS = (
     search,
+    darts,
+    enas,
     estimate,
     best,
     train,

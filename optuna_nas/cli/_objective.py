@@ -15,13 +15,22 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
     from optuna_nas.objectives import LatencyReward, MacsReward, SizeReward, TrainingObjective
+    from optuna_nas.training import ImageData
 
     Judge: TypeAlias = TrainingObjective | LatencyReward | MacsReward | SizeReward
 
-__all__ = ["PRUNERS", "make_pruner", "settle_choice", "study_objective"]
+__all__ = [
+    "PRUNERS",
+    "keep_choice",
+    "make_pruner",
+    "read_choice",
+    "settle_choice",
+    "study_data",
+    "study_objective",
+]
 
 SEARCH_KEY = "optuna_nas:search"
-"""User attribute of a study: the sampler, pruner, seed and limits that the command line chose."""
+"""User attribute of a study: what the command line chose, such as sampler, pruner and seed."""
 
 PRUNERS = ("hyperband", "median", "halving", "none")
 LIMITS = ("max_params", "max_macs", "max_latency_ms")
@@ -29,13 +38,53 @@ LIMITS = ("max_params", "max_macs", "max_latency_ms")
 
 def settle_choice(study: Study, **given: Any) -> dict[str, Any]:
     """Sampler, pruner, seed, limits: as given, else as the study was begun, else the defaults."""
-    begun = study.user_attrs.get(
-        SEARCH_KEY, {"sampler": "evolution", "pruner": "median", "seed": 0}
-    )
-    chosen = {**begun, **{name: value for name, value in given.items() if value is not None}}
+    chosen = read_choice(study, {"sampler": "evolution", "pruner": "median", "seed": 0}, **given)
+    keep_choice(study, chosen)
+    return chosen
+
+
+def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+    """What is chosen: as given, else as the study was begun, else the defaults."""
+    begun = study.user_attrs.get(SEARCH_KEY, defaults)
+    return {**begun, **{name: value for name, value in given.items() if value is not None}}
+
+
+def keep_choice(study: Study, chosen: Mapping[str, Any]) -> None:
+    """Let the study be gone on with as chosen."""
     if study.user_attrs.get(SEARCH_KEY) != chosen:
         study.set_user_attr(SEARCH_KEY, chosen)
-    return chosen
+
+
+def study_data(
+    study: Study,
+    *,
+    data: str | None = None,
+    data_root: Path | None = None,
+    download: bool = False,
+    **sizes: int | None,
+) -> ImageData:
+    """The images of a study: as given, else as it was begun.
+
+    Raises:
+        click.UsageError: If a new study has no data.
+    """
+    from optuna_nas.objectives import read_identity
+    from optuna_nas.training import load_data
+
+    begun = (read_identity(study) or {}).get("data", {})
+    name = data or begun.get("name")
+    if name is None:
+        raise click.UsageError("a new study needs --data, such as --data digits")
+    kept = ("train_size", "val_size", "test_size", "split_seed", "image_size")
+    return load_data(
+        name,
+        root=data_root,
+        download=download,
+        **{
+            **{k: _as_argument(begun[k]) for k in kept if k in begun},
+            **{k: v for k, v in sizes.items() if v is not None},
+        },
+    )
 
 
 def study_objective(
@@ -59,26 +108,21 @@ def study_objective(
 ) -> Judge:
     """The objective of the study; what is not given comes from the study if it exists."""
     from optuna_nas.objectives import TrainingObjective, read_identity
-    from optuna_nas.training import Recipe, load_data
+    from optuna_nas.training import Recipe
 
     identity = read_identity(study)
-    begun = identity or {"data": {}, "epochs": 4, "build": None, "recipe": {}, "score": "last"}
-    sizes = {"train_size": train_size, "val_size": val_size, "image_size": image_size}
-    name = data or begun["data"].get("name")
-    if name is None:
-        raise click.UsageError("a new study needs --data, such as --data digits")
+    begun = {"epochs": 4, "build": None, "recipe": {}, "score": "last", **_alone(identity or {})}
+    loaded = study_data(
+        study,
+        data=data,
+        train_size=train_size,
+        val_size=val_size,
+        image_size=image_size,
+        data_root=data_root,
+        download=download,
+    )
     if space is None and identity is None:
         raise click.UsageError("a new study needs --space, such as --space nasbench201")
-    kept = ("train_size", "val_size", "test_size", "split_seed", "image_size")
-    loaded = load_data(
-        name,
-        root=data_root,
-        download=download,
-        **{
-            **{k: _as_argument(begun["data"][k]) for k in kept if k in begun["data"]},
-            **{k: v for k, v in sizes.items() if v is not None},
-        },
-    )
     objective = TrainingObjective(
         space_of_study(study, space, space_setting),
         loaded,
@@ -107,6 +151,18 @@ def _rewarded(objective: TrainingObjective, reward: Mapping[str, Any]) -> Judge:
         "params": lambda: SizeReward(objective, target_params=target, **shape),
     }
     return makers[reward.get("cost", "latency_ms")]()
+
+
+def _alone(identity: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a study is, where networks of a one-shot search are trained on their own."""
+    judge = identity.get("judge")
+    if judge is None:
+        return identity
+    return {
+        **identity,
+        "epochs": judge["epochs"],
+        "recipe": judge["recipe"] or identity["recipe"],
+    }
 
 
 def _as_argument(value: Any) -> Any:

@@ -18,31 +18,44 @@ if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
 
 __all__ = [
+    "STORAGE",
     "artifacts_option",
+    "data_options",
+    "device_option",
     "key_values",
     "load_space",
     "open_study",
     "space_of_study",
     "space_options",
     "study_options",
+    "study_options_of",
     "training_options",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+STORAGE = "sqlite:///nas.db"
 
-def study_options(function: F) -> F:
+
+def study_options_of(default: str) -> Callable[[F], F]:
     """``--storage`` and ``--study-name``, which name a study."""
     name = click.option(
-        "--study-name", default="nas", show_default=True, help="Name of the study."
+        "--study-name", default=default, show_default=True, help="Name of the study."
     )
     storage = click.option(
         "--storage",
-        default="sqlite:///nas.db",
+        default=STORAGE,
         show_default=True,
         help="Where the study is kept: sqlite:///FILE, journal:FILE, or a database URL.",
     )
-    return storage(name(function))
+
+    def decorate(function: F) -> F:
+        return storage(name(function))
+
+    return decorate
+
+
+study_options = study_options_of("nas")
 
 
 artifacts_option = click.option(
@@ -83,8 +96,8 @@ def space_options(function: F) -> F:
     return space(settings(function))
 
 
-def training_options(function: F) -> F:
-    """What a network is built for, trained on and limited by."""
+def data_options(function: F) -> F:
+    """Which images, and how many of what size."""
     options = [
         click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH."),
         click.option("--train-size", type=int, help="Images to train with; default: all."),
@@ -96,6 +109,21 @@ def training_options(function: F) -> F:
         ),
         click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept."),
         click.option("--download", is_flag=True, help="Allow missing data to be downloaded."),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+device_option = click.option(
+    "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
+)
+
+
+def training_options(function: F) -> F:
+    """What a network is built for, trained on and limited by."""
+    options = [
+        data_options,
         click.option(
             "--build",
             multiple=True,
@@ -112,9 +140,7 @@ def training_options(function: F) -> F:
         ),
         click.option("--max-params", type=int, help="Upper limit on parameters."),
         click.option("--max-macs", type=int, help="Upper limit on multiply-adds per image."),
-        click.option(
-            "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps."
-        ),
+        device_option,
     ]
     for option in reversed(options):
         function = option(function)

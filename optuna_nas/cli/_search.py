@@ -52,6 +52,12 @@ SAMPLERS = (
     help="Search by MnasNet's reward: accuracy * (latency / target) ** -0.07.",
 )
 @click.option("--seed", type=int, help="Seed of sampler and training.  [default: 0]")
+@click.option(
+    "--enqueue",
+    multiple=True,
+    metavar="TEXT",
+    help="An architecture to try first, in the field's notation; repeatable.",
+)
 @click.option("--pictures/--no-pictures", default=True, help="Attach a picture to each trial.")
 @artifacts_option
 @study_options
@@ -66,6 +72,7 @@ def search(
     trials: int,
     storage: str,
     study_name: str,
+    enqueue: tuple[str, ...],
     pictures: bool,
     artifacts: Path | None,
     **settings: Any,
@@ -105,6 +112,8 @@ def search(
     dead = fail_dead_trials(study)
     if dead:
         click.echo(f"trials {dead} were left by a killed process: failed, and queued again")
+    for text in enqueue:
+        objective.space.parse(text).enqueue(study)
     study.optimize(objective, n_trials=trials, show_progress_bar=True)
     click.echo(summary(study))
     for trial in best_trials(study, 1):

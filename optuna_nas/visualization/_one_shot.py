@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from optuna.trial import TrialState
 from scipy.stats import kendalltau
 
 from optuna_nas.objectives.one_shot import (
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["plot_alphas", "plot_collapse", "plot_rank_correlation"]
+__all__ = ["keep_figures", "plot_alphas", "plot_collapse", "plot_rank_correlation"]
+
+ALPHAS_ID, COLLAPSE_ID = "darts-alphas", "darts-collapse"  # of figures in the dashboard
 
 
 class _Rows(NamedTuple):
@@ -67,11 +70,10 @@ def plot_alphas(
 
         plot_alphas(study.best_trial, only="normal_").show()
     """
-    import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     rows = _get_alphas_info(trial, labels, only)
-    top = max(weight for row in rows for line in row.weights for weight in line)
+    top = _largest(rows)
     columns = min(4, len(rows))
     lines = -(-len(rows) // columns)
     figure = make_subplots(
@@ -83,16 +85,7 @@ def plot_alphas(
         x_title="epoch",
     )
     for number, row in enumerate(rows):
-        heat = go.Heatmap(
-            z=row.weights,
-            x=list(range(1, len(row.weights[0]) + 1)),
-            y=row.labels,
-            zmin=0.0,
-            zmax=top,
-            colorscale="Viridis",
-            showscale=number == 0,
-            colorbar={"title": "weight"},
-        )
+        heat = _heat(row, top).update(showscale=number == 0)
         figure.add_trace(heat, row=number // columns + 1, col=number % columns + 1)
     return figure.update_layout(
         title=f"Mixing weights of trial {trial.number} by epoch",
@@ -120,7 +113,8 @@ def plot_collapse(study: Study) -> go.Figure:
         panels.append(("largest eigenvalue", [(c.label, c.eigenvalue) for c in curves]))
     figure = make_subplots(rows=1, cols=len(panels), subplot_titles=[name for name, _ in panels])
     for column, (_, lines) in enumerate(panels, start=1):
-        for (label, values), color in zip(lines, itertools.cycle(qualitative.Plotly), strict=False):
+        colors = itertools.cycle(qualitative.Plotly)
+        for (label, values), color in zip(lines, colors, strict=False):
             line = go.Scatter(
                 x=list(range(1, len(values) + 1)),
                 y=values,
@@ -155,6 +149,73 @@ def plot_rank_correlation(shared: Sequence[float], alone: Sequence[float]) -> go
     return figure.update_layout(
         title=f"{len(ranks.alone)} architectures, Kendall's tau {ranks.tau:.2f}"
     )
+
+
+def keep_figures(study: Study, trial: FrozenTrial) -> None:
+    """Keep a study's figures for optuna-dashboard; a callback for ``study.optimize``.
+
+    They are the mixing weights of the best trial, of the latest one as long as none is complete,
+    one decision at a time, and the share of skip connections of all. They stand on the study's
+    first page, and are replaced after each trial.
+
+    Args:
+        study: Of ``DARTSObjective``; others are left alone.
+        trial: That has just ended.
+
+    Example::
+
+        from optuna_nas.visualization import keep_figures
+
+        study.optimize(objective, n_trials=3, callbacks=[keep_figures])
+    """
+    from optuna_dashboard import save_plotly_graph_object
+
+    if SKIP_SHARE_KEY not in trial.user_attrs:
+        return
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    shown = study.best_trial if complete else trial
+    if SKIP_SHARE_KEY in shown.user_attrs:
+        save_plotly_graph_object(study, _alphas_by_menu(shown), graph_object_id=ALPHAS_ID)
+    save_plotly_graph_object(study, plot_collapse(study), graph_object_id=COLLAPSE_ID)
+
+
+def _alphas_by_menu(trial: FrozenTrial) -> go.Figure:
+    """The heat maps of :func:`plot_alphas`, one at a time, for a page with little room."""
+    import plotly.graph_objects as go
+
+    rows = _get_alphas_info(trial, None, "")
+    figure = go.Figure([_heat(row, _largest(rows)).update(visible=row is rows[0]) for row in rows])
+    buttons = [
+        {
+            "label": row.name,
+            "method": "update",
+            "args": [{"visible": [other is row for other in rows]}],
+        }
+        for row in rows
+    ]
+    menu = {"buttons": buttons, "x": 1.0, "xanchor": "right", "y": 1.02, "yanchor": "bottom"}
+    figure.update_xaxes(title_text="epoch")
+    return figure.update_layout(
+        title=f"Mixing weights of trial {trial.number} by epoch", updatemenus=[menu]
+    )
+
+
+def _heat(row: _Rows, top: float) -> go.Heatmap:
+    import plotly.graph_objects as go
+
+    return go.Heatmap(
+        z=row.weights,
+        x=list(range(1, len(row.weights[0]) + 1)),
+        y=row.labels,
+        zmin=0.0,
+        zmax=top,
+        colorscale="Viridis",
+        colorbar={"title": "weight"},
+    )
+
+
+def _largest(rows: Sequence[_Rows]) -> float:
+    return max(weight for row in rows for line in row.weights for weight in line)
 
 
 def _get_alphas_info(trial: FrozenTrial, labels: Sequence[str] | None, only: str) -> list[_Rows]:

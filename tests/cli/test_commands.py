@@ -209,6 +209,16 @@ def test_debug_shows_the_traceback(run: Run) -> None:
 
 def test_spaces_and_help(run: Run) -> None:
     assert "15,625" in run("spaces").output
-    for command in ("search", "estimate", "best", "draw", "profile", "spaces", "dashboard"):
+    for command in (
+        "search",
+        "estimate",
+        "best",
+        "darts",
+        "enas",
+        "draw",
+        "profile",
+        "spaces",
+        "dashboard",
+    ):
         assert command in run("--help").output
         assert "Usage" in run(command, "--help").output

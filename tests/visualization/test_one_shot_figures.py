@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import optuna
+import plotly.graph_objects as go
 import pytest
 from optuna.trial import TrialState, create_trial
+from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
+from optuna_nas import _optuna_seam as seam
 from optuna_nas.objectives.one_shot import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY
 from optuna_nas.pruners import SKIP_SHARE_KEY
-from optuna_nas.visualization import plot_alphas, plot_collapse, plot_rank_correlation
+from optuna_nas.visualization import (
+    keep_figures,
+    plot_alphas,
+    plot_collapse,
+    plot_rank_correlation,
+)
 
 
 def trial(shares, eigenvalues=None, state=TrialState.COMPLETE):
@@ -83,3 +93,36 @@ def test_rank_correlation():
     assert list(figure.data[0].x) == [0.5, 0.6, 0.8, 0.7]
     with pytest.raises(ValueError, match="`shared` and `alone` must have a score for each"):
         plot_rank_correlation([0.1], [0.2])
+
+
+def kept(made):
+    """The figures of a study that optuna-dashboard shows, by their titles."""
+    storage, study_id = seam.study_key(made)
+    objects = get_plotly_graph_objects(storage.get_study_system_attrs(study_id))
+    return {name: go.Figure(json.loads(text)) for name, text in objects.items()}
+
+
+def test_the_dashboard_shows_the_best_search_and_all_curves():
+    made = study(trial([0.9, 0.9, 0.9], state=TrialState.PRUNED))
+    keep_figures(made, made.trials[0])
+    assert kept(made)["darts-alphas"].layout.title.text == "Mixing weights of trial 0 by epoch"
+    made.add_trials([trial([0.1, 0.2]), trial([0.3], state=TrialState.PRUNED)])
+    keep_figures(made, made.trials[2])
+    figures = kept(made)
+    assert sorted(figures) == ["darts-alphas", "darts-collapse"]
+    assert figures["darts-alphas"].layout.title.text == "Mixing weights of trial 1 by epoch"
+    first, second = figures["darts-alphas"].data  # one decision is shown, a menu has the others
+    assert (first.visible, second.visible) == (True, False)
+    (menu,) = figures["darts-alphas"].layout.updatemenus
+    assert [(button.label, button.args[0]["visible"]) for button in menu.buttons] == [
+        ("normal_2_from_0", [True, False]),
+        ("reduce_2_from_0", [False, True]),
+    ]
+    curves = [list(line.y) for line in figures["darts-collapse"].data]
+    assert curves == [[0.9, 0.9, 0.9], [0.1, 0.2], [0.3]]
+
+
+def test_other_trials_keep_no_figures():
+    made = study(create_trial(value=0.5))
+    keep_figures(made, made.trials[0])
+    assert kept(made) == {}

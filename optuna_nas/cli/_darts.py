@@ -1,0 +1,241 @@
+"""``optuna-nas darts``: a search by alphas in one trial, and what it derives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optuna_nas.cli._best import describe, summary
+from optuna_nas.cli._objective import keep_choice, read_choice
+from optuna_nas.cli._one_shot import (
+    DATA_OPTIONS,
+    changes_option,
+    data_of,
+    folder_of,
+    one_shot_options,
+    open_one_shot,
+    place_options,
+    say_of_dead,
+    search_command,
+    shown,
+    sizes,
+)
+from optuna_nas.cli._progress import PhaseBars
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+    from optuna_nas.objectives import DARTSObjective
+    from optuna_nas.spaces import SearchSpace
+    from optuna_nas.training import EpochResult, ImageData
+
+__all__ = ["darts"]
+
+REMEDIES = ("none", "pc-darts", "es", "pt", "gdas", "fair", "drnas")
+APART = (("gdas", "fair", "drnas"), ("es", "pt"))  # of each only one
+SUPERNETS: Mapping[str, Mapping[str, Any]] = {
+    "pc-darts": {"partial": 4, "edge_normalisation": True},
+}
+ALPHAS: Mapping[str, Mapping[str, Any]] = {
+    "pc-darts": {"lr": 6e-4, "warmup_epochs": 15},
+    "fair": {"lr": 3e-3},
+    "drnas": {"lr": 6e-4, "warmup_epochs": 10},
+}
+DEFAULTS: Mapping[str, Any] = {
+    "order": 1,
+    "epochs": 50,
+    "judge_epochs": 20,
+    "remedy": [],
+    "cells": None,
+    "channels": None,
+    "supernet": {},
+    "build": {},
+    "recipe": {},
+    "alpha": {},
+    "watch_eigenvalue": False,
+    "prune_collapse": False,
+    "pruner": "none",
+    "seed": 0,
+}
+
+
+def _remedies(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> list[str] | None:
+    """Callback that refuses what does not go together."""
+    for names in (*APART, *(("none", name) for name in REMEDIES[1:])):
+        both = [name for name in names if name in values]
+        if len(both) > 1:
+            raise click.BadParameter(f"{' and '.join(both)} do not go together: take one")
+    return [name for name in values if name != "none"] if values else None
+
+
+@click.command()
+@one_shot_options
+@click.option("--order", type=click.IntRange(1, 2), help="Of alpha's gradient.  [default: 1]")
+@click.option("--epochs", type=click.IntRange(min=1), help="Of a search.  [default: 50]")
+@click.option(
+    "--judge-epochs",
+    type=click.IntRange(min=1),
+    help="Of what is derived, trained on its own.  [default: 20]",
+)
+@click.option(
+    "--trials",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Searches to add to the study.",
+)
+@click.option(
+    "--remedy",
+    type=click.Choice(REMEDIES),
+    multiple=True,
+    callback=_remedies,
+    help="Against collapse; repeatable where they go together.  [default: none]",
+)
+@changes_option("--alpha", "How alpha learns, such as lr=0.01 or warmup_epochs=5")
+@changes_option("--build", "Argument of the derived network")
+@click.option(
+    "--watch-eigenvalue/--no-watch-eigenvalue",
+    default=None,
+    help="Keep the largest eigenvalue of alpha's Hessian after each epoch.",
+)
+@click.option(
+    "--prune-collapse/--no-prune-collapse",
+    default=None,
+    help="End searches whose cell turns into skip connections.",
+)
+@place_options("darts")
+def darts(
+    *,
+    storage: str,
+    study_name: str,
+    artifacts: Path | None,
+    trials: int,
+    device: str,
+    space: str | None,
+    space_setting: Mapping[str, Any],
+    **given: Any,
+) -> None:
+    """Search by DARTS: train a supernet, derive a network, train that on its own.
+
+    On an existing study it goes on with the study's settings, and with a search that was killed.
+    """
+    from optuna_nas.objectives import best_trials, fail_dead_trials
+
+    study = open_one_shot(storage, study_name)
+    searched, data = data_of(
+        study,
+        space=space,
+        space_setting=space_setting,
+        **{name: given.pop(name) for name in DATA_OPTIONS},
+    )
+    chosen = read_choice(
+        study, DEFAULTS, **{name: value for name, value in given.items() if value != {}}
+    )
+    with PhaseBars({"search": chosen["epochs"], "judge": chosen["judge_epochs"]}) as bars:
+        objective = _objective(searched, data, chosen, storage, artifacts, device, bars)
+        objective.prepare(study)
+        keep_choice(study, chosen)
+        say_of_dead(fail_dead_trials(study))
+        _search(study, objective, trials, bars, prune_collapse=chosen["prune_collapse"])
+    click.echo(summary(study))
+    for trial in best_trials(study, 1):
+        click.echo(describe(searched, trial))
+        named = f"{shown(storage)} --study-name {study_name}"
+        click.echo(f"\nDraw it:             optuna-nas draw{named} -o {study_name}.svg")
+        click.echo(f"Train it to the end: optuna-nas train{named} --epochs 100")
+        alone = search_command(
+            study,
+            searched,
+            data,
+            str(searched.architecture(trial)),
+            given=space,
+            build=sizes(chosen, chosen["build"]),
+            place=shown(storage),
+        )
+        click.echo(f"Search around it:    {alone}")
+    click.echo(f"Look at the study:   optuna-nas dashboard{shown(storage, artifacts)}")
+
+
+def _objective(
+    space: SearchSpace,
+    data: ImageData,
+    chosen: Mapping[str, Any],
+    storage: str,
+    artifacts: Path | None,
+    device: str,
+    bars: PhaseBars,
+) -> DARTSObjective:
+    """The objective that was chosen."""
+    from optuna_nas.dashboard import picture_store
+    from optuna_nas.objectives import AlphaRecipe, DARTSObjective
+    from optuna_nas.objectives.one_shot import published_recipe
+
+    def on_epoch(phase: str, result: EpochResult) -> None:
+        bars.advance(phase, f"accuracy {result.val_accuracy:.1%}")
+
+    remedies = chosen["remedy"]
+    if "pc-darts" in remedies and "partial" not in space.supernet_arguments:
+        raise click.UsageError(
+            f"--remedy pc-darts needs a supernet with partial channels, which {space.name} has not"
+        )
+    supernet, alpha = (
+        {key: value for name in remedies for key, value in table.get(name, {}).items()}
+        for table in (SUPERNETS, ALPHAS)
+    )
+    store = picture_store(storage, artifacts=artifacts)
+    return DARTSObjective(
+        space,
+        data,
+        order=chosen["order"],
+        epochs=chosen["epochs"],
+        supernet=sizes(chosen, {**supernet, **chosen["supernet"]}),
+        recipe=dataclasses.replace(published_recipe(space), **chosen["recipe"]),
+        alpha=AlphaRecipe(**{**alpha, **chosen["alpha"]}),
+        judge_epochs=chosen["judge_epochs"],
+        build=sizes(chosen, chosen["build"]),
+        watch_eigenvalue=chosen["watch_eigenvalue"],
+        seed=chosen["seed"],
+        artifact_store=store,
+        device=device,
+        checkpoints=folder_of(storage, artifacts),
+        keep_checkpoints=1,
+        on_epoch=on_epoch,
+        **_options_of(remedies),
+    )
+
+
+def _options_of(remedies: Sequence[str]) -> dict[str, Any]:
+    from optuna_nas import objectives
+
+    options: Mapping[str, Mapping[str, Any]] = {
+        "es": {"stop": objectives.EigenvalueStop()},
+        "pt": {"selection": objectives.Perturbation()},
+        "gdas": {"mixing": objectives.HardGumbel()},
+        "fair": {"mixing": objectives.Sigmoid()},
+        "drnas": {"mixing": objectives.Dirichlet()},
+    }
+    return {key: value for name in remedies for key, value in options.get(name, {}).items()}
+
+
+def _search(
+    study: Study, objective: DARTSObjective, trials: int, bars: PhaseBars, *, prune_collapse: bool
+) -> None:
+    import optuna
+
+    from optuna_nas.pruners import CollapsePruner
+    from optuna_nas.visualization import keep_figures
+
+    def judged(trial: Trial) -> float:
+        bars.begin("search")
+        return objective(trial)
+
+    study.pruner = CollapsePruner() if prune_collapse else optuna.pruners.NopPruner()
+    study.optimize(judged, n_trials=trials, callbacks=[keep_figures])
+    objective.prune_checkpoints(study)

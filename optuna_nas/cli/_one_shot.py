@@ -1,0 +1,181 @@
+"""What the commands of one-shot search share: their options, their study, their last words."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from optuna_nas.cli._objective import study_data
+from optuna_nas.cli._options import (
+    STORAGE,
+    artifacts_option,
+    data_options,
+    device_option,
+    key_values,
+    space_of_study,
+    space_options,
+    study_options_of,
+)
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+    from optuna_nas.spaces import SearchSpace
+    from optuna_nas.training import ImageData
+
+__all__ = [
+    "DATA_OPTIONS",
+    "changes_option",
+    "data_of",
+    "folder_of",
+    "one_shot_options",
+    "open_one_shot",
+    "place_options",
+    "say_of_dead",
+    "search_command",
+    "shown",
+    "sizes",
+]
+
+DATA_OPTIONS = ("data", "data_root", "download", "train_size", "val_size", "image_size")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def changes_option(name: str, text: str) -> Callable[[F], F]:
+    """An option that is given as NAME=VALUE, again and again."""
+    return click.option(
+        name, multiple=True, callback=key_values, metavar="NAME=VALUE", help=f"{text}; repeatable."
+    )
+
+
+def one_shot_options(function: F) -> F:
+    """Space, data, sizes, how the weights learn."""
+    options = [
+        space_options,
+        data_options,
+        click.option("--cells", type=click.IntRange(min=1), help="Of supernet and networks."),
+        click.option("--channels", type=click.IntRange(min=1), help="Of the first cells."),
+        changes_option("--supernet", "Argument of the supernet, such as partial=4"),
+        changes_option("--recipe", "How the weights learn, such as lr=0.05 or batch_size=32"),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def place_options(study_name: str) -> Callable[[F], F]:
+    """Seed, device, folder, and the study, called so by default."""
+    seed = click.option("--seed", type=int, help="Of the search.  [default: 0]")
+    study_options = study_options_of(study_name)
+
+    def decorate(function: F) -> F:
+        return seed(device_option(artifacts_option(study_options(function))))
+
+    return decorate
+
+
+def open_one_shot(storage: str, study_name: str) -> Study:
+    """The study of that name, made if it is missing."""
+    import optuna
+
+    from optuna_nas.stores import open_storage
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(
+        storage=open_storage(storage),
+        study_name=study_name,
+        direction="maximize",
+        load_if_exists=True,
+    )
+
+
+def data_of(
+    study: Study, *, space: str | None, space_setting: Mapping[str, Any], **data: Any
+) -> tuple[SearchSpace, ImageData]:
+    """Space and images of a study: as given, else as it was begun.
+
+    Raises:
+        click.UsageError: If a new study has none.
+    """
+    from optuna_nas.objectives import read_identity
+
+    if space is None and read_identity(study) is None:
+        raise click.UsageError("a new study needs --space, such as --space darts")
+    loaded = study_data(study, **data)
+    return space_of_study(study, space, space_setting), loaded
+
+
+def sizes(chosen: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any] | None:
+    """``cells`` and ``channels`` as chosen, and more; None: nothing is."""
+    both = {name: chosen[name] for name in ("cells", "channels") if chosen[name] is not None}
+    return {**both, **more} or None
+
+
+def folder_of(storage: str, artifacts: Path | None) -> Path:
+    """Where pictures and checkpoints are: as given, else beside the storage's file."""
+    from optuna_nas.stores import artifact_directory
+
+    return artifacts or artifact_directory(storage)
+
+
+def say_of_dead(trials: list[int]) -> None:
+    """Tell which trials are tried again."""
+    if trials:
+        click.echo(f"trials {trials} were left by a killed process: failed, and queued again")
+
+
+def shown(storage: str, artifacts: Path | None = None) -> str:
+    """The options that find a storage again."""
+    place = "" if storage == STORAGE else f" --storage {shlex.quote(storage)}"
+    return place if artifacts is None else f"{place} --artifacts {shlex.quote(str(artifacts))}"
+
+
+def search_command(
+    study: Study,
+    space: SearchSpace,
+    data: ImageData,
+    text: str,
+    *,
+    given: str | None,
+    build: Mapping[str, Any] | None,
+    place: str,
+) -> str:
+    """The command that judges an architecture beside others, each trained on its own.
+
+    Args:
+        study: That found it.
+        space: Its space.
+        data: Its images.
+        text: The architecture.
+        given: What ``--space`` said.
+        build: Build arguments.
+        place: Options of the storage.
+    """
+    from optuna_nas.spaces import SPACES
+
+    words = ["--space", given or space.name]
+    if space.name in SPACES:
+        words = ["--space", space.name]
+        for field in dataclasses.fields(space):
+            value = getattr(space, field.name)
+            if field.name in space.settings and value != field.default:
+                words += ["--space-setting", f"{field.name}={value!r}"]
+    kept = data.identity
+    words += ["--data", kept["name"]]
+    words += ["--train-size", f"{kept['train_size']}", "--val-size", f"{kept['val_size']}"]
+    for name, value in (build or {}).items():
+        words += ["--build", f"{name}={value!r}"]
+    words += ["--enqueue", text]
+    words = ["--study-name", f"{study.study_name}-alone", *words]
+    return f"optuna-nas search{place} {' '.join(map(_quoted, words))}"
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell, in double quotes where it has single ones, as genotypes have."""
+    return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)

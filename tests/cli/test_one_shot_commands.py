@@ -1,0 +1,175 @@
+"""``optuna-nas darts`` and ``enas`` as a user meets them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from click.testing import Result
+from optuna.trial import TrialState
+
+from optuna_nas.cli._darts import REMEDIES, _options_of
+from optuna_nas.objectives import read_identity
+from optuna_nas.spaces import ENASMicroSpace, NASBench201Space
+from optuna_nas.stores import open_storage
+
+Run = Callable[..., Result]
+IMAGES = ("--data", "digits", "--train-size", "60", "--val-size", "40")
+SIZE = ("--cells", "1", "--channels", "2", "--recipe", "batch_size=30")
+DARTS = ("darts", *IMAGES, *SIZE, "--space", "nasbench201", "--epochs", "2", "--judge-epochs", "1")
+ENAS = ("enas", *IMAGES, *SIZE, "--space", "enas_micro", "--space-setting", "num_blocks=1")
+
+
+def study(name: str) -> optuna.Study:
+    return optuna.load_study(study_name=name, storage=open_storage("sqlite:///nas.db"))
+
+
+def command_of(output: str, label: str) -> list[str]:
+    """The words of a command that the last lines recommend."""
+    (line,) = re.findall(rf"^{label}: +optuna-nas (.+)$", output, re.M)
+    return shlex.split(line)
+
+
+def test_darts_says_what_it_does_and_goes_on(run: Run) -> None:
+    first = run(*DARTS, "--alpha", "lr=0.1", "--watch-eigenvalue", "--prune-collapse").output
+    assert re.findall(r"^(\w+ \d of \d): accuracy \d+\.\d%$", first, re.M) == [
+        *("search 1 of 2", "search 2 of 2", "judge 1 of 1")
+    ]
+    made = study("darts")
+    (trial,) = made.trials
+    assert len(trial.user_attrs["optuna_nas:darts:eigenvalue"]) == 2
+    identity = read_identity(made)
+    assert identity is not None
+    assert identity["alpha"]["lr"] == 0.1
+    assert identity["recipe"]["batch_size"] == 30
+    assert identity["supernet"]["channels"] == identity["build"]["channels"] == 2
+    architecture = NASBench201Space().architecture(trial)
+    assert f"{architecture}\n" in first
+
+    second = run("darts").output  # with the study's own settings
+    assert "study 'darts': 2 complete" in second
+    assert study("darts").trials[1].value is not None
+    refused = run("darts", "--epochs", "3", code=1).output
+    assert "epochs was 2 and is now 3" in refused
+    assert study("darts").user_attrs["optuna_nas:search"]["epochs"] == 2
+    run("darts", "--trials", "0")  # a refused call changed nothing
+
+
+def test_what_darts_found_goes_into_a_search_and_is_trained(run: Run) -> None:
+    output = run(*DARTS).output
+    found = NASBench201Space().architecture(study("darts").trials[0])
+    run(*command_of(output, "Draw it"))
+    assert Path("darts.svg").exists()
+    run(*command_of(output, "Search around it"), "--trials", "1", "--epochs", "1")
+    alone = study("darts-alone")
+    assert NASBench201Space().architecture(alone.trials[0]) == found
+    identity, begun = read_identity(alone), read_identity(study("darts"))
+    assert identity is not None
+    assert begun is not None
+    assert identity["data"] == begun["data"]
+    assert identity["build"] == begun["build"]
+    size = ("--build", "cells=1", "--build", "channels=2", "--top", "1", "--seeds", "1")
+    short = ("--epochs", "1", "--random-trials", "1", "--no-resnet")
+    table = run(*command_of(output, "Train it to the end"), *short, *size).output
+    assert "trial-0" in table
+    (rival,) = study("darts-random").trials
+    assert sorted(rival.intermediate_values) == [1]  # for as long as darts judges
+    assert read_identity(study("darts-random"))["recipe"] == begun["recipe"]  # type: ignore[index]
+
+
+def test_a_killed_darts_goes_on(run: Run) -> None:
+    command = [str(Path(sys.executable).with_name("optuna-nas")), *DARTS, "--epochs", "25"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as victim:
+        assert victim.stdout is not None
+        for line in victim.stdout:
+            if line.startswith("search 2 of"):
+                victim.send_signal(signal.SIGKILL)
+    (dead,) = study("darts").trials
+    assert dead.state == TrialState.RUNNING
+    assert len(dead.intermediate_values) < 25
+    output = run("darts").output
+    assert "trials [0] were left by a killed process" in output
+    _, again = study("darts").trials
+    assert again.state == TrialState.COMPLETE
+    key = "optuna_nas:checkpoint"
+    assert again.user_attrs[key] == dead.user_attrs[key]
+    assert dead.intermediate_values.items() <= again.intermediate_values.items()
+
+
+@pytest.mark.parametrize("remedy", REMEDIES[1:])
+def test_every_remedy_is_told_to_the_study(run: Run, remedy: str) -> None:
+    space = ("--space", "darts", "--space-setting", "num_nodes=1", "--channels", "4")
+    run(*DARTS, *space, "--epochs", "20", "--remedy", remedy, "--trials", "0")
+    identity = read_identity(study("darts"))
+    assert identity is not None
+    told = {name: value.to_dict() for name, value in _options_of([remedy]).items()}
+    assert {name: identity[name] for name in told} == told
+    alphas = {"pc-darts": (6e-4, 15), "fair": (3e-3, 0), "drnas": (6e-4, 10)}
+    alpha = identity["alpha"]
+    assert (alpha["lr"], alpha["warmup_epochs"]) == alphas.get(remedy, (3e-4, 0))
+    assert identity["supernet"].get("partial") == (4 if remedy == "pc-darts" else None)
+
+
+def test_enas_trains_weights_and_scores_the_best_again(run: Run) -> None:
+    first = run(*ENAS, "--epochs", "2", "--children-per-epoch", "3", "--top-k", "2").output
+    assert re.findall(r"^epoch (\d) of 2: loss of the weights \d", first, re.M) == ["1", "2"]
+    assert "study 'enas': 6 complete" in first
+    rows = re.findall(r"^ +\d +([\d.]+)% +(\d+)  (\S.*)$", first, re.M)
+    assert len(rows) == 2
+    assert float(rows[0][0]) >= float(rows[1][0])
+    space, children = ENASMicroSpace(num_blocks=1), study("enas").trials
+    for _, number, text in rows:
+        assert space.parse(text) == space.architecture(children[int(number)])
+    run(*command_of(first, "Draw it"))
+    assert Path("enas.svg").exists()
+    run(*command_of(first, "Train it alone"), "--trials", "1", "--epochs", "1", "--no-pictures")
+    assert space.architecture(study("enas-alone").trials[0]) == space.parse(rows[0][2])
+
+    second = run("enas", "--trials", "1", "--top-k", "2").output
+    assert "loss of the weights" not in second  # they are kept
+    assert "study 'enas': 7 complete" in second
+    assert "study 'enas': 7 complete" in run("enas").output  # the schedule is over
+
+
+def test_random_search_with_weight_sharing(run: Run) -> None:
+    short = ("--schedule", "pretrain", "--epochs", "2", "--trials", "4", "--study-name", "a/b")
+    output = run(*ENAS, *short).output
+    assert re.findall(r"^weights (\d) of 2: loss", output, re.M) == ["1", "2"]
+    assert {t.user_attrs["optuna_nas:shared:epoch"] for t in study("a/b").trials} == {2}
+    assert len({str(trial.params) for trial in study("a/b").trials}) == 4
+    run("enas", "--study-name", "a/b", "--trials", "1", "--sampler", "evolution")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["darts", "--space", "darts"], 2, "a new study needs --data"),
+        (["darts", *IMAGES], 2, "a new study needs --space"),
+        ([*DARTS, "--remedy", "gdas", "--remedy", "fair"], 2, "gdas and fair do not go together"),
+        ([*DARTS, "--remedy", "es", "--remedy", "pt"], 2, "es and pt do not go together"),
+        ([*DARTS, "--remedy", "none", "--remedy", "pt"], 2, "none and pt do not go together"),
+        ([*DARTS, "--remedy", "pc-darts"], 2, "needs a supernet with partial channels"),
+        ([*DARTS, "--remedy", "drnas"], 1, "`warmup_epochs` of alpha must be below the epochs"),
+        ([*DARTS, "--remedy", "gdas", "--order", "2"], 1, "`order` must be 1 with HardGumbel"),
+        ([*DARTS, "--space", "nas_rl"], 1, "has no supernet"),
+        ([*DARTS, "--alpha", "lr=0"], 1, "`lr` must be more than 0"),
+        ([*DARTS, "--alpha", "speed=2"], 1, "unexpected keyword argument 'speed'"),
+        ([*DARTS, "--supernet", "depth=2"], 1, r"not ['depth']"),
+        ([*ENAS, "--schedule", "both"], 2, "'both' is not one of"),
+        ([*ENAS, "--children-per-epoch", "0"], 2, "0 is not in the range"),
+        (["enas", *IMAGES, "--space", "mnasnet"], 1, "has no supernet"),
+    ],
+)
+def test_errors_of_one_shot(run: Run, arguments: list[str], code: int, message: str) -> None:
+    output = run(*arguments, code=code).output
+    assert message in output
+    assert "Error: " in output.strip().splitlines()[-1]
