@@ -121,15 +121,8 @@ class ConvNormAct(nn.Sequential):
         act: bool | type[nn.Module] = True,
         padded: bool = True,
     ) -> None:
-        height, width = kernel_size
-        conv = nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=(height // 2, width // 2) if padded else 0,
-            groups=groups,
-            bias=False,
+        conv = conv2d(
+            in_channels, out_channels, kernel_size, stride=stride, groups=groups, padded=padded
         )
         layers: list[nn.Module] = [conv, nn.BatchNorm2d(out_channels)]
         if act:

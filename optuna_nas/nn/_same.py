@@ -41,6 +41,7 @@ def conv2d(
     dilation: int = 1,
     groups: int = 1,
     same: bool = False,
+    padded: bool = True,
 ) -> nn.Conv2d:
     """A convolution without bias: ``(B, C, H, W) -> (B, D, H/stride, W/stride)``, rounded up.
 
@@ -52,6 +53,7 @@ def conv2d(
         dilation: Distance of the kernel's elements.
         groups: Groups of channels; ``C`` of them make the convolution depthwise.
         same: Pad as ``SAME``; otherwise symmetrically.
+        padded: Whether the map is padded; if not, it loses ``k - 1`` pixels.
     """
     kernel, strides = pair(kernel_size), pair(stride)
     strided = any(k > 1 and s > 1 for k, s in zip(kernel, strides, strict=True))
@@ -61,12 +63,14 @@ def conv2d(
     if kernel == (1, 1) and strides != (1, 1):
         layer = SubsampledConv2d
     padding = (dilation * (kernel[0] - 1) // 2, dilation * (kernel[1] - 1) // 2)
+    if layer is SameConv2d or not padded:
+        padding = (0, 0)
     return layer(
         in_channels,
         out_channels,
         kernel,
         stride=strides,
-        padding=(0, 0) if layer is SameConv2d else padding,
+        padding=padding,
         dilation=dilation,
         groups=groups,
         bias=False,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from optuna_nas.nn import FactorizedReduction, avg_pool, make_op
+from optuna_nas.nn import ConvNormAct, FactorizedReduction, avg_pool, make_op
 from optuna_nas.nn._operations import FAMILIES, OPS
 from optuna_nas.nn._same import (
     SameConv2d,
@@ -188,6 +188,7 @@ def test_same_convolution_pads_below_and_on_the_right():
 
 def test_a_strided_1x1_convolution_never_calls_torchs_own():
     """Its backward pass, in channels_last, overwrites foreign memory (torch 2.14)."""
+    assert isinstance(ConvNormAct(4, 6, (1, 1), stride=(2, 2))[0], SubsampledConv2d)
     conv = conv2d(4, 6, 1, stride=2)
     assert isinstance(conv, SubsampledConv2d)
     torch.testing.assert_close(conv(X), F.conv2d(X, conv.weight, stride=2))
