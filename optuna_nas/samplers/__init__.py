@@ -1,15 +1,12 @@
 """Optuna samplers that decide architectures: any of them with any space and any objective."""
 
-from optuna_nas.samplers._base import REPEAT_KEY, ArchitectureSampler
-from optuna_nas.samplers._best import best_architecture
-from optuna_nas.samplers._evolution import RegularizedEvolutionSampler
-from optuna_nas.samplers._lineage import LINEAGE_KEY, parents_of
-from optuna_nas.samplers._local import LocalSearchSampler
-from optuna_nas.samplers._ppo import PPOSampler
-from optuna_nas.samplers._predictor import PredictorSampler
-from optuna_nas.samplers._progressive import LEVEL_KEY, ProgressiveSampler
 from optuna_nas.samplers._random import RandomSearchSampler
-from optuna_nas.samplers._reinforce import ReinforceSampler
+from optuna_nas.samplers.base import REPEAT_KEY, ArchitectureSampler
+from optuna_nas.samplers.evolution import LINEAGE_KEY, RegularizedEvolutionSampler, parents_of
+from optuna_nas.samplers.local_search import LocalSearchSampler
+from optuna_nas.samplers.policy import PPOSampler, ReinforceSampler
+from optuna_nas.samplers.predictor import PredictorSampler, best_architecture
+from optuna_nas.samplers.progressive import LEVEL_KEY, ProgressiveSampler
 
 __all__ = [
     "LEVEL_KEY",

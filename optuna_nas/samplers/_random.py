@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from optuna.samplers import BaseSampler, RandomSampler
 
-from optuna_nas.samplers._base import ArchitectureSampler
-from optuna_nas.samplers._script import Proposal
+from optuna_nas.samplers.base._sampler import ArchitectureSampler
+from optuna_nas.samplers.base._script import Proposal
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._decisions import Draw
-    from optuna_nas.samplers._history import History
+    from optuna_nas.samplers.base._decisions import Draw
+    from optuna_nas.samplers.base._history import History
 
 __all__ = ["RandomSearchSampler"]
 

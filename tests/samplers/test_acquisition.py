@@ -8,16 +8,16 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from optuna_nas.samplers._acquisition import (
+from optuna_nas.samplers.base._decisions import Slot
+from optuna_nas.samplers.predictor._acquisition import (
     climb,
     log_expected_improvement,
     log_worth_of_another,
     mutations,
     random_rows,
 )
-from optuna_nas.samplers._activity import Activity
-from optuna_nas.samplers._decisions import Slot
-from optuna_nas.samplers._encoding import Encoding
+from optuna_nas.samplers.predictor._activity import Activity
+from optuna_nas.samplers.predictor._encoding import Encoding
 
 DEPTH = Slot("depth", IntDistribution(1, 3), 3)
 OPS = [Slot(f"op_{i}", CategoricalDistribution("abcd"), 4) for i in range(3)]

@@ -18,8 +18,8 @@ from sampler_examples import (
 from optuna_nas.samplers import (
     RandomSearchSampler,
 )
-from optuna_nas.samplers._base import REPEAT_KEY
-from optuna_nas.samplers._history import DECISIONS_KEY
+from optuna_nas.samplers.base._history import DECISIONS_KEY
+from optuna_nas.samplers.base._sampler import REPEAT_KEY
 
 
 def test_storage_keys_are_pinned() -> None:

@@ -13,12 +13,12 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from optuna_nas.samplers._controller import Controller
-from optuna_nas.samplers._decisions import Draw, Slot, SlotTable, as_decides
-from optuna_nas.samplers._policy_settings import ControllerShape
-from optuna_nas.samplers._roles import Roles
-from optuna_nas.samplers._rollout import Rollout
-from optuna_nas.samplers._sentences import Block, read
+from optuna_nas.samplers.base._decisions import Draw, Slot, SlotTable, as_decides
+from optuna_nas.samplers.base._roles import Roles
+from optuna_nas.samplers.policy._controller import Controller
+from optuna_nas.samplers.policy._rollout import Rollout
+from optuna_nas.samplers.policy._sentences import Block, read
+from optuna_nas.samplers.policy._settings import ControllerShape
 from optuna_nas.spaces import NASRLSpace
 
 TABLE = SlotTable(as_decides(None))

@@ -13,7 +13,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from optuna_nas.samplers._decisions import Draw, SlotTable, as_decides
+from optuna_nas.samplers.base._decisions import Draw, SlotTable, as_decides
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from optuna.study import StudyDirection
 
-from optuna_nas.samplers._dominance import crowding_distances, dominates, front_ranks, losses
+from optuna_nas.samplers.evolution._dominance import (
+    crowding_distances,
+    dominates,
+    front_ranks,
+    losses,
+)
 
 MAXIMIZE, MINIMIZE = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
 

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from optuna_nas.samplers._activity import Activity
-from optuna_nas.samplers._decisions import Slot
-from optuna_nas.samplers._encoding import Encoding
+from optuna_nas.samplers.base._decisions import Slot
+from optuna_nas.samplers.predictor._activity import Activity
+from optuna_nas.samplers.predictor._encoding import Encoding
 
 OP = Slot("op", CategoricalDistribution(["1", 1, None]), 3)
 DEPTH = Slot("depth", IntDistribution(1, 2), 2)

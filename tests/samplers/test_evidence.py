@@ -12,10 +12,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_nas.samplers._decisions import SlotTable, as_decides
-from optuna_nas.samplers._evidence import Archive, targets_of
-from optuna_nas.samplers._history import History, Member
-from optuna_nas.samplers._outcomes import Outcome
+from optuna_nas.samplers.base._decisions import SlotTable, as_decides
+from optuna_nas.samplers.base._history import History, Member
+from optuna_nas.samplers.base._outcomes import Outcome
+from optuna_nas.samplers.predictor._evidence import Archive, targets_of
 
 DISTRIBUTIONS = {"a": CategoricalDistribution("abcde"), "b": IntDistribution(0, 59)}
 

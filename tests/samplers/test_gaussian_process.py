@@ -8,9 +8,9 @@ from optuna.distributions import CategoricalDistribution
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel as ScikitKernel
 
-from optuna_nas.samplers._decisions import Slot
-from optuna_nas.samplers._encoding import Codes, Encoding
-from optuna_nas.samplers._gaussian_process import (
+from optuna_nas.samplers.base._decisions import Slot
+from optuna_nas.samplers.predictor._encoding import Codes, Encoding
+from optuna_nas.samplers.predictor._gaussian_process import (
     JITTER,
     NOISY_PRIOR,
     GaussianProcess,

@@ -19,10 +19,10 @@ from optuna_nas.samplers import (
     RandomSearchSampler,
     ReinforceSampler,
 )
-from optuna_nas.samplers._learned import LearnedSampler
-from optuna_nas.samplers._reinforce import cubed
-from optuna_nas.samplers._rollout import LOG_PROB_KEY
-from optuna_nas.samplers._sentences import read
+from optuna_nas.samplers.policy._learned import LearnedSampler
+from optuna_nas.samplers.policy._reinforce import cubed
+from optuna_nas.samplers.policy._rollout import LOG_PROB_KEY
+from optuna_nas.samplers.policy._sentences import read
 from optuna_nas.spaces._toy import ToySpace
 
 both = pytest.mark.parametrize("make", [ReinforceSampler, PPOSampler])

@@ -9,9 +9,10 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from optuna_nas.samplers._decisions import Draw, Slot
-from optuna_nas.samplers._history import Member
-from optuna_nas.samplers._mutation import (
+from optuna_nas.samplers.base._decisions import Draw, Slot
+from optuna_nas.samplers.base._history import Member
+from optuna_nas.samplers.base._roles import Roles
+from optuna_nas.samplers.evolution._mutation import (
     Mutation,
     cross,
     favour,
@@ -20,7 +21,6 @@ from optuna_nas.samplers._mutation import (
     order_by_role,
     pick,
 )
-from optuna_nas.samplers._roles import Roles
 
 
 def _slot(name: str, size: int) -> Slot:

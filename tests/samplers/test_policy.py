@@ -14,21 +14,21 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_nas.samplers._controller import Controller
-from optuna_nas.samplers._decisions import SlotTable, as_decides
-from optuna_nas.samplers._history import Member
-from optuna_nas.samplers._outcomes import outcome_key
-from optuna_nas.samplers._policy import Policy
-from optuna_nas.samplers._policy_gradient import (
+from optuna_nas.samplers.base._decisions import SlotTable, as_decides
+from optuna_nas.samplers.base._history import Member
+from optuna_nas.samplers.base._outcomes import outcome_key
+from optuna_nas.samplers.base._roles import Roles
+from optuna_nas.samplers.policy._controller import Controller
+from optuna_nas.samplers.policy._gradient import (
     behaviour,
     imitation_loss,
     policy_loss,
     skip_loss,
 )
-from optuna_nas.samplers._policy_settings import ControllerShape, PolicySettings
-from optuna_nas.samplers._roles import Roles
-from optuna_nas.samplers._rollout import LOG_PROB_KEY
-from optuna_nas.samplers._sentences import read
+from optuna_nas.samplers.policy._policy import Policy
+from optuna_nas.samplers.policy._rollout import LOG_PROB_KEY
+from optuna_nas.samplers.policy._sentences import read
+from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings
 
 TABLE = SlotTable(as_decides(None))
 FIRST = TABLE.get("first", CategoricalDistribution(["a", "b", "c"]))

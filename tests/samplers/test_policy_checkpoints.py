@@ -10,8 +10,8 @@ import torch
 from optuna.artifacts import FileSystemArtifactStore
 
 from optuna_nas.samplers import ReinforceSampler
-from optuna_nas.samplers._policy import Policy
-from optuna_nas.samplers._policy_checkpoints import CHECKPOINT_EVERY
+from optuna_nas.samplers.policy._checkpoints import CHECKPOINT_EVERY
+from optuna_nas.samplers.policy._policy import Policy
 
 
 def _objective(trial: optuna.Trial) -> float:

@@ -17,13 +17,13 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.neighbors import KNeighborsRegressor
 
 from optuna_nas.samplers import PredictorSampler, RandomSearchSampler
-from optuna_nas.samplers import _surrogate as surrogate
-from optuna_nas.samplers._acquisition import log_expected_improvement
-from optuna_nas.samplers._decisions import SlotTable, as_decides
-from optuna_nas.samplers._evidence import Archive
-from optuna_nas.samplers._gaussian_process import GaussianProcess, Kernel
-from optuna_nas.samplers._history import History
-from optuna_nas.samplers._surrogate import last_step
+from optuna_nas.samplers.base._decisions import SlotTable, as_decides
+from optuna_nas.samplers.base._history import History
+from optuna_nas.samplers.predictor import _surrogate as surrogate
+from optuna_nas.samplers.predictor._acquisition import log_expected_improvement
+from optuna_nas.samplers.predictor._evidence import Archive
+from optuna_nas.samplers.predictor._gaussian_process import GaussianProcess, Kernel
+from optuna_nas.samplers.predictor._surrogate import last_step
 from optuna_nas.spaces._toy import ToySpace
 
 

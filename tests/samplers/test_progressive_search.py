@@ -18,9 +18,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
 from optuna_nas.samplers import LEVEL_KEY, ProgressiveSampler, RandomSearchSampler
-from optuna_nas.samplers._decisions import SlotTable, as_decides
-from optuna_nas.samplers._encoding import Encoding
-from optuna_nas.samplers._levels import _choices
+from optuna_nas.samplers.base._decisions import SlotTable, as_decides
+from optuna_nas.samplers.predictor._encoding import Encoding
+from optuna_nas.samplers.progressive._levels import _choices
 from optuna_nas.spaces import PNASSpace
 from optuna_nas.spaces._toy import ToySpace
 

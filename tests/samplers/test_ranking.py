@@ -8,9 +8,9 @@ import optuna
 import pytest
 from finished_trials import NAMES, alike, finished
 
-from optuna_nas.samplers._decisions import SlotTable, as_decides
-from optuna_nas.samplers._history import History, Member
-from optuna_nas.samplers._ranking import Ranking, Survivors
+from optuna_nas.samplers.base._decisions import SlotTable, as_decides
+from optuna_nas.samplers.base._history import History, Member
+from optuna_nas.samplers.evolution._ranking import Ranking, Survivors
 
 
 def _histories(directions: list[str], count: int, seed: int) -> list[list[Member]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from optuna_nas.samplers._roles import Roles
+from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.spaces import SPACES
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from optuna_nas.samplers._decisions import Slot, SlotTable, as_decides
-from optuna_nas.samplers._encoding import Encoding, Floats
-from optuna_nas.samplers._shared_features import SharedFeatures
+from optuna_nas.samplers.base._decisions import Slot, SlotTable, as_decides
+from optuna_nas.samplers.predictor._encoding import Encoding, Floats
+from optuna_nas.samplers.progressive._shared_features import SharedFeatures
 
 SLOTS = SlotTable(as_decides(None))
 

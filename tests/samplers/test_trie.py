@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 
-from optuna_nas.samplers._decisions import Slot, SlotTable, as_decides
-from optuna_nas.samplers._trie import DecisionTrie, Step
+from optuna_nas.samplers.base._decisions import Slot, SlotTable, as_decides
+from optuna_nas.samplers.base._trie import DecisionTrie, Step
 
 SLOTS = SlotTable(as_decides(None))
 

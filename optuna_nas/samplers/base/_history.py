@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from optuna.trial import TrialState
 
 from optuna_nas._trials import TrialReader
-from optuna_nas.samplers._outcomes import Outcome, outcome_key
-from optuna_nas.samplers._trie import DecisionTrie, Step
+from optuna_nas.samplers.base._outcomes import Outcome, outcome_key
+from optuna_nas.samplers.base._trie import DecisionTrie, Step
 
 if TYPE_CHECKING:
     from optuna.study import Study, StudyDirection
     from optuna.trial import FrozenTrial
 
-    from optuna_nas.samplers._decisions import SlotTable
+    from optuna_nas.samplers.base._decisions import SlotTable
 
 __all__ = ["DECISIONS_KEY", "History", "Member"]
 

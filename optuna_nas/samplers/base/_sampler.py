@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from optuna.samplers import BaseSampler, TPESampler
 
 from optuna_nas import _optuna_seam as seam
-from optuna_nas.samplers._decisions import Decides, Draw, Slot, SlotTable, as_decides
-from optuna_nas.samplers._history import DECISIONS_KEY, History
-from optuna_nas.samplers._script import Proposal, Rehearsal, Script
+from optuna_nas.samplers.base._decisions import Decides, Draw, Slot, SlotTable, as_decides
+from optuna_nas.samplers.base._history import DECISIONS_KEY, History
+from optuna_nas.samplers.base._script import Proposal, Rehearsal, Script
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

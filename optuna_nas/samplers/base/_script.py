@@ -16,8 +16,8 @@ from optuna.distributions import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optuna_nas.samplers._decisions import Draw, Slot, SlotTable
-    from optuna_nas.samplers._trie import Cursor, Step
+    from optuna_nas.samplers.base._decisions import Draw, Slot, SlotTable
+    from optuna_nas.samplers.base._trie import Cursor, Step
 
 __all__ = ["Proposal", "Rehearsal", "Script", "Wish"]
 

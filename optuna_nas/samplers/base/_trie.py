@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from optuna_nas.samplers._decisions import Slot
+from optuna_nas.samplers.base._decisions import Slot
 
 __all__ = ["Cursor", "DecisionTrie", "Step"]
 

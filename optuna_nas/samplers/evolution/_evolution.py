@@ -30,9 +30,11 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers._lineage import Child
-from optuna_nas.samplers._mutation import (
+from optuna_nas.samplers.base._roles import ROLES, Roles
+from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
+from optuna_nas.samplers.base._script import Proposal
+from optuna_nas.samplers.evolution._lineage import Child
+from optuna_nas.samplers.evolution._mutation import (
     OTHER,
     cross,
     mutation_order,
@@ -40,17 +42,15 @@ from optuna_nas.samplers._mutation import (
     order_by_role,
     pick,
 )
-from optuna_nas.samplers._population import Population
-from optuna_nas.samplers._ranking import Survivors
-from optuna_nas.samplers._roles import ROLES, Roles
-from optuna_nas.samplers._script import Proposal
+from optuna_nas.samplers.evolution._population import Population
+from optuna_nas.samplers.evolution._ranking import Survivors
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-    from optuna_nas.samplers._decisions import Decides, Draw
-    from optuna_nas.samplers._history import History, Member
-    from optuna_nas.samplers._mutation import Decisions
+    from optuna_nas.samplers.base._decisions import Decides, Draw
+    from optuna_nas.samplers.base._history import History, Member
+    from optuna_nas.samplers.evolution._mutation import Decisions
 
 __all__ = ["RegularizedEvolutionSampler"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas.samplers._script import Wish
+from optuna_nas.samplers.base._script import Wish
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from optuna_nas.samplers._decisions import Slot
-    from optuna_nas.samplers._history import Member
-    from optuna_nas.samplers._trie import Step
+    from optuna_nas.samplers.base._decisions import Slot
+    from optuna_nas.samplers.base._history import Member
+    from optuna_nas.samplers.base._trie import Step
 
 __all__ = ["LINEAGE_KEY", "Child", "parents_of"]
 

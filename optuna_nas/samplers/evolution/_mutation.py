@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._decisions import Draw
-    from optuna_nas.samplers._history import Member
-    from optuna_nas.samplers._roles import Roles
-    from optuna_nas.samplers._trie import Step
+    from optuna_nas.samplers.base._decisions import Draw
+    from optuna_nas.samplers.base._history import Member
+    from optuna_nas.samplers.base._roles import Roles
+    from optuna_nas.samplers.base._trie import Step
 
 __all__ = [
     "OTHER",

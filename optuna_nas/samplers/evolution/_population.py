@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from optuna_nas.samplers._dominance import crowding_distances, front_ranks, losses
-from optuna_nas.samplers._mutation import favour
+from optuna_nas.samplers.evolution._dominance import crowding_distances, front_ranks, losses
+from optuna_nas.samplers.evolution._mutation import favour
 
 if TYPE_CHECKING:
     from optuna.study import StudyDirection
 
-    from optuna_nas.samplers._decisions import Draw
-    from optuna_nas.samplers._dominance import Floats
-    from optuna_nas.samplers._history import Member
-    from optuna_nas.samplers._outcomes import Outcome
-    from optuna_nas.samplers._trie import Step
+    from optuna_nas.samplers.base._decisions import Draw
+    from optuna_nas.samplers.base._history import Member
+    from optuna_nas.samplers.base._outcomes import Outcome
+    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.evolution._dominance import Floats
 
 __all__ = ["Population"]
 

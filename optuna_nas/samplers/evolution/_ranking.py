@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from optuna_nas.samplers._dominance import crowding_distances, dominates, losses
+from optuna_nas.samplers.evolution._dominance import crowding_distances, dominates, losses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from optuna.study import StudyDirection
 
-    from optuna_nas.samplers._dominance import Floats
-    from optuna_nas.samplers._history import Member
-    from optuna_nas.samplers._outcomes import Outcome
+    from optuna_nas.samplers.base._history import Member
+    from optuna_nas.samplers.base._outcomes import Outcome
+    from optuna_nas.samplers.evolution._dominance import Floats
 
 __all__ = ["Ranking", "Survivors", "rank_key"]
 

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from optuna_nas.samplers._lineage import parents_of
-from optuna_nas.samplers._mutation import favour
-from optuna_nas.samplers._ranking import Ranking, rank_key
+from optuna_nas.samplers.evolution._lineage import parents_of
+from optuna_nas.samplers.evolution._mutation import favour
+from optuna_nas.samplers.evolution._ranking import Ranking, rank_key
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._history import History, Member
-    from optuna_nas.samplers._mutation import Mutation
-    from optuna_nas.samplers._trie import Step
+    from optuna_nas.samplers.base._history import History, Member
+    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.evolution._mutation import Mutation
 
 __all__ = ["Landscape"]
 

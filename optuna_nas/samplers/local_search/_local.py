@@ -22,18 +22,18 @@ from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers._landscape import Landscape
-from optuna_nas.samplers._lineage import Child
-from optuna_nas.samplers._mutation import mutation_order, mutations, pick
-from optuna_nas.samplers._script import Proposal
+from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
+from optuna_nas.samplers.base._script import Proposal
+from optuna_nas.samplers.evolution._lineage import Child
+from optuna_nas.samplers.evolution._mutation import mutation_order, mutations, pick
+from optuna_nas.samplers.local_search._landscape import Landscape
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
-    from optuna_nas.samplers._decisions import Decides, Draw
-    from optuna_nas.samplers._history import History, Member
-    from optuna_nas.samplers._mutation import Mutation
+    from optuna_nas.samplers.base._decisions import Decides, Draw
+    from optuna_nas.samplers.base._history import History, Member
+    from optuna_nas.samplers.evolution._mutation import Mutation
 
 __all__ = ["LocalSearchSampler"]
 

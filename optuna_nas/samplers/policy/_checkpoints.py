@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from optuna_nas.samplers._policy import Policy, Snapshot
-from optuna_nas.samplers._sentences import Block
+from optuna_nas.samplers.policy._policy import Policy, Snapshot
+from optuna_nas.samplers.policy._sentences import Block
 
 if TYPE_CHECKING:
     from optuna_nas._optuna_seam import ArtifactStore
-    from optuna_nas.samplers._history import Member
+    from optuna_nas.samplers.base._history import Member
 
 __all__ = ["CHECKPOINT_EVERY", "PolicyCheckpoints"]
 

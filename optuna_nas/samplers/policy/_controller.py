@@ -34,11 +34,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from optuna_nas.samplers._sentences import START
+from optuna_nas.samplers.policy._sentences import START
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._policy_settings import ControllerShape
-    from optuna_nas.samplers._sentences import Block, Sentence
+    from optuna_nas.samplers.policy._sentences import Block, Sentence
+    from optuna_nas.samplers.policy._settings import ControllerShape
 
 __all__ = ["OWN_SCALE", "Controller", "Encoded"]
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._policy_settings import PolicySettings
+    from optuna_nas.samplers.policy._settings import PolicySettings
 
 __all__ = [
     "behaviour",

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from optuna.study import StudyDirection
 
-from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers._roles import Roles
+from optuna_nas.samplers.base._roles import Roles
+from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from optuna_nas._optuna_seam import ArtifactStore
-    from optuna_nas.samplers._decisions import Decides, Draw
-    from optuna_nas.samplers._history import History
-    from optuna_nas.samplers._policy import Policy
-    from optuna_nas.samplers._policy_checkpoints import PolicyCheckpoints
-    from optuna_nas.samplers._policy_settings import ControllerShape, PolicySettings
-    from optuna_nas.samplers._script import Proposal
+    from optuna_nas.samplers.base._decisions import Decides, Draw
+    from optuna_nas.samplers.base._history import History
+    from optuna_nas.samplers.base._script import Proposal
+    from optuna_nas.samplers.policy._checkpoints import PolicyCheckpoints
+    from optuna_nas.samplers.policy._policy import Policy
+    from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings
 
 __all__ = ["LearnedSampler"]
 
@@ -65,7 +65,7 @@ class LearnedSampler(ArchitectureSampler):
         self._artifact_store = artifact_store
 
     def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
-        from optuna_nas.samplers._rollout import Rollout
+        from optuna_nas.samplers.policy._rollout import Rollout
 
         policy = self._policy(history)
         return Rollout(
@@ -78,7 +78,7 @@ class LearnedSampler(ArchitectureSampler):
 
     def _policy(self, history: History) -> Policy:
         """The policy as learned from all trials that have finished."""
-        from optuna_nas.samplers._policy import undisturbed
+        from optuna_nas.samplers.policy._policy import undisturbed
 
         with undisturbed():
             policy, checkpoints = history.learned(lambda: self._new_policy(history))
@@ -87,8 +87,8 @@ class LearnedSampler(ArchitectureSampler):
             return policy
 
     def _new_policy(self, history: History) -> tuple[Policy, PolicyCheckpoints | None]:
-        from optuna_nas.samplers._policy import Policy
-        from optuna_nas.samplers._policy_checkpoints import PolicyCheckpoints
+        from optuna_nas.samplers.policy._checkpoints import PolicyCheckpoints
+        from optuna_nas.samplers.policy._policy import Policy
 
         policy = Policy(
             self._shape,

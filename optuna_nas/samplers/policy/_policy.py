@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from optuna_nas.samplers._controller import Controller, Encoded
-from optuna_nas.samplers._policy_gradient import (
+from optuna_nas.samplers.policy._controller import Controller, Encoded
+from optuna_nas.samplers.policy._gradient import (
     behaviour,
     imitation_loss,
     policy_loss,
     skip_loss,
 )
-from optuna_nas.samplers._rollout import LOG_PROB_KEY, Place
-from optuna_nas.samplers._sentences import read
+from optuna_nas.samplers.policy._rollout import LOG_PROB_KEY, Place
+from optuna_nas.samplers.policy._sentences import read
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._history import Member
-    from optuna_nas.samplers._outcomes import Outcome
-    from optuna_nas.samplers._policy_settings import ControllerShape, PolicySettings
-    from optuna_nas.samplers._roles import Roles
-    from optuna_nas.samplers._sentences import Block, Sentence
+    from optuna_nas.samplers.base._history import Member
+    from optuna_nas.samplers.base._outcomes import Outcome
+    from optuna_nas.samplers.base._roles import Roles
+    from optuna_nas.samplers.policy._sentences import Block, Sentence
+    from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings
 
 __all__ = ["Policy", "Snapshot", "undisturbed"]
 

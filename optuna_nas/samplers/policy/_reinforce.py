@@ -21,15 +21,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas.samplers._learned import LearnedSampler
-from optuna_nas.samplers._policy_settings import ControllerShape, PolicySettings, Reward
+from optuna_nas.samplers.policy._learned import LearnedSampler
+from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings, Reward
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from optuna_nas._optuna_seam import ArtifactStore
-    from optuna_nas.samplers._base import SpaceLike
-    from optuna_nas.samplers._decisions import Decides
+    from optuna_nas.samplers.base._decisions import Decides
+    from optuna_nas.samplers.base._sampler import SpaceLike
 
 __all__ = ["ReinforceSampler"]
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from optuna_nas.samplers._controller import OWN_SCALE
-from optuna_nas.samplers._script import Proposal
-from optuna_nas.samplers._sentences import Anchor, Block, Reader
+from optuna_nas.samplers.base._script import Proposal
+from optuna_nas.samplers.policy._controller import OWN_SCALE
+from optuna_nas.samplers.policy._sentences import Anchor, Block, Reader
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._controller import Controller
-    from optuna_nas.samplers._decisions import Draw, Slot
-    from optuna_nas.samplers._roles import Roles
+    from optuna_nas.samplers.base._decisions import Draw, Slot
+    from optuna_nas.samplers.base._roles import Roles
+    from optuna_nas.samplers.policy._controller import Controller
 
 __all__ = ["LOG_PROB_KEY", "Place", "Rollout"]
 

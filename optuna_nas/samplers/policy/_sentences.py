@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 
 from optuna.distributions import CategoricalDistribution
 
-from optuna_nas.samplers._decisions import Slot
-from optuna_nas.samplers._roles import Roles
-from optuna_nas.samplers._trie import Step
+from optuna_nas.samplers.base._decisions import Slot
+from optuna_nas.samplers.base._roles import Roles
+from optuna_nas.samplers.base._trie import Step
 
 __all__ = ["START", "Anchor", "Bit", "Block", "Choice", "Reader", "Sentence", "read"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._activity import Activity
-    from optuna_nas.samplers._encoding import Codes, Encoding, Floats
+    from optuna_nas.samplers.predictor._activity import Activity
+    from optuna_nas.samplers.predictor._encoding import Codes, Encoding, Floats
 
 __all__ = ["Posterior", "climb", "log_expected_improvement", "mutations", "random_rows"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._encoding import Codes, Encoding
+    from optuna_nas.samplers.predictor._encoding import Codes, Encoding
 
 __all__ = ["Activity"]
 

@@ -12,10 +12,14 @@ import copy
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from optuna_nas.samplers._decisions import Decides, SlotTable, as_decides
-from optuna_nas.samplers._evidence import Archive
-from optuna_nas.samplers._gaussian_process import NOISY_PRIOR, GaussianProcess, fit_kernel
-from optuna_nas.samplers._history import History, Member
+from optuna_nas.samplers.base._decisions import Decides, SlotTable, as_decides
+from optuna_nas.samplers.base._history import History, Member
+from optuna_nas.samplers.predictor._evidence import Archive
+from optuna_nas.samplers.predictor._gaussian_process import (
+    NOISY_PRIOR,
+    GaussianProcess,
+    fit_kernel,
+)
 
 if TYPE_CHECKING:
     from optuna.study import Study

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from optuna.distributions import CategoricalDistribution
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._decisions import Slot
-    from optuna_nas.samplers._trie import Step
+    from optuna_nas.samplers.base._decisions import Slot
+    from optuna_nas.samplers.base._trie import Step
 
 __all__ = ["Codes", "Encoding", "Floats"]
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optuna_nas.samplers._encoding import Encoding
-from optuna_nas.samplers._gaussian_process import Repeats
+from optuna_nas.samplers.predictor._encoding import Encoding
+from optuna_nas.samplers.predictor._gaussian_process import Repeats
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._decisions import Slot
-    from optuna_nas.samplers._encoding import Codes, Floats
-    from optuna_nas.samplers._history import Member
-    from optuna_nas.samplers._outcomes import Outcome
+    from optuna_nas.samplers.base._decisions import Slot
+    from optuna_nas.samplers.base._history import Member
+    from optuna_nas.samplers.base._outcomes import Outcome
+    from optuna_nas.samplers.predictor._encoding import Codes, Floats
 
 __all__ = ["Archive", "Evidence", "best_and_youngest", "targets_of"]
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._encoding import Codes, Encoding, Floats
+    from optuna_nas.samplers.predictor._encoding import Codes, Encoding, Floats
 
 __all__ = [
     "NOISY_PRIOR",

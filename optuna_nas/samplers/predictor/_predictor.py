@@ -28,7 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optuna_nas.samplers._acquisition import (
+from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
+from optuna_nas.samplers.base._script import Proposal, Wish
+from optuna_nas.samplers.predictor._acquisition import (
     Posterior,
     climb,
     log_expected_improvement,
@@ -36,21 +38,19 @@ from optuna_nas.samplers._acquisition import (
     mutations,
     random_rows,
 )
-from optuna_nas.samplers._activity import Activity
-from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers._gaussian_process import JITTER
-from optuna_nas.samplers._script import Proposal, Wish
-from optuna_nas.samplers._surrogate import RegressorPosterior, StudyModel, as_regressor
+from optuna_nas.samplers.predictor._activity import Activity
+from optuna_nas.samplers.predictor._gaussian_process import JITTER
+from optuna_nas.samplers.predictor._surrogate import RegressorPosterior, StudyModel, as_regressor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from optuna.samplers import BaseSampler
 
-    from optuna_nas.samplers._decisions import Decides, Draw
-    from optuna_nas.samplers._encoding import Codes, Floats
-    from optuna_nas.samplers._evidence import Evidence
-    from optuna_nas.samplers._history import History
+    from optuna_nas.samplers.base._decisions import Decides, Draw
+    from optuna_nas.samplers.base._history import History
+    from optuna_nas.samplers.predictor._encoding import Codes, Floats
+    from optuna_nas.samplers.predictor._evidence import Evidence
 
 __all__ = ["PredictorSampler"]
 

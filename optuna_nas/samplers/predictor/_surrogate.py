@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optuna_nas.samplers._evidence import Archive, Evidence
-from optuna_nas.samplers._gaussian_process import (
+from optuna_nas.samplers.predictor._evidence import Archive, Evidence
+from optuna_nas.samplers.predictor._gaussian_process import (
     NOISY_PRIOR,
     PRIOR_NOISE,
     GaussianProcess,
@@ -18,8 +18,8 @@ from optuna_nas.samplers._gaussian_process import (
 )
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._encoding import Codes, Encoding, Floats
-    from optuna_nas.samplers._history import History, Member
+    from optuna_nas.samplers.base._history import History, Member
+    from optuna_nas.samplers.predictor._encoding import Codes, Encoding, Floats
 
 __all__ = ["RegressorPosterior", "StudyModel", "as_regressor", "unfitted"]
 

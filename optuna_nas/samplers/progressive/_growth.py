@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas.samplers._decisions import Draw, SlotTable
-from optuna_nas.samplers._script import Proposal, Rehearsal, Script
+from optuna_nas.samplers.base._decisions import Draw, SlotTable
+from optuna_nas.samplers.base._script import Proposal, Rehearsal, Script
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._base import SpaceLike
-    from optuna_nas.samplers._decisions import Slot
-    from optuna_nas.samplers._roles import Roles
-    from optuna_nas.samplers._trie import Step
+    from optuna_nas.samplers.base._decisions import Slot
+    from optuna_nas.samplers.base._roles import Roles
+    from optuna_nas.samplers.base._sampler import SpaceLike
+    from optuna_nas.samplers.base._trie import Step
 
 __all__ = ["Growth"]
 

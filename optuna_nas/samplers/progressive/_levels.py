@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optuna_nas.samplers._acquisition import random_rows
-from optuna_nas.samplers._activity import Activity
-from optuna_nas.samplers._encoding import Encoding
-from optuna_nas.samplers._evidence import best_and_youngest, targets_of
-from optuna_nas.samplers._shared_features import SharedFeatures
+from optuna_nas.samplers.predictor._acquisition import random_rows
+from optuna_nas.samplers.predictor._activity import Activity
+from optuna_nas.samplers.predictor._encoding import Encoding
+from optuna_nas.samplers.predictor._evidence import best_and_youngest, targets_of
+from optuna_nas.samplers.progressive._shared_features import SharedFeatures
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._decisions import Draw
-    from optuna_nas.samplers._encoding import Codes, Floats
-    from optuna_nas.samplers._growth import Growth
-    from optuna_nas.samplers._history import Member
-    from optuna_nas.samplers._trie import Step
+    from optuna_nas.samplers.base._decisions import Draw
+    from optuna_nas.samplers.base._history import Member
+    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.predictor._encoding import Codes, Floats
+    from optuna_nas.samplers.progressive._growth import Growth
 
 __all__ = ["Fit", "Level", "Levels"]
 

@@ -19,26 +19,26 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas.samplers._base import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers._decisions import Draw, SlotTable, as_decides
-from optuna_nas.samplers._growth import Growth
-from optuna_nas.samplers._history import Member
-from optuna_nas.samplers._levels import Levels
-from optuna_nas.samplers._outcomes import outcome_key
-from optuna_nas.samplers._roles import Roles
-from optuna_nas.samplers._script import Proposal, Wish
-from optuna_nas.samplers._surrogate import as_regressor, unfitted
+from optuna_nas.samplers.base._decisions import Draw, SlotTable, as_decides
+from optuna_nas.samplers.base._history import Member
+from optuna_nas.samplers.base._outcomes import outcome_key
+from optuna_nas.samplers.base._roles import Roles
+from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
+from optuna_nas.samplers.base._script import Proposal, Wish
+from optuna_nas.samplers.predictor._surrogate import as_regressor, unfitted
+from optuna_nas.samplers.progressive._growth import Growth
+from optuna_nas.samplers.progressive._levels import Levels
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
 
-    from optuna_nas.samplers._decisions import Decides
-    from optuna_nas.samplers._encoding import Floats
-    from optuna_nas.samplers._history import History
-    from optuna_nas.samplers._levels import Predict
-    from optuna_nas.samplers._trie import Step
+    from optuna_nas.samplers.base._decisions import Decides
+    from optuna_nas.samplers.base._history import History
+    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.predictor._encoding import Floats
+    from optuna_nas.samplers.progressive._levels import Predict
 
 __all__ = ["LEVEL_KEY", "ProgressiveSampler"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers._encoding import Codes, Encoding, Floats
+    from optuna_nas.samplers.predictor._encoding import Codes, Encoding, Floats
 
 __all__ = ["SharedFeatures"]
 
