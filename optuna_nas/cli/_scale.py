@@ -15,7 +15,7 @@ from optuna_nas.cli._options import key_values, study_options
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from optuna_nas.objectives import ScaledTraining
+    from optuna_nas.objectives import CompoundScalingObjective, ScaledTraining
     from optuna_nas.scaling import ScalableNetwork
 
 __all__ = ["scale"]
@@ -47,7 +47,14 @@ def _numbers(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None
 
 
 @click.command()
-@click.option("--network", type=click.Choice(NETWORKS), required=True, help="What to grow.")
+@click.option(
+    "--network",
+    type=click.Choice(NETWORKS),
+    required=True,
+    metavar="NAME",
+    help="What to grow: efficientnet-b0 to -b7, resnet-rs-50 to -420, resnet-18, resnet-50, "
+    "mnasnet-a1, mnasnet-b1 or mobilenet-v2.",
+)
 @click.option(
     "--setting",
     multiple=True,
@@ -64,9 +71,17 @@ def _numbers(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None
     "grid of widths, depths and resolutions.",
 )
 @click.option("--phi", callback=_numbers(float), help="Of a family.  [default: 0,1,...,7]")
-@click.option("--factor", default=2.0, show_default=True, help="Budget in FLOPs of the base.")
-@click.option("--widths", callback=_numbers(float), help="Of a grid.  [default: 0.5,1,2]")
-@click.option("--depths", callback=_numbers(float), help="Of a grid.  [default: 1,2,4]")
+@click.option(
+    "--factor", default=2.0, show_default=True, help="Budget in multiply-adds of the base."
+)
+@click.option(
+    "--widths", callback=_numbers(float), help="Of a grid.  [default: half to twice the base's]"
+)
+@click.option(
+    "--depths",
+    callback=_numbers(float),
+    help="Of a grid.  [default: one to four times the base's]",
+)
 @click.option("--resolutions", callback=_numbers(int), help="Of a grid.  [default: the base's]")
 @click.option("--epochs", callback=_numbers(int), help="Per trial; of a grid several, as 2,8.")
 @click.option("--repetitions", default=3, show_default=True, help="Seeds of a grid or strategy.")
@@ -210,6 +225,7 @@ def _run(
         raise click.UsageError(f"--how {how} takes one number of epochs")
     if how == "compound":
         search = CompoundScalingObjective(base, judge, epochs=epochs[0], target=factor, **limits)
+        _check_shares(search)
         study.optimize(search, n_trials=search.enqueue_grid(study), show_progress_bar=True)
         return str(scaling.fit(study))
     objective: StrategyObjective | ScalingStudyObjective
@@ -234,6 +250,20 @@ def _run(
     if how == "strategies":
         return scaling.strategy_table(scaling.read_results(study))
     return str(scaling.analyse(study))
+
+
+def _check_shares(search: CompoundScalingObjective) -> None:
+    """Refuse a grid from which nothing could be fitted, before anything is trained."""
+    from optuna_nas import scaling
+
+    found = scaling.different_shares(search.grid())
+    if found < scaling.LEAST_SHARES:
+        raise click.UsageError(
+            f"--how compound needs {scaling.LEAST_SHARES} ways to grow the network, but only "
+            f"{found} of its grid cost {search.target:g} times {search.base}: take another "
+            "--factor or a larger network, or CompoundScalingObjective in Python with a larger "
+            "tolerance"
+        )
 
 
 def _judge(

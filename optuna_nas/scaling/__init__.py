@@ -14,7 +14,13 @@ from optuna_nas.scaling._coefficients import (
     family,
     grown_to,
 )
-from optuna_nas.scaling._compound_fit import CompoundFit, fit, shares
+from optuna_nas.scaling._compound_fit import (
+    LEAST_SHARES,
+    CompoundFit,
+    different_shares,
+    fit,
+    shares,
+)
 from optuna_nas.scaling._grid import RESNET_RS_GRID, ScalingGrid
 from optuna_nas.scaling._mobile import (
     EFFICIENTNETS,
@@ -38,6 +44,7 @@ from optuna_nas.scaling._tables import family_table, strategy_table
 from optuna_nas.scaling._warnings import ExtrapolationWarning
 
 __all__ = [
+    "LEAST_SHARES",
     "EFFICIENTNET",
     "EFFICIENTNETS",
     "RESNETS_RS",
@@ -67,6 +74,7 @@ __all__ = [
     "efficientnet",
     "family",
     "family_table",
+    "different_shares",
     "fit",
     "grown_to",
     "pareto_front",

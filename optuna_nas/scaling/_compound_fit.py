@@ -18,6 +18,7 @@ Differences from the paper:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +32,13 @@ from optuna_nas.scaling._results import RESULT_KEY
 if TYPE_CHECKING:
     from optuna.study import Study
 
-__all__ = ["LETTERS", "CompoundFit", "fit", "shares"]
+__all__ = ["LEAST_SHARES", "LETTERS", "CompoundFit", "different_shares", "fit", "shares"]
 
 LETTERS = ("alpha", "beta", "gamma")
-_LEAST = 10  # different shares: the seven terms, and three to see the noise by
+
+LEAST_SHARES = 10
+"""How many different shares a fit needs: one for each of its seven terms, three for the noise."""
+
 _STEPS = 100  # of the candidates' shares
 _RESAMPLES = 400
 _DIGITS = 6
@@ -79,6 +83,11 @@ def shares(coefficients: Coefficients) -> tuple[float, float, float]:
     return depth, width, resolution
 
 
+def different_shares(tried: Iterable[Coefficients]) -> int:
+    """Return at how many different shares of the growth these are."""
+    return len({tuple(np.round(shares(one), _DIGITS).tolist()) for one in tried})
+
+
 def fit(study: Study, *, seed: int = 0) -> CompoundFit:
     """Fit the coefficients of compound scaling to a study of a ``CompoundScalingObjective``.
 
@@ -110,13 +119,13 @@ def fit(study: Study, *, seed: int = 0) -> CompoundFit:
         print(scaling.fit(study))
     """
     tried, values, counted = _read(study)
-    points = np.array([shares(coefficients) for coefficients in tried])
-    different = len({tuple(point) for point in points.round(_DIGITS).tolist()})
-    if different < _LEAST:
+    different = different_shares(tried)
+    if different < LEAST_SHARES:
         raise ValueError(
-            f"`study` must have complete trials at {_LEAST} or more different shares of "
+            f"`study` must have complete trials at {LEAST_SHARES} or more different shares of "
             f"alpha, beta and gamma, but {study.study_name!r} has {different}: run more trials."
         )
+    points = np.array([shares(coefficients) for coefficients in tried])
     growth = float(np.mean([np.log(coefficients.growth) for coefficients in tried]))
     candidates = _candidates(points)
     design_nK = _design(points, counted)

@@ -76,6 +76,13 @@ def test_budget_under_the_base(run: Run) -> None:
     assert "`macs` must be at least the 251,008" in run(*command, code=1).output
 
 
+@pytest.mark.slow
+def test_a_grid_too_small_to_fit_is_refused_before_training(run: Run) -> None:
+    command = ("scale", *SMALL, "--how", "compound", "--factor", "5", "--epochs", "1")
+    told = " ".join(run(*command, code=2).output.split())
+    assert "needs 10 ways to grow the network, but only 5 of its grid cost 5 times" in told
+
+
 def test_transfer_of_a_found_cell(run: Run) -> None:
     run(
         "search", "--space", "enas_micro", "--build", "cells=1", "--build", "channels=4",

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-import torch
 from click.testing import Result
 
 from optuna_nas.objectives import MacsReward, TrainingObjective
@@ -23,9 +22,7 @@ TINY = ("--build", "cells=1", "--build", "channels=4")
 CELL = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_search_train_export(run: Run, tmp_path: Path) -> None:

@@ -34,12 +34,7 @@ RECIPE = Recipe(batch_size=16)
 EPOCH = "optuna_nas:shared:epoch"
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def objective(space=SPACE, **options: Any) -> SharedWeightsObjective:

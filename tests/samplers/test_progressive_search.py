@@ -20,7 +20,7 @@ from sklearn.neighbors import KNeighborsRegressor
 from optuna_nas.samplers import LEVEL_KEY, ProgressiveSampler, RandomSearchSampler
 from optuna_nas.samplers.base._decisions import SlotTable, as_decides
 from optuna_nas.samplers.predictor._encoding import Encoding
-from optuna_nas.samplers.progressive._levels import _choices
+from optuna_nas.samplers.progressive._levels import Level, _choices
 from optuna_nas.spaces import PNASSpace
 from optuna_nas.spaces._toy import ToySpace
 
@@ -145,6 +145,13 @@ def test_pruned_failed_and_infeasible_cells_count_as_evaluated() -> None:
         TrialState.PRUNED,
         TrialState.FAIL,
     }
+
+
+def test_two_spellings_of_a_cell_are_one_of_a_level() -> None:
+    ranking: list[tuple[str, dict[str, Any]]] = [("ab", {}), ("ab", {}), ("c", {})]
+    level = Level(1, 2, (), iter(ranking))
+    assert list(level.best()) == ["ab", "c"]
+    assert level.best()["ab"] is ranking[0][1]
 
 
 def test_a_search_in_which_everything_fails_ends_too() -> None:
