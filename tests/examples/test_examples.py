@@ -11,12 +11,12 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
-    "digits_search.py": "--folder out --trials 4 --seeds 2 --final-epochs 2",
-    "own_cells.py": "--trials 3",
-    "own_space.py": "--trials 3",
+    "digits_search.py": "--folder out --trials 3 --seeds 2 --final-epochs 1",
     "own_training.py": "--trials 3",
 }
 FOR_CI_ONLY = {
+    "own_cells.py": "--trials 3",
+    "own_space.py": "--trials 3",
     "nas_rl.py": "--trials 3 --epochs 1",
     "mnasnet.py": "--trials 3 --epochs 1 --final-epochs 1",
     "darts.py": "--searches 1 --epochs 1 --judge-epochs 1 --trials 2",
