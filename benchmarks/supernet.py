@@ -64,7 +64,9 @@ def data() -> ImageData:
     )
 
 
-def pair(order: int, batch: int, device: torch.device) -> tuple[BilevelLearner, TextbookSearch]:
+def pair(
+    order: int, device: torch.device, *, recompute: bool
+) -> tuple[BilevelLearner, TextbookSearch]:
     """Both searches, on equal weights."""
     book = TextbookDARTS(CHANNELS, CELLS).to(device)
     supernet = DARTSSpace().supernet(cells=CELLS, channels=CHANNELS).to(device)
@@ -76,14 +78,21 @@ def pair(order: int, batch: int, device: torch.device) -> tuple[BilevelLearner, 
         ):
             alpha.copy_(row)
     learner = BilevelLearner(
-        supernet, data(), RECIPE, AlphaRecipe(), Softmax(), order=order, device=device
+        supernet,
+        data(),
+        RECIPE,
+        AlphaRecipe(),
+        Softmax(),
+        order=order,
+        device=device,
+        recompute=recompute,
     )
     return learner, TextbookSearch(book, order)
 
 
-def steps(order: int, batch: int, device: torch.device) -> tuple[Step, Step]:
+def steps(order: int, batch: int, device: torch.device, *, recompute: bool) -> tuple[Step, Step]:
     """One step of each search, on equal batches."""
-    learner, book = pair(order, batch, device)
+    learner, book = pair(order, device, recompute=recompute)
     train, val = noise(batch, device), noise(batch, device)
     ours = [Batch(images, labels, batch) for images, labels in (train, val)]
     return lambda: learner.step(*ours, LR), lambda: book.step(train, val, LR)
@@ -153,9 +162,9 @@ def saved_bytes(forward: Callable[[], torch.Tensor], weights: list[torch.Tensor]
     return sum(kept.values())
 
 
-def saved_ratio(batch: int, device: torch.device) -> tuple[int, int]:
+def saved_ratio(batch: int, device: torch.device, *, recompute: bool) -> tuple[int, int]:
     """Saved bytes of the weights' step, ours and the textbook's."""
-    learner, book = pair(1, batch, device)
+    learner, book = pair(1, device, recompute=recompute)
     images, labels = noise(batch, device)
     network = learner.network
     ours = saved_bytes(lambda: learner.learner.loss(images, labels), list(network.parameters()))
@@ -165,23 +174,23 @@ def saved_ratio(batch: int, device: torch.device) -> tuple[int, int]:
     return ours, theirs
 
 
-def peak(order: int, batch: int, which: int, threads: int) -> int:
+def peak(order: int, batch: int, which: int, threads: int, recompute: bool) -> int:
     """KiB by which the memory of a fresh process grows in two steps."""
     torch.set_num_threads(threads)
-    step = steps(order, batch, torch.device("cpu"))[which]
+    step = steps(order, batch, torch.device("cpu"), recompute=recompute)[which]
     start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(2):
         step()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start
 
 
-def peaks(order: int, batch: int, threads: int) -> list[int]:
+def peaks(order: int, batch: int, threads: int, *, recompute: bool) -> list[int]:
     """Ours and the textbook's."""
     context = multiprocessing.get_context("spawn")
     found = []
     for which in (0, 1):
         with context.Pool(1) as pool:
-            found.append(pool.apply(peak, (order, batch, which, threads)))
+            found.append(pool.apply(peak, (order, batch, which, threads, recompute)))
     return found
 
 
@@ -190,15 +199,16 @@ def peaks(order: int, batch: int, threads: int) -> list[int]:
 @click.option("--batch", default=16, show_default=True)
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--threads", default=1, show_default=True, help="Of torch.")
-def main(repeats: int, batch: int, device: str, threads: int) -> None:
+@click.option("--recompute", is_flag=True, help="Save memory by computing again.")
+def main(repeats: int, batch: int, device: str, threads: int, recompute: bool) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     place = resolve_device(device)
     print(f"torch {torch.__version__}, {place}, {threads} thread(s), batch {batch}")
     slow = []
     for name, (ours, theirs) in {
-        "first order": steps(1, batch, place),
-        "second order": steps(2, batch, place),
+        "first order": steps(1, batch, place, recompute=recompute),
+        "second order": steps(2, batch, place, recompute=recompute),
         "derived network": derived_steps(batch, place),
     }.items():
         mine, other, factor = ratio(ours, theirs, repeats, place)
@@ -208,7 +218,7 @@ def main(repeats: int, batch: int, device: str, threads: int) -> None:
             flush=True,
         )
         slow += [name] if factor < LIMITS[name] else []
-    mine_bytes, other_bytes = saved_ratio(batch, place)
+    mine_bytes, other_bytes = saved_ratio(batch, place, recompute=recompute)
     share = mine_bytes / other_bytes
     print(
         f"saved            ours {mine_bytes / 2**20:5.0f} MiB   textbook "
@@ -216,7 +226,7 @@ def main(repeats: int, batch: int, device: str, threads: int) -> None:
     )
     slow += ["saved"] if share > LIMIT_OF_SAVED else []
     for order, limit in LIMITS_OF_PEAK.items() if place.type == "cpu" else ():
-        ours, theirs = peaks(order, batch, threads)
+        ours, theirs = peaks(order, batch, threads, recompute=recompute)
         print(
             f"peak, order {order}    ours {ours / 2**10:5.0f} MiB   textbook "
             f"{theirs / 2**10:5.0f} MiB   share {ours / theirs:5.2f}   (at most {limit:g})"

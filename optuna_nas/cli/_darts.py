@@ -59,6 +59,7 @@ DEFAULTS: Mapping[str, Any] = {
     "alpha": {},
     "watch_eigenvalue": False,
     "prune_collapse": False,
+    "recompute": False,
     "pruner": "none",
     "seed": 0,
 }
@@ -109,6 +110,11 @@ def _remedies(
     "--prune-collapse/--no-prune-collapse",
     default=None,
     help="End searches whose cell turns into skip connections.",
+)
+@click.option(
+    "--recompute/--no-recompute",
+    default=None,
+    help="Save memory: compute depthwise results again instead of keeping them.",
 )
 @place_options("darts")
 def darts(
@@ -201,6 +207,7 @@ def _objective(
         judge_epochs=chosen["judge_epochs"],
         build=sizes(chosen, chosen["build"]),
         watch_eigenvalue=chosen["watch_eigenvalue"],
+        recompute=chosen["recompute"],
         seed=chosen["seed"],
         artifact_store=store,
         device=device,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRUNERS",
+    "draws_by_function",
     "keep_choice",
     "make_pruner",
     "read_choice",
@@ -53,6 +54,13 @@ def keep_choice(study: Study, chosen: Mapping[str, Any]) -> None:
     """Let the study be gone on with as chosen."""
     if study.user_attrs.get(SEARCH_KEY) != chosen:
         study.set_user_attr(SEARCH_KEY, chosen)
+
+
+def draws_by_function(study: Study) -> bool:
+    """Whether its trials drew hyperparameters by a function, which no storage keeps."""
+    from optuna_nas.objectives import HYPERPARAMETERS_KEY
+
+    return any(HYPERPARAMETERS_KEY in t.user_attrs for t in study.get_trials(deepcopy=False))
 
 
 def study_data(

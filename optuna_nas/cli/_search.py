@@ -11,6 +11,7 @@ import click
 from optuna_nas.cli._best import describe, summary
 from optuna_nas.cli._objective import (
     PRUNERS,
+    draws_by_function,
     make_pruner,
     settle_choice,
     study_objective,
@@ -91,6 +92,11 @@ def search(
         direction="maximize",
         load_if_exists=True,
     )
+    if draws_by_function(study):
+        raise click.UsageError(
+            f"the trials of study {study_name!r} drew hyperparameters by a function, which no "
+            "storage keeps: go on with it in Python, or take another --study-name"
+        )
     chosen = settle_choice(
         study,
         sampler=sampler,

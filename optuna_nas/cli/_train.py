@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from optuna_nas.cli._objective import make_pruner, settle_choice, study_objective
+from optuna_nas.cli._objective import (
+    draws_by_function,
+    make_pruner,
+    settle_choice,
+    study_objective,
+)
 from optuna_nas.cli._options import key_values, open_study, study_options
 
 if TYPE_CHECKING:
@@ -158,15 +163,13 @@ def final_recipe(published: str | None, changes: Mapping[str, Any]) -> Recipe | 
 
 
 def _rival(study: Study, trials: int | None, name: str | None, storage: str) -> Study | bool:
-    from optuna_nas.objectives import HYPERPARAMETERS_KEY
-
     if name is not None:
         if trials is not None:
             raise click.UsageError("give either --random-trials or --random-study")
         return open_study(storage, name)
     if trials == 0:
         return False
-    if any(HYPERPARAMETERS_KEY in t.user_attrs for t in study.get_trials(deepcopy=False)):
+    if draws_by_function(study):
         raise click.UsageError(
             f"the trials of study {study.study_name!r} drew hyperparameters by a function, which "
             "no storage keeps and a random search would need: give --random-trials 0 or "

@@ -13,7 +13,6 @@ Differences from the paper:
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -23,6 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from optuna_nas.nn._phased import PhasedConv2d, from_phases, to_phases
+from optuna_nas.nn._separable import Geometry, are_separable, separable
 
 __all__ = ["MixedOp", "Selection", "Sum", "Weights", "mix", "mix_into"]
 
@@ -37,6 +37,10 @@ class MixedOp(nn.Module):
     Args:
         candidates: In the order of the weights. None stands for zeros, which are not computed.
 
+    Attributes:
+        recomputes: Whether what lies between a depthwise and a pointwise convolution is computed
+            again in the backward pass rather than kept, as long as all candidates take part.
+
     Example::
 
         op = MixedOp([None, nn.Identity(), nn.Conv2d(16, 16, 3, padding=1)])
@@ -47,6 +51,7 @@ class MixedOp(nn.Module):
     def __init__(self, candidates: Sequence[nn.Module | None]) -> None:
         super().__init__()
         kept = [i for i, candidate in enumerate(candidates) if candidate is not None]
+        self.recomputes = False
         self.places = {index: place for place, index in enumerate(kept)}
         self.ops = nn.ModuleList(candidate for candidate in candidates if candidate is not None)
 
@@ -153,6 +158,7 @@ class _OpenEdge:
         # channels_last.
         wide = weights[:, None].expand(-1, channels).contiguous().unbind()
         rows = weights.unbind()
+        self.recomputes = edge.recomputes
         self.candidates = {
             edge.ops[place]: (rows[index], wide[index]) for index, place in edge.places.items()
         }
@@ -177,6 +183,8 @@ class _Source:
     def add(self, edge: _OpenEdge, op: nn.Module) -> None:
         """Add a candidate's weighted result to the sum of its edge."""
         layers = _layers(op)
+        # Autocast would give the backward pass other types than it saw.
+        recomputes = edge.recomputes and not torch.is_autocast_enabled(self._x.device.type)
         active = type(layers[0]) is nn.ReLU
         if active:
             del layers[0]
@@ -186,11 +194,12 @@ class _Source:
             first = layers.pop(0)
             assert isinstance(first, PhasedConv2d)
             phases = first.dilation[0]
-            out = first.plain(self._in_phases(active, phases))
-        for before, layer in itertools.pairwise([None, *layers]):
-            # No one else has what a batch norm returns, and its gradient does not need it.
-            spare = type(layer) is nn.ReLU and type(before) is nn.BatchNorm2d
-            out = out.relu_() if spare else layer(out)
+            out = self._in_phases(active, phases)
+            if recomputes and layers and first.bias is layers[0].bias is None:
+                out = separable(out, first.weight, layers.pop(0).weight, first.phase_geometry)
+            else:
+                out = first.plain(out)
+        out = _run(layers, out, recomputes=recomputes)
         if norm is None:
             out = edge.candidates[op][0] * out
         else:
@@ -207,6 +216,23 @@ class _Source:
             x = self._after_relu() if active else self._x
             self._phases[active, d] = to_phases(x, d)
         return self._phases[active, d]
+
+
+def _run(layers: list[Any], x: torch.Tensor, *, recomputes: bool) -> torch.Tensor:
+    """Call layers one after the other."""
+    before: nn.Module | None = None
+    while layers:
+        layer, *rest = layers
+        if recomputes and rest and are_separable(layer, rest[0]):
+            geometry = Geometry(layer.stride, layer.padding, layer.dilation)
+            second, *rest = rest
+            x, before = separable(x, layer.weight, second.weight, geometry), second
+        else:
+            # No one else has what a batch norm returns, and its gradient does not need it.
+            spare = type(layer) is nn.ReLU and type(before) is nn.BatchNorm2d
+            x, before = x.relu_() if spare else layer(x), layer
+        layers = rest
+    return x
 
 
 def _layers(op: nn.Module) -> list[Any]:

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from optuna_nas.nn._separable import Geometry
+
 __all__ = ["PhasedConv2d", "from_phases", "to_phases"]
 
 
@@ -41,9 +43,13 @@ class PhasedConv2d(nn.Conv2d):
 
     def plain(self, phases: torch.Tensor) -> torch.Tensor:
         """The convolution without dilation, of stride 1."""
+        return F.conv2d(phases, self.weight, self.bias, *self.phase_geometry, self.groups)
+
+    @property
+    def phase_geometry(self) -> Geometry:
+        """Of the convolution without dilation."""
         d = self.dilation[0]
-        padding = [padding // d for padding in self._paddings]
-        return F.conv2d(phases, self.weight, self.bias, padding=padding, groups=self.groups)
+        return Geometry([1, 1], [padding // d for padding in self._paddings], [1, 1])
 
     @property
     def _paddings(self) -> tuple[int, int]:

@@ -39,11 +39,13 @@ def command_of(output: str, label: str) -> list[str]:
 
 
 def test_darts_says_what_it_does_and_goes_on(run: Run) -> None:
-    first = run(*DARTS, "--alpha", "lr=0.1", "--watch-eigenvalue", "--prune-collapse").output
+    options = ("--alpha", "lr=0.1", "--watch-eigenvalue", "--prune-collapse", "--recompute")
+    first = run(*DARTS, *options).output
     assert re.findall(r"^(\w+ \d of \d): accuracy \d+\.\d%$", first, re.M) == [
         *("search 1 of 2", "search 2 of 2", "judge 1 of 1")
     ]
     made = study("darts")
+    assert made.user_attrs["optuna_nas:search"]["recompute"] is True
     (trial,) = made.trials
     assert len(trial.user_attrs["optuna_nas:darts:eigenvalue"]) == 2
     identity = read_identity(made)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from optuna_nas.nn import MixedOp
 from optuna_nas.objectives.one_shot._bilevel import (
     SGDStep,
     first_order,
@@ -86,6 +87,7 @@ class BilevelLearner:
         mixing: How it mixes.
         order: 1 or 2.
         device: Where it learns.
+        recompute: Whether backward passes compute depthwise results again, to save memory.
 
     Attributes:
         network: The supernet, mixed.
@@ -105,7 +107,11 @@ class BilevelLearner:
         *,
         order: int,
         device: torch.device,
+        recompute: bool = False,
     ) -> None:
+        for module in supernet.modules():
+            if isinstance(module, MixedOp):
+                module.recomputes = recompute
         self.network = MixedNetwork(supernet, mixing)
         self.readings: list[Reading] = []
         self._order = order
