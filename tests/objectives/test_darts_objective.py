@@ -164,3 +164,5 @@ def test_a_study_goes_on_with_the_same_settings_only():
         study.optimize(objective(value="one_shot", order=2), n_trials=1)
     with pytest.raises(ValueError, match=r"direction=.maximize"):
         objective()(optuna.create_study().ask())
+    with pytest.raises(ValueError, match="does not maximise one value"):
+        objective()(optuna.create_study(directions=["maximize", "maximize"]).ask())

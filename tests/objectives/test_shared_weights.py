@@ -7,7 +7,7 @@ import os
 import signal
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
 import pytest
@@ -22,6 +22,8 @@ from optuna_nas.spaces import (
     ENASMacroSpace,
     ENASMicroSpace,
     NASBench201Space,
+    choice,
+    function_space,
     sample_architectures,
 )
 from optuna_nas.stores import open_storage
@@ -55,6 +57,29 @@ def study(sampler=None, **options: Any) -> optuna.Study:
 
 def values(of: optuna.Study) -> list[float | None]:
     return [trial.value for trial in of.trials]
+
+
+class Watched(torch.nn.Linear):
+    """Notes in which mode it is called."""
+
+    modes: ClassVar[list[bool]] = []
+
+    def forward(self, x):
+        self.modes.append(self.training)
+        return super().forward(x)
+
+
+@function_space
+def watched(trial, *, num_classes: int = 10):
+    body = choice(trial, "body", {"identity": torch.nn.Identity, "relu": torch.nn.ReLU})
+    return torch.nn.Sequential(body, torch.nn.Flatten(), Watched(64, num_classes))
+
+
+def test_weights_are_trained_in_train_mode_and_judge_in_eval_mode():
+    Watched.modes.clear()
+    ours = objective(watched, supernet={}, epochs=2)
+    study().optimize(ours, n_trials=6)  # four steps, four children, four steps, two children
+    assert Watched.modes == [True] * 4 + [False] * 4 + [True] * 4 + [False] * 2
 
 
 def test_weights_learn_before_each_block_of_trials():
