@@ -193,10 +193,11 @@ def test_nothing_is_kept_where_only_the_mixing_weights_learn():
     (edge,) = edges()[:1]
     edge.requires_grad_(False)
     mixing = torch.rand(8, dtype=torch.float64, requires_grad=True)
-    x, kept = images(2, 4, 8, 8), []
+    x = images(2, 4, 8, 8).requires_grad_()  # as where alphas have decided before
+    kept = []
     for edge.recomputes in (False, True):
         kept.append(saved_bytes(lambda x: edge(x, mixing), x, edge))
-    assert kept[1] <= kept[0]
+    assert kept[1] < 0.7 * kept[0]
 
 
 # The textbook

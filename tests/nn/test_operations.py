@@ -186,6 +186,11 @@ def test_same_convolution_pads_below_and_on_the_right():
     assert not isinstance(conv2d(4, 4, 1, stride=2, same=True), SameConv2d)  # nothing to pad
 
 
+def test_a_convolution_may_leave_the_map_unpadded():
+    conv = conv2d(4, 4, 3, stride=2, padded=False)
+    torch.testing.assert_close(conv(X), F.conv2d(X, conv.weight, stride=2))
+
+
 def test_a_strided_1x1_convolution_never_calls_torchs_own():
     """Its backward pass, in channels_last, overwrites foreign memory (torch 2.14)."""
     assert isinstance(ConvNormAct(4, 6, (1, 1), stride=(2, 2))[0], SubsampledConv2d)

@@ -244,6 +244,15 @@ def test_mixture_and_path(case):
         torch.testing.assert_close(row.sum(), torch.tensor(1.0))
 
 
+@pytest.mark.parametrize("name", ["enas", "nasnet", "pnas", "cells", "enas_macro"])
+def test_no_norm_keeps_statistics_if_none_shall(name):
+    space, arguments = CASES[name]
+    modules = list(space.supernet(track_running_stats=False, **arguments).modules())
+    norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
+    assert norms
+    assert all(norm.running_mean is None for norm in norms)
+
+
 def test_derive_round_trip(case):
     space, supernet = case
     derived = supernet.derive()
