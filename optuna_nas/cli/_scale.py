@@ -127,6 +127,10 @@ def scale(
 
     base = _base(network, setting)
     if how == "family":
+        if figure is not None or data is not None:
+            raise click.UsageError(
+                "--figure and --data are for strategies, compound and grid: give --how"
+            )
         click.echo(_family(base, phi or tuple(range(8))))
         return
     if data is None or epochs is None:

@@ -63,6 +63,7 @@ def test_grid_is_analysed(run: Run) -> None:
         (("--setting", "colour=red"), "efficientnet-b0 has no 'colour'"),
         (("--phi", "one"), "write numbers as 1,2,4"),
         (("--how", "grid"), "give --data and --epochs"),
+        (("--figure", "scaling.html"), "--figure and --data are for strategies"),
     ],
 )
 def test_impossible_requests(run: Run, arguments: tuple[str, ...], message: str) -> None:
