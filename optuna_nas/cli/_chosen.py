@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from optuna_nas.cli._options import (
-    key_values,
+    F,
+    changes_option,
     load_space,
     open_study,
     space_of_study,
@@ -32,8 +33,6 @@ __all__ = [
 ]
 
 IMAGENET_CLASSES, IMAGENET_SIZE, SMALL_SIZE = 1000, (3, 224, 224), (3, 32, 32)
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def architecture_options(function: F) -> F:
@@ -67,13 +66,10 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
 
 def build_options(function: F) -> F:
     """``--build`` and ``--input-size``: how large the network and its images are."""
-    build = click.option(
+    build = changes_option(
         "--build",
-        multiple=True,
-        callback=key_values,
-        metavar="NAME=VALUE",
-        help="Build argument, such as channels=8; repeatable.  [default: the study's, or final "
-        "size]",
+        "Build argument, such as channels=8",
+        default="the study's, or final size",
     )
     input_size = click.option(
         "--input-size",

@@ -10,20 +10,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optuna_nas.cli._best import describe, summary
-from optuna_nas.cli._objective import keep_choice, read_choice
 from optuna_nas.cli._one_shot import (
-    DATA_OPTIONS,
-    changes_option,
-    data_of,
+    begin,
     folder_of,
+    make_ready,
     one_shot_options,
-    open_one_shot,
     place_options,
-    say_of_dead,
     search_command,
     shown,
     sizes,
 )
+from optuna_nas.cli._options import changes_option
 from optuna_nas.cli._progress import PhaseBars
 
 if TYPE_CHECKING:
@@ -132,23 +129,14 @@ def darts(
 
     On an existing study it goes on with the study's settings, and with a search that was killed.
     """
-    from optuna_nas.objectives import best_trials, fail_dead_trials
+    from optuna_nas.objectives import best_trials
 
-    study = open_one_shot(storage, study_name)
-    searched, data = data_of(
-        study,
-        space=space,
-        space_setting=space_setting,
-        **{name: given.pop(name) for name in DATA_OPTIONS},
-    )
-    chosen = read_choice(
-        study, DEFAULTS, **{name: value for name, value in given.items() if value != {}}
+    study, searched, data, chosen = begin(
+        storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given
     )
     with PhaseBars({"search": chosen["epochs"], "judge": chosen["judge_epochs"]}) as bars:
         objective = _objective(searched, data, chosen, storage, artifacts, device, bars)
-        objective.prepare(study)
-        keep_choice(study, chosen)
-        say_of_dead(fail_dead_trials(study))
+        make_ready(study, objective, chosen)
         _search(study, objective, trials, bars, prune_collapse=chosen["prune_collapse"])
     click.echo(summary(study))
     for trial in best_trials(study, 1):

@@ -11,15 +11,12 @@ from urllib.parse import quote
 import click
 
 from optuna_nas.cli._best import summary
-from optuna_nas.cli._objective import keep_choice, read_choice
 from optuna_nas.cli._one_shot import (
-    DATA_OPTIONS,
-    data_of,
+    begin,
     folder_of,
+    make_ready,
     one_shot_options,
-    open_one_shot,
     place_options,
-    say_of_dead,
     search_command,
     shown,
     sizes,
@@ -103,25 +100,14 @@ def enas(
     On an existing study it goes on with the study's settings and weights. Thousands of trials are
     faster with --storage journal:nas.log.
     """
-    from optuna_nas.objectives import fail_dead_trials
-
-    study = open_one_shot(storage, study_name)
-    searched, data = data_of(
-        study,
-        space=space,
-        space_setting=space_setting,
-        **{name: given.pop(name) for name in DATA_OPTIONS},
-    )
-    chosen = read_choice(
-        study, DEFAULTS, **{name: value for name, value in given.items() if value != {}}
+    study, searched, data, chosen = begin(
+        storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given
     )
     count = _left(study, chosen) if trials is None else trials
     with PhaseBars({WEIGHTS: chosen["epochs"], CHILDREN: count}) as bars:
         weights = folder_of(storage, artifacts) / f"{quote(study_name, safe='')}-weights.pt"
         objective = _objective(searched, data, chosen, weights, device, bars)
-        objective.prepare(study)
-        keep_choice(study, chosen)
-        say_of_dead(fail_dead_trials(study))
+        make_ready(study, objective, chosen)
         study.sampler = _sampler(chosen, searched)
         _search(study, objective, count, bars)
         bars.begin(None)

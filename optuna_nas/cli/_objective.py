@@ -25,6 +25,7 @@ __all__ = [
     "keep_choice",
     "make_pruner",
     "read_choice",
+    "retry_dead",
     "settle_choice",
     "study_data",
     "study_objective",
@@ -54,6 +55,14 @@ def keep_choice(study: Study, chosen: Mapping[str, Any]) -> None:
     """Let the study be gone on with as chosen."""
     if study.user_attrs.get(SEARCH_KEY) != chosen:
         study.set_user_attr(SEARCH_KEY, chosen)
+
+
+def retry_dead(study: Study) -> None:
+    """Fail and queue again what a killed process has left, and say so."""
+    from optuna_nas.objectives import fail_dead_trials
+
+    if trials := fail_dead_trials(study):
+        click.echo(f"trials {trials} were left by a killed process: failed, and queued again")
 
 
 def draws_by_function(study: Study) -> bool:

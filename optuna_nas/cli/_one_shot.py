@@ -6,17 +6,19 @@ import dataclasses
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from optuna_nas.cli._objective import study_data
+from optuna_nas.cli._objective import keep_choice, read_choice, retry_dead, study_data
 from optuna_nas.cli._options import (
     STORAGE,
+    F,
     artifacts_option,
+    changes_option,
     data_options,
     device_option,
-    key_values,
+    make_study,
     space_of_study,
     space_options,
     study_options_of,
@@ -25,33 +27,23 @@ from optuna_nas.cli._options import (
 if TYPE_CHECKING:
     from optuna.study import Study
 
+    from optuna_nas.objectives import DARTSObjective, SharedWeightsObjective
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
 __all__ = [
-    "DATA_OPTIONS",
-    "changes_option",
-    "data_of",
+    "Begun",
+    "begin",
     "folder_of",
+    "make_ready",
     "one_shot_options",
-    "open_one_shot",
     "place_options",
-    "say_of_dead",
     "search_command",
     "shown",
     "sizes",
 ]
 
 DATA_OPTIONS = ("data", "data_root", "download", "train_size", "val_size", "image_size")
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def changes_option(name: str, text: str) -> Callable[[F], F]:
-    """An option that is given as NAME=VALUE, again and again."""
-    return click.option(
-        name, multiple=True, callback=key_values, metavar="NAME=VALUE", help=f"{text}; repeatable."
-    )
 
 
 def one_shot_options(function: F) -> F:
@@ -80,22 +72,57 @@ def place_options(study_name: str) -> Callable[[F], F]:
     return decorate
 
 
-def open_one_shot(storage: str, study_name: str) -> Study:
-    """The study of that name, made if it is missing."""
-    import optuna
+class Begun(NamedTuple):
+    """A one-shot search as it is asked for.
 
-    from optuna_nas.stores import open_storage
+    Attributes:
+        study: Made if it was missing.
+        space: What is searched.
+        data: The images.
+        chosen: Settings: as given, else as the study was begun, else the defaults.
+    """
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    return optuna.create_study(
-        storage=open_storage(storage),
-        study_name=study_name,
-        direction="maximize",
-        load_if_exists=True,
-    )
+    study: Study
+    space: SearchSpace
+    data: ImageData
+    chosen: dict[str, Any]
 
 
-def data_of(
+def begin(
+    storage: str,
+    study_name: str,
+    defaults: Mapping[str, Any],
+    *,
+    space: str | None,
+    space_setting: Mapping[str, Any],
+    **given: Any,
+) -> Begun:
+    """Open a study, and settle what it searches, on which images, and how.
+
+    Raises:
+        click.UsageError: If a new study has no space or no data.
+    """
+    study = make_study(storage, study_name)
+    images = {name: given.pop(name) for name in DATA_OPTIONS}
+    searched, data = _data_of(study, space=space, space_setting=space_setting, **images)
+    told = {name: value for name, value in given.items() if value != {}}
+    return Begun(study, searched, data, read_choice(study, defaults, **told))
+
+
+def make_ready(
+    study: Study, objective: DARTSObjective | SharedWeightsObjective, chosen: Mapping[str, Any]
+) -> None:
+    """Let an objective judge a study: keep what is chosen, and try again what was killed.
+
+    Raises:
+        ValueError: If the study was begun with other settings.
+    """
+    objective.prepare(study)
+    keep_choice(study, chosen)
+    retry_dead(study)
+
+
+def _data_of(
     study: Study, *, space: str | None, space_setting: Mapping[str, Any], **data: Any
 ) -> tuple[SearchSpace, ImageData]:
     """Space and images of a study: as given, else as it was begun.
@@ -122,12 +149,6 @@ def folder_of(storage: str, artifacts: Path | None) -> Path:
     from optuna_nas.stores import artifact_directory
 
     return artifacts or artifact_directory(storage)
-
-
-def say_of_dead(trials: list[int]) -> None:
-    """Tell which trials are tried again."""
-    if trials:
-        click.echo(f"trials {trials} were left by a killed process: failed, and queued again")
 
 
 def shown(storage: str, artifacts: Path | None = None) -> str:

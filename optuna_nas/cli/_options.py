@@ -20,11 +20,14 @@ if TYPE_CHECKING:
 __all__ = [
     "STORAGE",
     "artifacts_option",
+    "changes_option",
     "data_options",
     "device_option",
-    "key_values",
+    "files_options",
     "load_space",
+    "make_study",
     "open_study",
+    "recipe_option",
     "space_of_study",
     "space_options",
     "study_options",
@@ -81,14 +84,40 @@ def key_values(
     return pairs
 
 
-def space_options(function: F) -> F:
-    """``--space`` and ``--space-setting``."""
-    settings = click.option(
-        "--space-setting",
+def changes_option(name: str, text: str, *, default: str | None = None) -> Callable[[F], F]:
+    """An option that is given as NAME=VALUE, again and again.
+
+    Args:
+        name: Of the option.
+        text: What it sets.
+        default: What holds where it is not given.
+    """
+    shown = "" if default is None else f"  [default: {default}]"
+    return click.option(
+        name,
         multiple=True,
         callback=key_values,
         metavar="NAME=VALUE",
-        help="Setting of one of our spaces, such as num_layers=6; repeatable.",
+        help=f"{text}; repeatable.{shown}",
+    )
+
+
+recipe_option = changes_option("--recipe", "Training setting, such as lr=0.05 or batch_size=128")
+
+
+def files_options(function: F) -> F:
+    """``--data-root`` and ``--download``."""
+    root = click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept.")
+    download = click.option(
+        "--download", is_flag=True, help="Allow missing data to be downloaded."
+    )
+    return root(download(function))
+
+
+def space_options(function: F) -> F:
+    """``--space`` and ``--space-setting``."""
+    settings = changes_option(
+        "--space-setting", "Setting of one of our spaces, such as num_layers=6"
     )
     space = click.option(
         "--space", help="A space by name (see spaces), module:object or file.py:object."
@@ -107,8 +136,7 @@ def data_options(function: F) -> F:
             type=click.IntRange(min=1),
             help="Height and width to resize to; default: as they are, of a folder 32.",
         ),
-        click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept."),
-        click.option("--download", is_flag=True, help="Allow missing data to be downloaded."),
+        files_options,
     ]
     for option in reversed(options):
         function = option(function)
@@ -124,20 +152,8 @@ def training_options(function: F) -> F:
     """What a network is built for, trained on and limited by."""
     options = [
         data_options,
-        click.option(
-            "--build",
-            multiple=True,
-            callback=key_values,
-            metavar="NAME=VALUE",
-            help="Build argument, such as channels=8; repeatable.  [default: the search size]",
-        ),
-        click.option(
-            "--recipe",
-            multiple=True,
-            callback=key_values,
-            metavar="NAME=VALUE",
-            help="Training setting, such as lr=0.05 or batch_size=128; repeatable.",
-        ),
+        changes_option("--build", "Build argument, such as channels=8", default="the search size"),
+        recipe_option,
         click.option("--max-params", type=int, help="Upper limit on parameters."),
         click.option("--max-macs", type=int, help="Upper limit on multiply-adds per image."),
         device_option,
@@ -206,6 +222,21 @@ def _module(place: str) -> Any:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def make_study(storage: str, study_name: str) -> Study:
+    """The study of that name, made if it is missing; Optuna only speaks of errors from then on."""
+    import optuna
+
+    from optuna_nas.stores import open_storage
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna.create_study(
+        storage=open_storage(storage),
+        study_name=study_name,
+        direction="maximize",
+        load_if_exists=True,
+    )
 
 
 def open_study(storage: str, study_name: str) -> Study:

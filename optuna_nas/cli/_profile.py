@@ -13,6 +13,7 @@ from optuna_nas.cli._chosen import (
     built_for,
     chosen_architecture,
 )
+from optuna_nas.cli._options import device_option
 
 __all__ = ["profile"]
 
@@ -38,7 +39,7 @@ __all__ = ["profile"]
     help="Images at once; repeatable.",
 )
 @click.option("--threads", default=1, show_default=True, help="Threads of the CPU.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@device_option
 @click.option("--latency/--no-latency", default=True, help="Time the network on this machine.")
 def profile(
     *,

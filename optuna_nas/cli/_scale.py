@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optuna_nas.cli._objective import PRUNERS, make_pruner
-from optuna_nas.cli._options import key_values, study_options
+from optuna_nas.cli._options import (
+    changes_option,
+    device_option,
+    files_options,
+    make_study,
+    recipe_option,
+    study_options,
+)
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -55,12 +62,8 @@ def _numbers(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None
     help="What to grow: efficientnet-b0 to -b7, resnet-rs-50 to -420, resnet-18, resnet-50, "
     "mnasnet-a1, mnasnet-b1 or mobilenet-v2.",
 )
-@click.option(
-    "--setting",
-    multiple=True,
-    callback=key_values,
-    metavar="NAME=VALUE",
-    help="Of the base network, such as width=0.25, resolution=28 or stem=cifar; repeatable.",
+@changes_option(
+    "--setting", "Of the base network, such as width=0.25, resolution=28 or stem=cifar"
 )
 @click.option(
     "--how",
@@ -88,22 +91,15 @@ def _numbers(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None
 @click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH.")
 @click.option("--train-size", type=int, help="Images to train with; default: all.")
 @click.option("--val-size", type=int, help="Images to validate with.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept.")
-@click.option("--download", is_flag=True, help="Allow missing data to be downloaded.")
-@click.option(
-    "--recipe",
-    multiple=True,
-    callback=key_values,
-    metavar="NAME=VALUE",
-    help="Training setting, such as lr=0.05 or batch_size=128; repeatable.",
-)
+@files_options
+@recipe_option
 @click.option("--start", default=1.0, show_default=True, help="Share of the pixels to begin with.")
 @click.option("--max-macs", type=int, help="Upper limit on multiply-adds, before training.")
 @click.option("--max-latency-ms", type=float, help="Upper limit on latency, measured here.")
 @click.option("--latency/--no-latency", default=True, help="Measure latency on this machine.")
 @click.option("--pruner", type=click.Choice(PRUNERS), default="none", show_default=True)
 @click.option("--figure", type=click.Path(path_type=Path), help="HTML file for the figure.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@device_option
 @study_options
 def scale(
     *,
@@ -123,8 +119,6 @@ def scale(
 
     A study that was interrupted goes on when the same command is given again.
     """
-    import optuna
-
     base = _base(network, setting)
     if how == "family":
         if figure is not None or data is not None:
@@ -135,16 +129,9 @@ def scale(
         return
     if data is None or epochs is None:
         raise click.UsageError(f"--how {how} trains networks: give --data and --epochs")
-    from optuna_nas.stores import open_storage
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        storage=open_storage(storage),
-        study_name=study_name,
-        direction="maximize",
-        load_if_exists=True,
-        pruner=make_pruner(pruner, max(epochs)),
-    )
+    study = make_study(storage, study_name)
+    study.pruner = make_pruner(pruner, max(epochs))
     click.echo(_run(study, how, base, data, epochs, **options))
     if figure is not None:
         from optuna_nas.visualization import plot_compound, plot_scaling

@@ -13,11 +13,13 @@ from optuna_nas.cli._objective import (
     PRUNERS,
     draws_by_function,
     make_pruner,
+    retry_dead,
     settle_choice,
     study_objective,
 )
 from optuna_nas.cli._options import (
     artifacts_option,
+    make_study,
     space_options,
     study_options,
     training_options,
@@ -79,19 +81,10 @@ def search(
     **settings: Any,
 ) -> None:
     """Search an architecture. On an existing study it goes on with the study's settings."""
-    import optuna
-
     from optuna_nas.dashboard import picture_store
-    from optuna_nas.objectives import best_trials, fail_dead_trials
-    from optuna_nas.stores import open_storage
+    from optuna_nas.objectives import best_trials
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        storage=open_storage(storage),
-        study_name=study_name,
-        direction="maximize",
-        load_if_exists=True,
-    )
+    study = make_study(storage, study_name)
     if draws_by_function(study):
         raise click.UsageError(
             f"the trials of study {study_name!r} drew hyperparameters by a function, which no "
@@ -115,9 +108,7 @@ def search(
     objective.prepare(study)
     study.sampler = _sampler(chosen["sampler"], chosen["seed"], objective.space)
     study.pruner = make_pruner(chosen["pruner"], objective.epochs)
-    dead = fail_dead_trials(study)
-    if dead:
-        click.echo(f"trials {dead} were left by a killed process: failed, and queued again")
+    retry_dead(study)
     for text in enqueue:
         objective.space.parse(text).enqueue(study)
     study.optimize(objective, n_trials=trials, show_progress_bar=True)

@@ -15,7 +15,14 @@ from optuna_nas.cli._objective import (
     settle_choice,
     study_objective,
 )
-from optuna_nas.cli._options import key_values, open_study, study_options
+from optuna_nas.cli._options import (
+    F,
+    changes_option,
+    device_option,
+    files_options,
+    open_study,
+    study_options,
+)
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -23,7 +30,24 @@ if TYPE_CHECKING:
     from optuna_nas.final import FinalRun
     from optuna_nas.training import Recipe
 
-__all__ = ["final_epochs", "final_recipe", "tell_run", "train"]
+__all__ = ["final_epochs", "final_options", "final_recipe", "tell_run", "train"]
+
+
+def final_options(function: F) -> F:
+    """How often, how long and how networks are trained to the end."""
+    options = [
+        click.option("--seeds", default=3, show_default=True, help="Runs of each network."),
+        click.option("--epochs", type=int, help="Of each run.  [default: the published recipe's]"),
+        click.option(
+            "--published-recipe",
+            metavar="NAME",
+            help="A paper's recipe, such as darts_cifar.  [default: the search's own]",
+        ),
+        changes_option("--recipe", "Change of the recipe, such as lr=0.05 or batch_size=128"),
+    ]
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 @click.command()
@@ -32,27 +56,8 @@ __all__ = ["final_epochs", "final_recipe", "tell_run", "train"]
     "--space", help="Needed for a space of your own only: module:object or file.py:object."
 )
 @click.option("--top", default=3, show_default=True, help="How many of the best architectures.")
-@click.option("--seeds", default=3, show_default=True, help="Runs of each network.")
-@click.option("--epochs", type=int, help="Of each run.  [default: the published recipe's]")
-@click.option(
-    "--published-recipe",
-    metavar="NAME",
-    help="A paper's recipe, such as darts_cifar.  [default: the search's own]",
-)
-@click.option(
-    "--recipe",
-    multiple=True,
-    callback=key_values,
-    metavar="NAME=VALUE",
-    help="Change of the recipe, such as lr=0.05 or batch_size=128; repeatable.",
-)
-@click.option(
-    "--build",
-    multiple=True,
-    callback=key_values,
-    metavar="NAME=VALUE",
-    help="Build argument, such as channels=36; repeatable.  [default: the final size]",
-)
+@final_options
+@changes_option("--build", "Build argument, such as channels=36", default="the final size")
 @click.option(
     "--random-trials",
     type=click.IntRange(min=0),
@@ -69,9 +74,8 @@ __all__ = ["final_epochs", "final_recipe", "tell_run", "train"]
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for weights, model cards and the table.  [default: STUDY-final]",
 )
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept.")
-@click.option("--download", is_flag=True, help="Allow missing data to be downloaded.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@files_options
+@device_option
 def train(
     *,
     storage: str,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optuna_nas.cli._chosen import architecture_options, chosen_architecture, trial_of_study
-from optuna_nas.cli._options import key_values
-from optuna_nas.cli._train import final_epochs, final_recipe, tell_run
+from optuna_nas.cli._options import device_option, files_options
+from optuna_nas.cli._train import final_epochs, final_options, final_recipe, tell_run
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -28,26 +28,12 @@ __all__ = ["transfer"]
 @click.option("--image-size", type=click.IntRange(min=1), help="Pixels; default: as they are.")
 @click.option("--train-size", type=int, help="Images to train with; default: all.")
 @click.option("--val-size", type=int, help="Images to validate with.")
-@click.option("--data-root", type=click.Path(path_type=Path), help="Where data is kept.")
-@click.option("--download", is_flag=True, help="Allow missing data to be downloaded.")
+@files_options
 @click.option("--cells", type=click.IntRange(min=1), help="Cells, as the space counts them.")
 @click.option("--channels", type=click.IntRange(min=1), help="Channels of the first stack.")
 @click.option("--size", metavar="'N @ P'", help="Both, in NASNet's notation, such as '6 @ 768'.")
 @click.option("--stem", help="cifar, imagenet, ...  [default: imagenet from 96 pixels on]")
-@click.option("--seeds", default=3, show_default=True, help="Runs of each network.")
-@click.option("--epochs", type=int, help="Of each run.  [default: the published recipe's]")
-@click.option(
-    "--published-recipe",
-    metavar="NAME",
-    help="A paper's recipe, such as nasnet_cifar.  [default: the search's own]",
-)
-@click.option(
-    "--recipe",
-    multiple=True,
-    callback=key_values,
-    metavar="NAME=VALUE",
-    help="Change of the recipe, such as lr=0.05 or batch_size=128; repeatable.",
-)
+@final_options
 @click.option(
     "--output",
     "-o",
@@ -56,7 +42,7 @@ __all__ = ["transfer"]
     show_default=True,
     help="Folder for weights, model cards and the table.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1, mps.")
+@device_option
 def transfer(
     *,
     data: str,
