@@ -195,7 +195,7 @@ class _Source:
             assert isinstance(first, PhasedConv2d)
             phases = first.dilation[0]
             out = self._in_phases(active, phases)
-            if recomputes and layers and first.bias is layers[0].bias is None:
+            if recomputes and layers and are_separable(first, layers[0], PhasedConv2d):
                 out = separable(out, first.weight, layers.pop(0).weight, first.phase_geometry)
             else:
                 out = first.plain(out)

@@ -31,10 +31,11 @@ class Geometry(NamedTuple):
     dilation: Sequence[int]
 
 
-def are_separable(first: nn.Module, second: nn.Module) -> bool:
-    """Whether two layers are such a pair, without biases, as PyTorch computes them."""
+def are_separable(first: nn.Module, second: nn.Module, kind: type[nn.Conv2d] = nn.Conv2d) -> bool:
+    """Whether two layers are such a pair, without biases; ``kind`` is that of the first."""
     return (
-        type(first) is type(second) is nn.Conv2d
+        type(first) is kind
+        and type(second) is nn.Conv2d
         and first.groups == first.in_channels == first.out_channels > 1
         and second.kernel_size == second.stride == (1, 1)
         and second.groups == 1

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from optuna.trial import Trial
 
+from optuna_nas._names import identity_of
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._runs import TrialsByKey, run_key
 from optuna_nas.profiling import Latency, Profile, profile
@@ -90,11 +91,7 @@ class Costs:
     @property
     def meter_identity(self) -> Any:
         """Settings of our meter, or the name of a user's function; ready for JSON."""
-        identity = getattr(self._meter, "identity", None)
-        if identity is not None:
-            return identity
-        named: Any = self._meter if hasattr(self._meter, "__qualname__") else type(self._meter)
-        return f"{named.__module__}.{named.__qualname__}"
+        return identity_of(self._meter)
 
     @property
     def _machine(self) -> str | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from optuna.trial import Trial
 
+from optuna_nas._names import identity_of
 from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._limits import Limits
@@ -108,14 +109,10 @@ class ScaledObjective(ABC):
     @property
     def identity(self) -> dict[str, Any]:
         """What a study keeps of this objective (``optuna_nas:study``)."""
-        identity = getattr(self.judge, "identity", None)
-        if identity is None:
-            named: Any = self.judge if hasattr(self.judge, "__qualname__") else type(self.judge)
-            identity = f"{named.__module__}.{named.__qualname__}"
         return {
             "scaled": type(self).__name__,
             "base": self.base.identity,
-            "judge": identity,
+            "judge": identity_of(self.judge),
             **self._settings,
         }
 

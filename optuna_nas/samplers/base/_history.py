@@ -118,8 +118,7 @@ class History:
     @property
     def pending(self) -> list[dict[str, Step]]:
         """The decisions of running trials whose decisions are known, by number of the trial."""
-        sequences = (self._pending[number] for number in sorted(self._pending))
-        return [{step[0].name: step for step in sequence} for sequence in sequences]
+        return [_by_name(self._pending[number]) for number in sorted(self._pending)]
 
     def learned(self, begin: Callable[[], T]) -> T:
         """What the sampler has made of this history, begun at the first call.
@@ -226,6 +225,11 @@ class History:
                 steps.append((slot, index))
         return tuple(steps)
 
+    def member(self, trial: FrozenTrial) -> Member:
+        """A trial that has its values, whether or not it has been taken in yet."""
+        sequence = self.decisions(trial)
+        return Member(trial, _by_name(sequence), outcome_key(trial, self.directions))
+
     def _finish(self, trial: FrozenTrial) -> None:
         sequence = self._whole_sequence(trial)
         if len(sequence) < len(trial.distributions):
@@ -266,7 +270,7 @@ class History:
             return None
 
     def _remember(self, trial: FrozenTrial, sequence: tuple[Step, ...], outcome: Outcome) -> None:
-        member = Member(trial, {step[0].name: step for step in sequence}, outcome)
+        member = Member(trial, _by_name(sequence), outcome)
         if not member.failed:
             bisect.insort(self.members, member, key=attrgetter("age"))
         elif self.capacity is None:
@@ -285,6 +289,10 @@ class History:
             self._program = sequence or None
         elif sequence:
             self._static = False
+
+
+def _by_name(sequence: tuple[Step, ...]) -> dict[str, Step]:
+    return {step[0].name: step for step in sequence}
 
 
 def _values(sequence: tuple[Step, ...]) -> dict[str, Any]:

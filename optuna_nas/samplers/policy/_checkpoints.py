@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from optuna.artifacts.exceptions import ArtifactNotFound
 
+from optuna_nas._names import identity_of
 from optuna_nas.samplers.policy._policy import Policy, Snapshot
 from optuna_nas.samplers.policy._sentences import Block
 
@@ -80,8 +81,7 @@ class PolicyCheckpoints:
         policy = self._policy
         reward = policy.settings.reward
         if not isinstance(reward, str):
-            named = reward if hasattr(reward, "__qualname__") else type(reward)
-            reward = f"{named.__module__}.{named.__qualname__}"
+            reward = identity_of(reward)
         settings = dataclasses.replace(policy.settings, reward=reward)
         digest = hashlib.sha256(repr((policy.shape, settings, policy.seed)).encode())
         for count, member in enumerate(members, start=1):

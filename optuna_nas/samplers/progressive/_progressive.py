@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from optuna_nas.samplers.base._decisions import Draw, SlotTable, as_decides
 from optuna_nas.samplers.base._history import Member
-from optuna_nas.samplers.base._outcomes import outcome_key
 from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
 from optuna_nas.samplers.base._script import Proposal, Wish
@@ -171,9 +170,7 @@ class ProgressiveSampler(ArchitectureSampler):
         level = levels.current(finished)
         if not levels.is_last(level):
             return False
-        steps = {step[0].name: step for step in history.decisions(trial)}
-        this = Member(trial, steps, outcome_key(trial, history.directions))
-        return levels.is_complete(level, [*finished, this])
+        return levels.is_complete(level, [*finished, history.member(trial)])
 
     def _levels(self, history: History) -> Levels:
         assert self._space is not None
