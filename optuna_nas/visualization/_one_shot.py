@@ -87,6 +87,7 @@ def plot_alphas(
     for number, row in enumerate(rows):
         heat = _heat(row, top).update(showscale=number == 0)
         figure.add_trace(heat, row=number // columns + 1, col=number % columns + 1)
+    _count_epochs(figure)
     return figure.update_layout(
         title=f"Mixing weights of trial {trial.number} by epoch",
         height=200 + 220 * lines,
@@ -125,7 +126,7 @@ def plot_collapse(study: Study) -> go.Figure:
             )
             figure.add_trace(line, row=1, col=column)
     figure.update_yaxes(range=[-0.05, 1.05], row=1, col=1)
-    figure.update_xaxes(title_text="epoch")
+    _count_epochs(figure, title_text="epoch")
     return figure.update_layout(title="Searches by alphas")
 
 
@@ -194,7 +195,7 @@ def _alphas_by_menu(trial: FrozenTrial) -> go.Figure:
         for row in rows
     ]
     menu = {"buttons": buttons, "x": 1.0, "xanchor": "right", "y": 1.02, "yanchor": "bottom"}
-    figure.update_xaxes(title_text="epoch")
+    _count_epochs(figure, title_text="epoch")
     return figure.update_layout(
         title=f"Mixing weights of trial {trial.number} by epoch", updatemenus=[menu]
     )
@@ -212,6 +213,12 @@ def _heat(row: _Rows, top: float) -> go.Heatmap:
         colorscale="Viridis",
         colorbar={"title": "weight"},
     )
+
+
+def _count_epochs(figure: go.Figure, **settings: str) -> None:
+    """Have all horizontal axes show whole epochs only."""
+    last = max(trace.x[-1] for trace in figure.data)
+    figure.update_xaxes(dtick=max(1, -(-last // 8)), **settings)
 
 
 def _largest(rows: Sequence[_Rows]) -> float:
