@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -63,6 +64,15 @@ def test_darts_says_what_it_does_and_goes_on(run: Run) -> None:
     assert "epochs was 2 and is now 3" in refused
     assert study("darts").user_attrs["optuna_nas:search"]["epochs"] == 2
     run("darts", "--trials", "0")  # a refused call changed nothing
+
+
+def test_a_search_that_can_only_skip_is_pruned(run: Run) -> None:
+    space = ("--space", "darts", "--space-setting", "num_nodes=1")
+    only = ("--space-setting", "ops=('skip_connect',)", "--epochs", "4", "--judge-epochs", "1")
+    output = run("darts", *IMAGES, *SIZE, *space, *only, "--prune-collapse").output
+    assert "study 'darts': 1 pruned" in output
+    (trial,) = study("darts").trials
+    assert trial.user_attrs["optuna_nas:darts:skip_share"] == [1.0, 1.0, 1.0]
 
 
 def test_what_darts_found_goes_into_a_search_and_is_trained(run: Run) -> None:
@@ -133,7 +143,10 @@ def test_enas_trains_weights_and_scores_the_best_again(run: Run) -> None:
         assert space.parse(text) == space.architecture(children[int(number)])
     run(*command_of(first, "Draw it"))
     assert Path("enas.svg").exists()
-    run(*command_of(first, "Train it alone"), "--trials", "1", "--epochs", "1", "--no-pictures")
+    alone = command_of(first, "Train it alone")
+    settings = [word for before, word in itertools.pairwise(alone) if before == "--space-setting"]
+    assert settings == ["num_blocks=1"]  # what is as by default is not said
+    run(*alone, "--trials", "1", "--epochs", "1", "--no-pictures")
     assert space.architecture(study("enas-alone").trials[0]) == space.parse(rows[0][2])
 
     second = run("enas", "--trials", "1", "--top-k", "2").output

@@ -56,7 +56,7 @@ def test_strategies_have_a_colour_each_and_one_front(strategies: optuna.Study) -
     info = _get_scaling_info((strategies,))
     assert [panel.metric for panel in info.panels] == ["macs", "latency_ms"]
     for panel in info.panels:
-        assert {group.label for group in panel.groups} == {"base", "depth", "width"}
+        assert [group.label for group in panel.groups] == ["base", "depth", "width"]
         assert all(len(group.cost) == 2 for group in panel.groups)
         (front,) = panel.fronts
         assert front.accuracy == sorted(front.accuracy)
@@ -66,7 +66,7 @@ def test_strategies_have_a_colour_each_and_one_front(strategies: optuna.Study) -
 def test_regimes_have_a_colour_and_a_front_each(grid: optuna.Study) -> None:
     info = _get_scaling_info((grid,))
     (panel,) = info.panels  # latency was not measured
-    assert {group.label for group in panel.groups} == {"1 epochs", "2 epochs"}
+    assert [group.label for group in panel.groups] == ["1 epochs", "2 epochs"]
     assert [front.label for front in panel.fronts] == ["front, 1 epochs", "front, 2 epochs"]
     assert panel.fronts[1].accuracy[0] == pytest.approx(0.53)
     with pytest.raises(ValueError, match="has no latency_ms"):
@@ -115,6 +115,7 @@ def _compound(points: int) -> optuna.Study:
     return study
 
 
+@pytest.mark.filterwarnings("ignore:.*set_metric_names is experimental")
 def test_compound_points_lie_where_their_shares_are() -> None:
     info = _get_compound_info(_compound(30))
     assert len(info.points) == 30
@@ -123,6 +124,10 @@ def test_compound_points_lie_where_their_shares_are() -> None:
     assert info.fitted.shares == pytest.approx((0.4, 0.3, 0.3), abs=0.02)
     figure = plot_compound(_compound(30))
     assert [trace.name for trace in figure.data] == ["trials", "fitted"]
+    named = _compound(30)
+    named.set_metric_names(["accuracy"])
+    titles = [plot_compound(s).data[0].marker.colorbar.title.text for s in (_compound(30), named)]
+    assert titles == ["value", "accuracy"]
 
 
 def test_compound_without_a_fit_and_without_trials() -> None:

@@ -83,6 +83,10 @@ def test_collapse():
     both = plot_collapse(study(trial([0.1, 0.2], [3.0, 4.0])))
     assert [list(line.y) for line in both.data] == [[0.1, 0.2], [3.0, 4.0]]
     assert both.data[0].line.color == both.data[1].line.color, "one trial, one colour"
+    two = plot_collapse(study(*[trial([0.1, 0.2], [3.0, 4.0])] * 2))
+    first, second, *again = [line.line.color for line in two.data]
+    assert [first, second] == again
+    assert len({first, second, None}) == 3
     assert both.layout.xaxis.dtick == both.layout.xaxis2.dtick == 1, "whole epochs"
     long = plot_collapse(study(trial([0.1] * 50)))
     assert long.layout.xaxis.dtick == 7
