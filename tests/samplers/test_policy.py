@@ -159,6 +159,13 @@ def test_ppo_counts_a_ratio_within_its_bounds_only() -> None:
     assert float(worse.detach()) == pytest.approx(float(torch.tensor(0.5).exp()))
 
 
+@pytest.mark.parametrize("clip", [None, 0.2])
+def test_entropy_is_rewarded(clip: float | None) -> None:
+    settings = _settings(clip=clip, entropy_weight=0.5)
+    zeros, entropy = torch.zeros(2), torch.tensor([1.0, 3.0])
+    assert float(policy_loss(zeros, entropy, zeros, zeros, settings)) == -1.0
+
+
 def test_the_behaviour_of_foreign_trials_is_computed() -> None:
     assert behaviour([-3.0, None], torch.tensor([-1.0, -2.0])).tolist() == [-3.0, -2.0]
 
@@ -282,7 +289,7 @@ def test_a_rebuilt_policy_equals_the_one_that_learned_on_line(changes: dict[str,
     assert not _equal(whole, other)
 
 
-@pytest.mark.parametrize("late", [0, 3, 30, 44, 47])
+@pytest.mark.parametrize("late", [0, 3, 15, 30, 31, 44, 47])
 def test_a_late_arrival_rolls_the_policy_back(late: int) -> None:
     members = _random_members(48)
     settings = {"batch_size": 2, "reward": "rank", "elite_size": 4, "elite_weight": 0.3}

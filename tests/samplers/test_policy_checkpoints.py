@@ -37,7 +37,7 @@ def study() -> optuna.Study:
     study = optuna.create_study(
         direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
     )
-    study.optimize(_objective, n_trials=2 * CHECKPOINT_EVERY + 7)
+    study.optimize(_objective, n_trials=3 * CHECKPOINT_EVERY + 7)
     return study
 
 
@@ -62,7 +62,7 @@ def _loaded(folder: Path, study: optuna.Study, monkeypatch: pytest.MonkeyPatch) 
     worker, replayed = _policy(_sampler(folder), study), _policy(_sampler(None), study)
     pairs = zip(worker.controller.parameters(), replayed.controller.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
-    assert worker.count == replayed.count == 2 * CHECKPOINT_EVERY + 7
+    assert worker.count == replayed.count == 3 * CHECKPOINT_EVERY + 7
     return tuple(restored)
 
 
@@ -70,7 +70,7 @@ def test_a_new_worker_starts_from_the_latest(
     folder: Path, study: optuna.Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert len(list(folder.iterdir())) == 2
-    assert _loaded(folder, study, monkeypatch) == (2 * CHECKPOINT_EVERY,)
+    assert _loaded(folder, study, monkeypatch) == (3 * CHECKPOINT_EVERY,)
 
 
 def test_a_damaged_one_is_passed_over(

@@ -19,8 +19,10 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from optuna_nas.samplers import LEVEL_KEY, ProgressiveSampler, RandomSearchSampler
 from optuna_nas.samplers.base._decisions import SlotTable, as_decides
+from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.samplers.predictor._encoding import Encoding
-from optuna_nas.samplers.progressive._levels import Level, _choices
+from optuna_nas.samplers.progressive._growth import Growth
+from optuna_nas.samplers.progressive._levels import MAX_CANDIDATES, Level, _choices
 from optuna_nas.spaces import PNASSpace
 from optuna_nas.spaces._toy import ToySpace
 
@@ -357,7 +359,7 @@ def test_any_regressor_of_scikit_learn_predicts() -> None:
     assert len(trials) == 3 + 2 + 2
 
 
-@pytest.mark.parametrize(("parents", "count"), [(1, 6), (2**18, 4)])
+@pytest.mark.parametrize(("parents", "count"), [(1, 6), (MAX_CANDIDATES // 6, 6), (2**18, 4)])
 def test_parents_are_extended_in_every_way_or_at_random_where_that_is_too_much(
     parents: int, count: int
 ) -> None:
@@ -373,8 +375,14 @@ def test_parents_are_extended_in_every_way_or_at_random_where_that_is_too_much(
     first = [tuple(row) for row in choices[0].tolist()]
     assert len(first) == count
     assert set(first) <= set(itertools.product((1, 2, 3), (1, 2)))
-    if parents == 1:
+    if count == 6:
         assert len(set(first)) == 6
+
+
+def test_a_level_adds_what_the_one_before_it_has_not() -> None:
+    growth = Growth(Words("ab", longest=3), SlotTable(as_decides(None)), Roles(None))
+    added = [[slot.name for slot in growth.added(level)] for level in range(3)]
+    assert added == [["letter_0"], ["letter_1"], ["letter_2"]]
 
 
 def test_a_size_may_add_nothing() -> None:

@@ -10,6 +10,7 @@ from finished_trials import NAMES, alike, finished
 
 from optuna_nas.samplers.base._decisions import SlotTable, as_decides
 from optuna_nas.samplers.base._history import History, Member
+from optuna_nas.samplers.evolution._population import Population
 from optuna_nas.samplers.evolution._ranking import Ranking, Survivors
 
 
@@ -30,6 +31,15 @@ def _histories(directions: list[str], count: int, seed: int) -> list[list[Member
         known = sorted([*known, member], key=lambda m: m.age)
         states.append(known)
     return states
+
+
+@pytest.mark.parametrize(("count", "half"), [(1, 1), (2, 1), (3, 2), (10, 5)])
+def test_half_of_a_population_is_rounded_up(count: int, half: int) -> None:
+    members = _histories(["minimize"], count, seed=0)[-1]
+    better = Population(members, [optuna.study.StudyDirection.MINIMIZE]).better_half
+    assert len(better) == half
+    worst = max(member.outcome for member in better)
+    assert all(worst <= member.outcome for member in members if member not in better)
 
 
 def test_the_best_come_first_and_of_equals_the_youngest() -> None:
