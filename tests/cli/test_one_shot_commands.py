@@ -97,6 +97,7 @@ def test_what_darts_found_goes_into_a_search_and_is_trained(run: Run) -> None:
     assert read_identity(study("darts-random"))["recipe"] == begun["recipe"]  # type: ignore[index]
 
 
+@pytest.mark.slow  # tests/objectives/test_darts_killed.py kills faster
 def test_a_killed_darts_goes_on(run: Run) -> None:
     command = [str(Path(sys.executable).with_name("optuna-nas")), *DARTS, "--epochs", "25"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -11,10 +11,10 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
-    "digits_search.py": "--folder out --trials 3 --seeds 2 --final-epochs 1",
     "own_training.py": "--trials 3",
 }
 FOR_CI_ONLY = {
+    "digits_search.py": "--folder out --trials 3 --seeds 2 --final-epochs 1",
     "own_cells.py": "--trials 3",
     "own_space.py": "--trials 3",
     "nas_rl.py": "--trials 3 --epochs 1",
