@@ -14,15 +14,18 @@ The last row trains DARTS's own cell, as derived, with and without channels_last
 from __future__ import annotations
 
 import multiprocessing
+import re
 import resource
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 import torch
 from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
 
 from optuna_nas.objectives import AlphaRecipe, Softmax
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
@@ -145,43 +148,46 @@ def ratio(ours: Step, theirs: Step, repeats: int, device: torch.device) -> tuple
     return mine, other, statistics.median(b / a for a, b in pairs)
 
 
-def saved_bytes(forward: Callable[[], torch.Tensor], weights: list[torch.Tensor]) -> int:
-    """Bytes of different storages that a forward pass keeps, weights not counted."""
-    own = {weight.untyped_storage().data_ptr() for weight in weights}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+def saved_bytes(forward: Callable[[], torch.Tensor], device: torch.device) -> int:
+    """Bytes that a forward pass leaves behind, which its backward pass will read."""
+    forward()  # what is made once
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated(device)
+        loss = forward()
+        after = torch.cuda.memory_allocated(device)
+        del loss
+        return after - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         loss = forward()
     del loss
-    return sum(kept.values())
+    return sum(event.self_cpu_memory_usage for event in profiler.key_averages())
 
 
 def saved_ratio(batch: int, device: torch.device, *, recompute: bool) -> tuple[int, int]:
     """Saved bytes of the weights' step, ours and the textbook's."""
     learner, book = pair(1, device, recompute=recompute)
     images, labels = noise(batch, device)
-    network = learner.network
-    ours = saved_bytes(lambda: learner.learner.loss(images, labels), list(network.parameters()))
-    theirs = saved_bytes(
-        lambda: book.loss(book.model, (images, labels)), list(book.model.parameters())
-    )
+    ours = saved_bytes(lambda: learner.learner.loss(images, labels), device)
+    theirs = saved_bytes(lambda: book.loss(book.model, (images, labels)), device)
     return ours, theirs
+
+
+def most_memory() -> int:
+    """KiB that this process has had resident at most."""
+    status = Path("/proc/self/status")
+    if status.exists():  # what getrusage tells there includes the process that started this one
+        return int(re.findall(r"VmHWM:\s+(\d+)", status.read_text())[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # macOS tells bytes
 
 
 def peak(order: int, batch: int, which: int, threads: int, recompute: bool) -> int:
     """KiB by which the memory of a fresh process grows in two steps."""
     torch.set_num_threads(threads)
     step = steps(order, batch, torch.device("cpu"), recompute=recompute)[which]
-    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = most_memory()
     for _ in range(2):
         step()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start
+    return most_memory() - start
 
 
 def peaks(order: int, batch: int, threads: int, *, recompute: bool) -> list[int]:

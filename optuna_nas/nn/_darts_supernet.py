@@ -38,7 +38,7 @@ NUM_INPUTS = 2
 class DARTSMixedCell(nn.Module):
     """A cell: ``(B, Q, H or 2H, W or 2W), (B, P, H, W) -> (B, N * C, H/stride, W/stride)``.
 
-    State 0 is the older input. No batch norm has weights.
+    State 0 is the older input. Both have had their ReLU. No batch norm has weights.
 
     Args:
         edges: For states 2, 3, ... the name of the edge from each earlier state.
@@ -71,11 +71,11 @@ class DARTSMixedCell(nn.Module):
         self.channels = place.channels // partial
         self.stride = 2 if place.reduction else 1
         self.project_older: nn.Module = (
-            FactorizedReduction(older, place.channels, affine=False, padded=False)
+            FactorizedReduction(older, place.channels, act=False, affine=False, padded=False)
             if halve_older
-            else ReLUConvBN(older, place.channels, 1, affine=False)
+            else ReLUConvBN(older, place.channels, 1, act=False, affine=False)
         )
-        self.project_previous = ReLUConvBN(previous, place.channels, 1, affine=False)
+        self.project_previous = ReLUConvBN(previous, place.channels, 1, act=False, affine=False)
         self.mixed = nn.ModuleDict()
         free: dict[tuple[int, str], nn.Module | None] = {}
         for names in edges:
@@ -222,10 +222,13 @@ class DARTSSupernet(nn.Module):
 
     def forward(self, x: torch.Tensor, selection: Selection) -> torch.Tensor:
         self._check_size(x)
-        older = previous = self.stem(x)
-        for cell in self.cells:
-            older, previous = previous, cell(older, previous, selection)
-        logits: torch.Tensor = self.head(previous)
+        found = self.stem(x)
+        older = previous = found.relu()  # once, for the two cells that read it
+        for number, cell in enumerate(self.cells, start=1):
+            found = cell(older, previous, selection)
+            if number < len(self.cells):
+                older, previous = previous, found.relu_()
+        logits: torch.Tensor = self.head(found)
         return logits
 
     def _check_size(self, x: torch.Tensor) -> None:

@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from optuna_nas.nn._kept import can_be_made_again, casts, made_again, small_indices
 from optuna_nas.nn._phased import PhasedConv2d, from_phases, to_phases
 from optuna_nas.nn._separable import Geometry, are_separable, separable
 
@@ -102,7 +103,9 @@ def mix_into(
     common = [op for op, count in uses.items() if 1 < count == len(open_edges)]
     if common:
         table = torch.stack([one.weights_of(common) for one in open_edges])  # (E, K)
-        terms = _WeightedSums.apply(table, *[op(x) for op in common])
+        with small_indices(x):
+            maps = [op(x) for op in common]
+        terms = _WeightedSums.apply(table, *maps)
         for one, term in zip(open_edges, terms, strict=True):
             one.total.add(term)
     source = _Source(x)
@@ -183,8 +186,7 @@ class _Source:
     def add(self, edge: _OpenEdge, op: nn.Module) -> None:
         """Add a candidate's weighted result to the sum of its edge."""
         layers = _layers(op)
-        # Autocast would give the backward pass other types than it saw.
-        recomputes = edge.recomputes and not torch.is_autocast_enabled(self._x.device.type)
+        recomputes = edge.recomputes and not casts(self._x)
         active = type(layers[0]) is nn.ReLU
         if active:
             del layers[0]
@@ -220,19 +222,27 @@ class _Source:
 
 def _run(layers: list[Any], x: torch.Tensor, *, recomputes: bool) -> torch.Tensor:
     """Call layers one after the other."""
-    before: nn.Module | None = None
     while layers:
         layer, *rest = layers
-        if recomputes and rest and are_separable(layer, rest[0]):
-            geometry = Geometry(layer.stride, layer.padding, layer.dilation)
-            second, *rest = rest
-            x, before = separable(x, layer.weight, second.weight, geometry), second
-        else:
-            # No one else has what a batch norm returns, and its gradient does not need it.
-            spare = type(layer) is nn.ReLU and type(before) is nn.BatchNorm2d
-            x, before = x.relu_() if spare else layer(x), layer
-        layers = rest
+        if type(layer) is not nn.BatchNorm2d or not rest or type(rest[0]) is not nn.ReLU:
+            x, layers = _step(layers, x, recomputes=recomputes)
+        elif rest[1:] and can_be_made_again(layer, rest[1], x):
+            with made_again(layer, x) as active:
+                x, layers = _step(rest[1:], active, recomputes=recomputes)
+        else:  # no one else has what a batch norm returns, and its gradient does not need it
+            x, layers = layer(x).relu_(), rest[1:]
     return x
+
+
+def _step(
+    layers: list[Any], x: torch.Tensor, *, recomputes: bool
+) -> tuple[torch.Tensor, list[Any]]:
+    """Call the first layer, or the first two that make a separable convolution."""
+    first, *rest = layers
+    if recomputes and rest and are_separable(first, rest[0]):
+        geometry = Geometry(first.stride, first.padding, first.dilation)
+        return separable(x, first.weight, rest[0].weight, geometry), rest[1:]
+    return first(x), rest
 
 
 def _layers(op: nn.Module) -> list[Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from kept_bytes import kept_bytes
 from torch import nn
 
 from optuna_nas.nn import make_op
@@ -196,7 +197,7 @@ def test_nothing_is_kept_where_only_the_mixing_weights_learn():
     x = images(2, 4, 8, 8).requires_grad_()  # as where alphas have decided before
     kept = []
     for edge.recomputes in (False, True):
-        kept.append(saved_bytes(lambda x: edge(x, mixing), x, edge))
+        kept.append(kept_bytes(lambda: edge(x, mixing)))
     assert kept[1] < 0.7 * kept[0]
 
 
@@ -239,34 +240,19 @@ def test_outputs_and_all_gradients_are_the_textbooks(book):
     torch.testing.assert_close(ours(x), theirs(x), rtol=0, atol=1e-8)
 
 
-def saved_bytes(forward, x, model=None) -> int:
-    """Bytes of different storages that a forward pass keeps, parameters not counted."""
-    parameters = (model or forward).parameters()
-    own = {parameter.untyped_storage().data_ptr() for parameter in parameters}
-    kept = {}
-
-    def pack(tensor):
-        kept[tensor.untyped_storage().data_ptr()] = (tensor.untyped_storage().nbytes(), tensor)
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        forward(x).sum()
-    return sum(size for place, (size, _) in kept.items() if place not in own)
-
-
 def test_less_is_saved_than_by_the_textbook(book):
     theirs = book.TextbookDARTS(16, 3)
     ours = DARTSSpace().supernet(cells=3, channels=16)
     for alpha in ours.alphas().values():  # as in a step of the weights
         alpha.requires_grad_(False)
     x = torch.randn(4, 3, 16, 16)
-    book_keeps = saved_bytes(theirs, x)
-    x = x.contiguous(memory_format=torch.channels_last)
-    assert saved_bytes(ours, x) <= 0.65 * book_keeps
+    book_keeps = kept_bytes(lambda: theirs(x))
+    wide = x.contiguous(memory_format=torch.channels_last)
+    assert kept_bytes(lambda: ours(wide)) <= 0.52 * book_keeps
     for module in ours.modules():
         if isinstance(module, MixedOp):
             module.recomputes = True
-    assert saved_bytes(ours, x) <= 0.45 * book_keeps
+    assert kept_bytes(lambda: ours(wide)) <= 0.36 * book_keeps
 
 
 def test_a_supernet_can_be_copied():
