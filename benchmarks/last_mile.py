@@ -116,13 +116,15 @@ def logistic_regression(data: ImageData) -> float:
     return float(best.score(pixels(data.test.images), data.test.labels))
 
 
-def searched(folder: Path, root: Path, trials: int, epochs: int, image_size: int) -> optuna.Study:
+def searched(
+    folder: Path, root: Path, trials: int, epochs: int, image_size: int, split_seed: int
+) -> optuna.Study:
     """Run `optuna-nas search` until the study has so many trials."""
     storage = f"sqlite:///{folder / 'nas.db'}"
     arguments = ["search", "--storage", storage, "--space", f"{__file__}:stages", "--no-pictures"]
     arguments += ["--data", "fashion-mnist", "--data-root", str(root), "--device", "cpu"]
     arguments += ["--train-size", "10000", "--val-size", "2000", "--epochs", str(epochs)]
-    arguments += ["--image-size", str(image_size)]
+    arguments += ["--image-size", str(image_size), "--split-seed", str(split_seed)]
     arguments += ["--max-params", str(MAX_PARAMS)]
     for name, value in RECIPE.items():
         arguments += ["--recipe", f"{name}={value}"]
@@ -160,6 +162,7 @@ def report(compared: Comparison, by_hand: str, logistic: float, ours: Sequence[f
 @click.option("--final-epochs", default=8, show_default=True)
 @click.option("--top", default=2, show_default=True)
 @click.option("--image-size", default=16, show_default=True, help="Pixels; 28 are the true ones.")
+@click.option("--split-seed", default=0, show_default=True, help="Which images are for what.")
 def main(
     root: Path,
     folder: Path,
@@ -168,13 +171,19 @@ def main(
     final_epochs: int,
     top: int,
     image_size: int,
+    split_seed: int,
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = searched(folder, root, trials, epochs, image_size)
+    study = searched(folder, root, trials, epochs, image_size, split_seed)
     data = load_data(
-        "fashion-mnist", root=root, train_size=10_000, val_size=2_000, image_size=image_size
+        "fashion-mnist",
+        root=root,
+        train_size=10_000,
+        val_size=2_000,
+        image_size=image_size,
+        split_seed=split_seed,
     )
     objective = TrainingObjective(
         stages,

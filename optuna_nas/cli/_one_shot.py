@@ -43,7 +43,10 @@ __all__ = [
     "sizes",
 ]
 
-DATA_OPTIONS = ("data", "data_root", "download", "train_size", "val_size", "image_size")
+DATA_OPTIONS = (
+    *("data", "data_root", "download"),
+    *("train_size", "val_size", "image_size", "split_seed"),
+)
 
 
 def one_shot_options(function: F) -> F:
@@ -190,6 +193,9 @@ def search_command(
     kept = data.identity
     words += ["--data", kept["name"]]
     words += ["--train-size", f"{kept['train_size']}", "--val-size", f"{kept['val_size']}"]
+    height, width = kept["image_size"]
+    words += ["--image-size", f"{height}"] if height == width else []
+    words += ["--split-seed", f"{kept['split_seed']}"] if kept["split_seed"] else []
     for name, value in (build or {}).items():
         words += ["--build", f"{name}={value!r}"]
     words += ["--enqueue", text]

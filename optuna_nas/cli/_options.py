@@ -136,6 +136,11 @@ def data_options(function: F) -> F:
             type=click.IntRange(min=1),
             help="Height and width to resize to; default: as they are, of a folder 32.",
         ),
+        click.option(
+            "--split-seed",
+            type=click.IntRange(min=0),
+            help="Chooses which images are for training, validation and test.  [default: 0]",
+        ),
         files_options,
     ]
     for option in reversed(options):

@@ -11,10 +11,12 @@ import click
 from optuna_nas.cli._best import describe, summary
 from optuna_nas.cli._objective import (
     PRUNERS,
+    SEARCH_DEFAULTS,
     draws_by_function,
+    keep_choice,
     make_pruner,
+    read_choice,
     retry_dead,
-    settle_choice,
     study_objective,
 )
 from optuna_nas.cli._options import (
@@ -90,8 +92,9 @@ def search(
             f"the trials of study {study_name!r} drew hyperparameters by a function, which no "
             "storage keeps: go on with it in Python, or take another --study-name"
         )
-    chosen = settle_choice(
+    chosen = read_choice(
         study,
+        SEARCH_DEFAULTS,
         sampler=sampler,
         pruner=pruner,
         seed=seed,
@@ -107,6 +110,7 @@ def search(
     )
     objective.prepare(study)
     study.sampler = _sampler(chosen["sampler"], chosen["seed"], objective.space)
+    keep_choice(study, chosen)
     study.pruner = make_pruner(chosen["pruner"], objective.epochs)
     retry_dead(study)
     for text in enqueue:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optuna_nas.cli._objective import (
+    SEARCH_DEFAULTS,
     draws_by_function,
     make_pruner,
-    settle_choice,
+    read_choice,
     study_objective,
 )
 from optuna_nas.cli._options import (
@@ -69,6 +70,11 @@ def final_options(function: F) -> F:
 )
 @click.option("--resnet/--no-resnet", default=True, help="Train a ResNet of equal FLOPs, too.")
 @click.option(
+    "--validate/--no-validate",
+    default=True,
+    help="Keep the validation images for choosing among what was found, or train on them too.",
+)
+@click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path, file_okay=False),
@@ -90,6 +96,7 @@ def train(
     random_trials: int | None,
     random_study: str | None,
     resnet: bool,
+    validate: bool,
     output: Path | None,
     data_root: Path | None,
     download: bool,
@@ -111,7 +118,7 @@ def train(
     study = open_study(storage, study_name)
     if read_identity(study) is None:
         raise click.UsageError(f"the study {study_name!r} was not judged by optuna-nas search")
-    chosen = settle_choice(study)
+    chosen = read_choice(study, SEARCH_DEFAULTS)
     objective = study_objective(
         study, chosen, space=space, data_root=data_root, download=download, device=device
     )
@@ -132,6 +139,7 @@ def train(
         rival=rival,
         max_rival_trials=random_trials or None,
         baselines=None if resnet else [],
+        validate=validate,
         device=device,
         on_run=tell_run,
     )
@@ -142,8 +150,8 @@ def train(
 
 def tell_run(name: str, run: FinalRun) -> None:
     """Say how a run ended."""
-    told = run.failure or f"validation {run.val_accuracy:.2%}"
-    click.echo(f"{name}, seed {run.seed}: {told}")
+    told = f"validation {run.val_accuracy:.2%}" if run.is_validated else "trained"
+    click.echo(f"{name}, seed {run.seed}: {run.failure or told}")
 
 
 def final_epochs(published: str | None, epochs: int | None) -> int:

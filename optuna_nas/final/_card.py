@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,7 +87,8 @@ def trained_network(
 
     Args:
         folder: ``finalist.folder``.
-        seed: Of the run; by default of the one with the highest validation accuracy.
+        seed: Of the run; by default of the one with the highest validation accuracy, the first
+            where there is none.
         space: Needed for a space of your own only, which is never imported from a file.
 
     Raises:
@@ -131,7 +133,7 @@ def _made(origin: Mapping[str, Any], name: str, space: SearchSpace | None) -> nn
 def _seed_of(card: Mapping[str, Any], seed: int | None) -> int:
     runs: dict[int, Any] = {run["seed"]: run for run in card["runs"] if not run["failure"]}
     if seed is None and runs:
-        return max(runs, key=lambda number: runs[number]["val_accuracy"])
+        return max(runs, key=lambda number: runs[number].get("val_accuracy", -math.inf))
     if seed is None or seed not in runs:
         raise ValueError(
             f"`seed` must be one of {sorted(runs)}, the runs of {card['name']!r} that did not "
@@ -145,10 +147,11 @@ def _told(seed: int, finalist: Finalist) -> dict[str, Any]:
     told: dict[str, Any] = {"seed": seed, "failure": run.failure}
     if not run.failure:
         told |= {
-            "val_accuracy": run.val_accuracy,
             "test_accuracy": run.test_accuracy,
             "seconds": run.seconds,
         }
+        if run.is_validated:
+            told["val_accuracy"] = run.val_accuracy
     return told
 
 
@@ -160,7 +163,6 @@ def _for_people(card: Mapping[str, Any], finalist: Finalist) -> str:
         ("parameters", f"{card['params']:,}"),
         ("multiply-adds", f"{card['macs']:,}"),
         ("test accuracy", str(finalist.test_accuracy)),
-        ("validation accuracy", str(finalist.val_accuracy)),
         ("chosen by", finalist.role),
         ("data", _split(data)),
         ("image", " x ".join(map(str, (data["in_channels"], *data["image_size"])))),
@@ -171,6 +173,8 @@ def _for_people(card: Mapping[str, Any], finalist: Finalist) -> str:
         ("seeds", ", ".join(str(run["seed"]) for run in card["runs"])),
         ("versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
     ]
+    if finalist.val_accuracy.count:
+        rows.insert(3, ("validation accuracy", str(finalist.val_accuracy)))
     if "hyperparameters" in origin:
         rows.insert(11, ("of its trial's recipe", as_arguments(origin["hyperparameters"])))
     if {"study", "trial"} <= origin.keys():

@@ -51,7 +51,8 @@ class FinalRun:
 
     Attributes:
         seed: Of weights, order of the images and augmentation.
-        val_accuracy: After the last epoch, in [0, 1]; NaN if the run failed.
+        val_accuracy: After the last epoch, in [0, 1]; NaN if the run failed, or the network was
+            trained on the validation images too.
         test_accuracy: The same, looked at once.
         seconds: Wall time.
         weights: The file of :func:`optuna_nas.training.save_weights`; None if the run failed.
@@ -64,6 +65,11 @@ class FinalRun:
     seconds: float = math.nan
     weights: Path | None = None
     failure: str = ""
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether there is a validation accuracy."""
+        return not math.isnan(self.val_accuracy)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,8 +96,8 @@ class Finalist:
 
     @property
     def val_accuracy(self) -> Spread:
-        """Over the runs that did not fail."""
-        return Spread.over(run.val_accuracy for run in self._whole)
+        """Over the runs that did not fail; of none where they were not validated."""
+        return Spread.over(run.val_accuracy for run in self._whole if run.is_validated)
 
     @property
     def test_accuracy(self) -> Spread:
@@ -100,14 +106,22 @@ class Finalist:
 
     @property
     def best(self) -> FinalRun:
-        """The run with the highest validation accuracy; the test had no say in it.
+        """The run with the highest validation accuracy, the first where there is none.
+
+        The test has no say in it.
 
         Raises:
             ValueError: If all runs failed.
         """
         if not self._whole:
             raise ValueError(f"{self.name!r} must have a run that did not fail, but has none.")
-        return max(self._whole, key=lambda run: run.val_accuracy)
+        validated = [run for run in self._whole if run.is_validated]
+        return max(validated, key=lambda run: run.val_accuracy, default=self._whole[0])
+
+    @property
+    def has_run(self) -> bool:
+        """Whether there is a run that did not fail."""
+        return bool(self._whole)
 
     @property
     def _whole(self) -> list[FinalRun]:
@@ -143,9 +157,14 @@ class Comparison:
 
     @property
     def chosen(self) -> Finalist | None:
-        """Of what was found, that with the best mean validation accuracy; the test has no say."""
-        found = [f for f in self.finalists if f.role == FOUND and f.val_accuracy.count]
-        return max(found, key=lambda f: f.val_accuracy.mean, default=None)
+        """Of what was found, that with the best mean validation accuracy; the test has no say.
+
+        Where nothing was validated it is the first, which the search itself held best.
+        """
+        found = [f for f in self.finalists if f.role == FOUND and f.has_run]
+        validated = [f for f in found if f.val_accuracy.count]
+        first = found[0] if found else None
+        return max(validated, key=lambda f: f.val_accuracy.mean, default=first)
 
     @property
     def seeds(self) -> int:
@@ -175,7 +194,8 @@ class Comparison:
         deviation = f", mean ± sd of {self.seeds} seeds" if self.seeds > 1 else ""
         notes = [f"{self.data}, {self.epochs} epochs{deviation}, {self.test_images:,} test images"]
         if self.chosen is not None:
-            notes.append("* chosen by validation accuracy")
+            validated = self.chosen.val_accuracy.count
+            notes.append(f"* chosen by {'validation accuracy' if validated else 'the search'}")
         for finalist in self.finalists:
             if "search_epochs" in finalist.origin:
                 trials, epochs = (finalist.origin[f"search_{of}"] for of in ("trials", "epochs"))

@@ -11,7 +11,7 @@ from optuna_nas.final._candidate import Candidate, found
 from optuna_nas.final._random import epochs_spent, random_search, random_search_pick
 from optuna_nas.final._resnet import resnet_of_equal_macs
 from optuna_nas.final._train import train_candidates
-from optuna_nas.objectives import recipe_of
+from optuna_nas.objectives import HYPERPARAMETERS_KEY, recipe_of
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ class Judge(Protocol):
     def recipe(self) -> Recipe:
         """How they are trained, but for what a trial draws for itself."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether each trial draws hyperparameters for itself."""
+
     def __call__(self, trial: Trial) -> float:
         """Judge a trial."""
 
@@ -58,6 +62,7 @@ def retrain(
     rival: Study | bool = True,
     max_rival_trials: int | None = None,
     baselines: Sequence[Candidate] | None = None,
+    validate: bool = True,
     device: str | torch.device = "auto",
     channels_last: bool = False,
     compile: bool = False,
@@ -65,7 +70,9 @@ def retrain(
 ) -> Comparison:
     """Train the best architectures of a study to the end, beside what they must beat.
 
-    All are trained on ``data.train``, with the same seeds, and tested once. A network whose trial
+    All are trained on ``data.train``, with the same seeds, and tested once. With
+    ``validate=False`` they are trained on the validation images as well, as papers do in the end;
+    then nothing but the search itself chooses among them. A network whose trial
     drew hyperparameters (``TrainingObjective(hyperparameters=...)``) is trained with them, unless
     a ``recipe`` is given. Beside what was found stand
 
@@ -120,6 +127,7 @@ def retrain(
         max_rival_trials: An upper limit on the random search's trials.
         baselines: Networks to stand beside; by default the ResNet-20. Those without a recipe of
             their own are trained as the best found network is.
+        validate: Whether to keep the validation images for choosing the best of what was found.
         device: As for :func:`train_candidates`, and so are the three that follow.
         channels_last: See there.
         compile: See there.
@@ -131,7 +139,8 @@ def retrain(
 
     Raises:
         ValueError: If the study has no complete trial or several objectives, the search reported
-            no epochs that a random search could spend, or a setting is out of range.
+            no epochs that a random search could spend, its trials drew hyperparameters that
+            those of a random search by this objective would not, or a setting is out of range.
         TypeError: If the space does not take the build arguments, or ``recipe`` has fields that
             a recipe has not.
     """
@@ -146,6 +155,7 @@ def retrain(
     if baselines is None:
         baselines = [resnet_of_equal_macs(data, candidates[0].size(data).macs)]
     if rival is True:
+        _check_draws(study, objective)
         rival = random_search(study, objective, space, max_trials=max_rival_trials)
     if rival is not False:
         budget = epochs_spent(study)
@@ -154,7 +164,7 @@ def retrain(
         )
     return train_candidates(
         [*candidates, *baselines],
-        data,
+        data if validate else data.merged(),
         folder=folder,
         epochs=epochs,
         recipe=candidates[0].recipe,
@@ -164,3 +174,17 @@ def retrain(
         compile=compile,
         on_run=on_run,
     )
+
+
+def _check_draws(study: Study, objective: Judge) -> None:
+    drawn = {
+        name
+        for trial in study.get_trials(deepcopy=False)
+        for name in trial.user_attrs.get(HYPERPARAMETERS_KEY, {})
+    }
+    if drawn and not objective.draws:
+        raise ValueError(
+            f"`objective` must draw hyperparameters for a random search, as the trials of "
+            f"{study.study_name!r} drew {', '.join(sorted(drawn))}: give it the same "
+            "hyperparameters=..., or give retrain a rival of your own, or rival=False."
+        )

@@ -55,7 +55,8 @@ def train_candidates(
 ) -> Comparison:
     """Train every candidate with every seed on ``data.train`` and test it once, at the end.
 
-    The last epoch counts, whatever validation says on the way. Called again with the same folder
+    The last epoch counts, whatever validation says on the way; data without validation images,
+    such as ``data.merged()``, will do. Called again with the same folder
     it goes on where it was interrupted; only one process at a time works in a folder.
 
     Example:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol
 
+from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._trainer import Trainer
 from optuna_nas.scaling import GrowingRegularisation, ScalableNetwork
-from optuna_nas.training import ImageData, ProgressiveSize, Recipe, load_data, resolve_device
+from optuna_nas.training import ImageData, ProgressiveSize, Recipe, resolve_device
 
 if TYPE_CHECKING:
     import torch
@@ -81,7 +82,7 @@ class ScaledTraining:
         for name, share in (("train_resolution", train_resolution), ("start", start)):
             if not 0 < share <= 1:
                 raise ValueError(f"`{name}` must lie in (0, 1], but got {name}={share!r}.")
-        self.data = load_data(data) if isinstance(data, str) else data
+        self.data = images_of(data)
         self.recipe = Recipe() if recipe is None else recipe
         self._regularisation = regularisation
         self._train_resolution = train_resolution

@@ -20,6 +20,7 @@ from optuna_nas import _optuna_seam as seam
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._checkpoints import TrialCheckpoints
 from optuna_nas.objectives._costs import COST_KEYS, MACS_KEY, PARAMS_KEY, Costs, Meter
+from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._hyperparameters import settle_recipe
 from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._picture import attach_picture, write_note
@@ -38,7 +39,7 @@ from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers import REPEAT_KEY
 from optuna_nas.spaces import ARCHITECTURE_KEY, Architecture, SearchSpace
-from optuna_nas.training import ImageData, Recipe, load_checkpoint, load_data, resolve_device
+from optuna_nas.training import ImageData, Recipe, load_checkpoint, resolve_device
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -167,7 +168,7 @@ class TrainingObjective:
         if score not in SCORES:
             raise ValueError(f"`score` must be one of {list(SCORES)}, but got {score!r}.")
         self.space = space
-        self.data = load_data(data) if isinstance(data, str) else data
+        self.data = images_of(data)
         self.epochs = epochs
         self.build = build_arguments(space, self.data, build)
         self.recipe = recipe or Recipe()
@@ -213,6 +214,11 @@ class TrainingObjective:
             "recipe": self.recipe.to_dict(),
             **self._told,
         }
+
+    @property
+    def draws(self) -> bool:
+        """Whether each trial draws hyperparameters for itself."""
+        return self._hyperparameters is not None
 
     def __call__(self, trial: Trial) -> float:
         """Judge one trial.

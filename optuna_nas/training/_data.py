@@ -80,6 +80,12 @@ class Split:
         """Return the images at ``indices``, in that order."""
         return Split(self.images[indices], self.labels[indices])
 
+    def joined(self, other: Split) -> Split:
+        """Return the images of both, these first."""
+        return Split(
+            torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels])
+        )
+
 
 AnySplit: TypeAlias = Split | StreamedSplit
 
@@ -91,7 +97,7 @@ class ImageData:
     Attributes:
         name: What it was loaded as, such as "cifar10" or "folder:flowers".
         train: What networks are trained on.
-        val: What a search judges networks by.
+        val: What a search judges networks by; empty in :meth:`merged` data.
         test: What a search never sees; may be empty.
         classes: Names of the K classes; the label is the position.
         mean: Per channel over ``train``, pixels in [0, 1].
@@ -187,6 +193,25 @@ class ImageData:
             std=std,
         )
 
+    def merged(self) -> ImageData:
+        """Return the data with its validation images among the training images.
+
+        It is for final training, where papers use all images but those of the test: there is
+        nothing left to validate with, so :func:`fit` gives no validation accuracy.
+
+        Example:
+            >>> from optuna_nas.training import load_data
+            >>> merged = load_data("digits", train_size=640, val_size=800).merged()
+            >>> len(merged.train), len(merged.val), len(merged.test)
+            (1440, 0, 357)
+        """
+        from optuna_nas.training._partition import statistics
+
+        train = _joined(self.train, self.val)
+        mean, std = statistics(train)
+        none = self.val.take(torch.arange(0))
+        return dataclasses.replace(self, train=train, val=none, mean=mean, std=std)
+
     @classmethod
     def from_datasets(
         cls,
@@ -251,3 +276,11 @@ class ImageData:
             stream=stream,
             workers=workers,
         )
+
+
+def _joined(first: AnySplit, second: AnySplit) -> AnySplit:
+    if isinstance(first, Split) and isinstance(second, Split):
+        return first.joined(second)
+    assert isinstance(first, StreamedSplit)
+    assert isinstance(second, StreamedSplit)
+    return first.joined(second)

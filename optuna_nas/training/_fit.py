@@ -20,7 +20,7 @@ from optuna_nas.training._checkpoint import Checkpoints, CheckpointSlot
 from optuna_nas.training._checks import require_int
 from optuna_nas.training._data import ImageData
 from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
-from optuna_nas.training._evaluate import BATCH_SIZE, judge, place
+from optuna_nas.training._evaluate import BATCH_SIZE, Evaluation, judge, place
 from optuna_nas.training._feed import Feed
 from optuna_nas.training._history import EpochResult, History, NonFiniteLossError
 from optuna_nas.training._learner import Learner
@@ -49,6 +49,9 @@ def fit(
     checkpoint: str | os.PathLike[str] | CheckpointSlot | None = None,
 ) -> History:
     """Train a network on ``data.train`` and judge it on ``data.val`` after every epoch.
+
+    Data without validation images (:meth:`ImageData.merged`) is trained on all the same; what
+    would be told of them is NaN.
 
     ``data.test`` is not touched. The same weights and seed give the same history (on a GPU as far
     as its kernels are deterministic); the process's random state is neither used nor changed.
@@ -212,16 +215,8 @@ class _Run:
         with seeded(derived_seed(self._seed, epoch, purpose), device=self._device):
             train_loss = self._train_epoch(epoch)
             copy_buffers(self._learner.judged)
-            judged = judge(
-                self._learner.judged,
-                self._val,
-                self._data,
-                self._device,
-                self._learner.precision,
-                self._processes,
-                batch_size=max(1, BATCH_SIZE // self._accumulate),
-            )
-        if not math.isfinite(judged.loss):
+            judged = self._judged()
+        if len(self._val) and not math.isfinite(judged.loss):
             last = self._feed.steps - 1
             lr = self._learning_rate(epoch, last)
             raise NonFiniteLossError(epoch, last + 1, lr, judged.loss, "validation")
@@ -232,6 +227,20 @@ class _Run:
             val_accuracy=judged.accuracy,
             seconds=time.perf_counter() - started,
             lr=self._learning_rate(epoch, 0),
+        )
+
+    def _judged(self) -> Evaluation:
+        """How the network does on the validation images; NaN if there are none."""
+        if len(self._val) == 0:
+            return Evaluation(loss=math.nan, accuracy=math.nan, count=0)
+        return judge(
+            self._learner.judged,
+            self._val,
+            self._data,
+            self._device,
+            self._learner.precision,
+            self._processes,
+            batch_size=max(1, BATCH_SIZE // self._accumulate),
         )
 
     def finish(self) -> None:

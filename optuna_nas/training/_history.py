@@ -14,8 +14,8 @@ class EpochResult:
     Attributes:
         epoch: 1, 2, ...
         train_loss: Mean over the images of the epoch, as trained (augmented, smoothed).
-        val_loss: Mean cross entropy on ``data.val`` after the epoch.
-        val_accuracy: Share of right classes on ``data.val``, in [0, 1].
+        val_loss: Mean cross entropy on ``data.val`` after the epoch; NaN if it is empty.
+        val_accuracy: Share of right classes on ``data.val``, in [0, 1]; NaN likewise.
         seconds: Wall time of training and validation.
         lr: Learning rate of the epoch's first step.
         restored: Whether it is known from a checkpoint, and was not trained by this process.

@@ -9,13 +9,14 @@ Letters: ``B`` images in a batch, ``C`` channels, ``H`` x ``W`` pixels.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from optuna_nas.training._pixels import as_bytes, as_size
 from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
@@ -69,6 +70,19 @@ class StreamedSplit:
         """Return the images at ``indices``, in that order."""
         return dataclasses.replace(
             self, indices=self.indices[indices], labels=self.labels[indices]
+        )
+
+    def joined(self, other: StreamedSplit) -> StreamedSplit:
+        """Return the images of both, these first, to be read as these are."""
+        dataset, indices = self.dataset, other.indices
+        if other.dataset is not dataset:
+            dataset = ConcatDataset([self.dataset, other.dataset])
+            indices = indices + len(self.dataset)
+        return dataclasses.replace(
+            self,
+            dataset=dataset,
+            indices=torch.cat([self.indices, indices]),
+            labels=torch.cat([self.labels, other.labels]),
         )
 
     def batches(
@@ -139,6 +153,10 @@ def _collate(items: list[Any]) -> tuple[torch.Tensor, torch.Tensor] | str:
 
 
 def _unreadable(dataset: Any, index: int, error: Exception) -> str:
+    if isinstance(dataset, ConcatDataset):
+        part = bisect.bisect_right(dataset.cumulative_sizes, index)
+        before = dataset.cumulative_sizes[part - 1] if part else 0
+        return _unreadable(dataset.datasets[part], index - before, error)
     files = getattr(dataset, "samples", None)  # as torchvision's folders have
     name = f"image {index}" if files is None else f"{str(files[index][0])!r}"
     return (

@@ -96,10 +96,13 @@ def test_restarting_changes_nothing(run: Run) -> None:
 
 def test_other_settings_are_one_error(run: Run) -> None:
     run(*SEARCH, *NB201, "--trials", "1")
-    result = run("search", "--epochs", "3", "--recipe", "lr=0.5", code=1)
+    other = ("--epochs", "3", "--recipe", "lr=0.5", "--sampler", "random")
+    result = run("search", *other, code=1)
     assert result.output.startswith("Error: The study 'nas' was begun with other settings: ")
     assert "epochs was 1 and is now 3; recipe.lr was 0.1 and is now 0.5" in result.output
     assert len(result.output.strip().splitlines()) == 1
+    study = optuna.load_study(study_name="nas", storage=open_storage("sqlite:///nas.db"))
+    assert study.user_attrs["optuna_nas:search"]["sampler"] == "evolution"  # nothing was kept
 
 
 def test_best(run: Run) -> None:

@@ -76,7 +76,7 @@ def test_a_search_that_can_only_skip_is_pruned(run: Run) -> None:
 
 
 def test_what_darts_found_goes_into_a_search_and_is_trained(run: Run) -> None:
-    output = run(*DARTS).output
+    output = run(*DARTS, "--image-size", "9", "--split-seed", "3").output
     found = NASBench201Space().architecture(study("darts").trials[0])
     run(*command_of(output, "Draw it"))
     assert Path("darts.svg").exists()
@@ -87,6 +87,7 @@ def test_what_darts_found_goes_into_a_search_and_is_trained(run: Run) -> None:
     assert identity is not None
     assert begun is not None
     assert identity["data"] == begun["data"]
+    assert (begun["data"]["image_size"], begun["data"]["split_seed"]) == ([9, 9], 3)
     assert identity["build"] == begun["build"]
     size = ("--build", "cells=1", "--build", "channels=2", "--top", "1", "--seeds", "1")
     short = ("--epochs", "1", "--random-trials", "1", "--no-resnet")

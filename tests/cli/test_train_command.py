@@ -61,6 +61,9 @@ def test_random_search_can_be_left_out(run: Run) -> None:
     train = ("train", *TINY, "--epochs", "1", "--top", "1", "--seeds", "1", "--no-resnet")
     output = run(*train, "--random-trials", "0").output
     assert "random" not in output.replace("random-trials", "")
+    everything = run(*train, "--random-trials", "0", "--no-validate", "-o", "all").output
+    assert re.search(r"^trial-\d, seed 0: trained$", everything, re.M)
+    assert "* chosen by the search" in everything
     run(*train, "--random-trials", "1", "--random-study", "x", code=2)
     error = run(*train[:5], "--top", "1", code=2).output
     assert "give --epochs, or a --published-recipe" in error

@@ -19,7 +19,13 @@ from optuna_nas.final import (
     read_card,
     retrain,
 )
-from optuna_nas.objectives import COPY_KEY, DIGEST_KEY, TrainingObjective, best_trials
+from optuna_nas.objectives import (
+    COPY_KEY,
+    DIGEST_KEY,
+    MacsReward,
+    TrainingObjective,
+    best_trials,
+)
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import Recipe, fit, load_data, seeded
@@ -251,3 +257,32 @@ def test_found_are_the_best_different_networks(objective: TrainingObjective) -> 
     many = optuna.create_study(directions=["maximize", "minimize"])
     with pytest.raises(ValueError, match="single objective, but has 2"):
         found(many, SPACE, objective.data)
+
+
+def test_final_training_on_all_images(tmp_path: Path, objective: TrainingObjective) -> None:
+    settings = {"epochs": 1, "top": 1, "seeds": 1, "build": TINY, "device": "cpu"}
+    study = _study(objective, trials=2)
+    compared = retrain(
+        study, objective, folder=tmp_path, rival=False, baselines=[], validate=False, **settings
+    )
+    (finalist,) = compared.finalists
+    assert read_card(finalist.folder)["data"]["train_size"] == 300
+    assert compared.chosen is finalist
+    assert objective.data.val.labels.numel() == 100  # the search's own data stay as they were
+
+
+def test_a_random_search_draws_what_the_search_drew(
+    tmp_path: Path, objective: TrainingObjective
+) -> None:
+    study = _study(_drawing(objective), trials=1)
+    settings = {"epochs": 1, "top": 1, "seeds": 1, "build": TINY, "baselines": []}
+    with pytest.raises(ValueError, match="'search' drew label_smoothing, lr: give it the same"):
+        retrain(study, objective, folder=tmp_path, device="cpu", **settings)
+    assert optuna.get_all_study_names(study._storage) == ["search"]  # nothing was begun
+    reward = MacsReward(_drawing(objective), target_macs=10_000)
+    assert reward.draws
+    assert not objective.draws
+    (finalist,) = retrain(
+        study, objective, folder=tmp_path, rival=False, device="cpu", **settings
+    ).finalists
+    assert set(finalist.origin["hyperparameters"]) == {"label_smoothing", "lr"}

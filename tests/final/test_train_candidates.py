@@ -339,3 +339,54 @@ def test_large_images_pass_a_stem() -> None:
     images = torch.zeros(1, 3, 96, 96)
     assert small.stem(images).shape[-1] == 96
     assert large.stem(images).shape[-1] == 24
+
+
+def test_trained_on_the_validation_images_too(tmp_path: Path, data: ImageData) -> None:
+    merged = data.merged()
+    second = dataclasses.replace(_candidate("second"), role="found")
+    first = dataclasses.replace(_candidate("first"), role="found")
+    compared = train_candidates(
+        [first, second], merged, folder=tmp_path, epochs=2, recipe=FAST, seeds=[5, 3], device="cpu"
+    )
+    with seeded(5):
+        model = _linear()
+    fit(model, merged, epochs=2, recipe=FAST, seed=5, device="cpu")
+    test = evaluate(model, data.test, merged, device="cpu").accuracy
+    assert compared["first"].runs[0].test_accuracy == test
+    assert compared["first"].val_accuracy.count == 0
+    assert compared.chosen is compared["first"]  # the order of the search, not the test's
+    assert compared.chosen.best.seed == 5
+    assert "* chosen by the search" in repr(compared)
+    card = read_card(tmp_path / "first")
+    assert (card["data"]["train_size"], card["data"]["val_size"]) == (500, 0)
+    assert "val_accuracy" not in card["runs"][0]
+    told = (tmp_path / "first" / "README.md").read_text()
+    assert "validation accuracy" not in told
+    assert "500 train, 0 val, 150 test" in told
+    again = train_candidates(
+        [first, second], merged, folder=tmp_path, epochs=2, recipe=FAST, seeds=[5, 3], device="cpu"
+    )
+    assert repr(again) == repr(compared)
+    with pytest.raises(ValueError, match="train_size was 500 and is now 300"):
+        train_candidates(
+            [first], data, folder=tmp_path, epochs=2, recipe=FAST, seeds=[5], device="cpu"
+        )
+
+
+def test_a_finalist_that_failed_is_not_chosen(tmp_path: Path) -> None:
+    def finalist(name: str, run: FinalRun) -> Finalist:
+        return Finalist(
+            name=name,
+            role="found",
+            origin={},
+            params=1,
+            macs=1,
+            runs=(run,),
+            folder=tmp_path,
+        )
+
+    failed = finalist("failed", FinalRun(seed=0, failure="NaN"))
+    whole = finalist("whole", FinalRun(seed=0, test_accuracy=0.5))
+    compared = Comparison(finalists=(failed, whole), data="digits", epochs=1, test_images=9)
+    assert compared.chosen is whole
+    assert dataclasses.replace(compared, finalists=(failed,)).chosen is None

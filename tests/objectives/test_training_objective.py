@@ -391,3 +391,8 @@ def test_nas_rl_runs_with_its_schedule(data: ImageData) -> None:
     space = NASRLSpace(num_layers=2)
     study.optimize(_objective(data, space=space, build={}, epochs=1), n_trials=2)
     assert {len(space.architecture(trial).genotype) for trial in study.trials} == {2}
+
+
+def test_a_search_needs_validation_images(data: ImageData) -> None:
+    with pytest.raises(ValueError, match="`data` must have validation images.*'digits' are none"):
+        _objective(data.merged())

@@ -259,3 +259,21 @@ def test_a_gpu_gives_the_curve_of_the_cpu(data: ImageData, tmp_path: Path) -> No
     )
     for ours, theirs in zip(cpu, gpu, strict=True):
         assert ours == pytest.approx(theirs, abs=1e-2)
+
+
+def test_without_validation_images_nothing_is_told_of_them(
+    data: ImageData, tmp_path: Path
+) -> None:
+    merged = data.merged()
+    models = [_net(), _net()]
+    history = fit(models[0], merged, epochs=2, device="cpu", checkpoint=tmp_path / "run")
+    for epoch in history.epochs:
+        assert epoch.val_loss != epoch.val_loss
+        assert epoch.val_accuracy != epoch.val_accuracy
+        assert epoch.train_loss > 0
+    judged = dataclasses.replace(merged, val=data.test)  # what is judged changes no training
+    fit(models[1], judged, epochs=2, device="cpu")
+    for ours, theirs in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    again = fit(_net(), merged, epochs=2, device="cpu", checkpoint=tmp_path / "run")
+    assert [e.train_loss for e in again.epochs] == [e.train_loss for e in history.epochs]

@@ -182,3 +182,18 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     message = r"one of digits, fashion-mnist, kmnist, cifar10, cifar100, svhn, folder:P.*'mnist'"
     with pytest.raises(ValueError, match=message):
         load_data("mnist")
+
+
+def test_merged_data_hold_all_images_but_the_tests() -> None:
+    data = load_data("digits", train_size=100, val_size=50, test_size=30)
+    merged = data.merged()
+    assert torch.equal(merged.train.images[:100], data.train.images)
+    assert torch.equal(merged.train.images[100:], data.val.images)
+    assert torch.equal(merged.train.labels[100:], data.val.labels)
+    assert len(merged.val) == 0
+    assert merged.test is data.test
+    pixels = merged.train.images.double() / 255
+    assert merged.mean == pytest.approx([pixels.mean().item()])
+    assert merged.std == pytest.approx([pixels.std(correction=0).item()])
+    assert merged.identity != data.identity
+    assert merged.resized(16).merged().identity["train_size"] == 150

@@ -205,3 +205,33 @@ def test_a_folder_beyond_memory_is_refused_with_the_way_out(
     with pytest.raises(ValueError, match=r"60 images of 64x64 .*: load them with stream=True"):
         load_data(f"folder:{folder}", image_size=64)
     assert len(_stream(folder).train) == 36
+
+
+def test_merged_streams_read_both_and_name_a_damaged_file(folder: Path, tmp_path: Path) -> None:
+    data = _stream(folder)
+    merged = data.merged()
+    assert merged.train.dataset is data.train.dataset  # the images of one folder
+    ours = torch.cat([images for images, _ in merged.train.batches([torch.arange(48)])])
+    parts = [
+        images
+        for split in (data.train, data.val)
+        for images, _ in split.batches([torch.arange(len(split))])
+    ]
+    assert torch.equal(ours, torch.cat(parts))
+
+    for part, shade in (("train", 10), ("val", 200)):
+        for name in ("a", "b"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for index in range(6):
+                image = Image.new("RGB", (9, 9), (shade, index, 0))
+                image.save(tmp_path / part / name / f"{part}{index}.png")
+    own = _stream(tmp_path)  # with a folder for validation
+    merged = own.merged()
+    count = len(own.train) + len(own.val)
+    ((images, labels),) = merged.train.batches([torch.arange(count)])
+    assert torch.equal(images[:, 0, 0, 0] == 200, torch.arange(count) >= len(own.train))
+    assert torch.equal(labels, torch.cat([own.train.labels, own.val.labels]))
+    file = Path(own.val.dataset.samples[int(own.val.indices[2])][0])
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(ValueError, match=rf"can be read, but '.*val.*{file.name}' is damaged or"):
+        fit(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), merged, epochs=1, device="cpu")

@@ -25,6 +25,7 @@ from optuna.trial import Trial
 from optuna_nas import _optuna_seam as seam
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._checkpoints import TrialCheckpoints
+from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._picture import attach_picture, write_note
 from optuna_nas.objectives._study import SettledStudies
@@ -52,7 +53,6 @@ from optuna_nas.training import (
     OptunaPruningCallback,
     Recipe,
     load_checkpoint,
-    load_data,
     resolve_device,
     seeded,
 )
@@ -190,7 +190,7 @@ class DARTSObjective:
         if value not in ("derived", "one_shot"):
             raise ValueError(f'`value` must be "derived" or "one_shot", but got {value!r}.')
         self.space = space
-        self.data = load_data(data) if isinstance(data, str) else data
+        self.data = images_of(data)
         self.epochs = epochs
         self.supernet = supernet_arguments(space, self.data, supernet)
         self.build = build_arguments(space, self.data, build)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from optuna.trial import Trial, TrialState
 
+from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._study import SettledStudies
 from optuna_nas.objectives._training import DIGEST_KEY
@@ -35,7 +36,7 @@ from optuna_nas.objectives.one_shot._settings import (
 )
 from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
 from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace, sample_architectures
-from optuna_nas.training import ImageData, Recipe, load_data, recipes, resolve_device, seeded
+from optuna_nas.training import ImageData, Recipe, recipes, resolve_device, seeded
 from optuna_nas.training._seeded import derived_seed
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class SharedWeightsObjective:
         if schedule not in SCHEDULES:
             raise ValueError(f"`schedule` must be one of {SCHEDULES}, but got {schedule!r}.")
         self.space = space
-        self.data = load_data(data) if isinstance(data, str) else data
+        self.data = images_of(data)
         self.epochs = epochs
         self.supernet = supernet_arguments(space, self.data, supernet)
         self.recipe = recipe or published_shared_recipe(space)
