@@ -28,23 +28,24 @@ __all__ = ["best", "describe", "summary"]
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
 def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
     """Show the best architectures of a study."""
-    from optuna_nas.objectives import best_trials
+    from optuna_nas.objectives import best_trials, derived_accuracies
 
     study = open_study(storage, study_name)
     searched = space_of_study(study, space)
     trials = best_trials(study, top)
+    derived = derived_accuracies(study)
     if not trials:
         raise click.ClickException(f"the study {study_name!r} has no complete trial yet")
     if as_json:
         for trial in trials:
-            click.echo(json.dumps(_facts(searched, trial)))
+            click.echo(json.dumps(_facts(searched, trial, derived.get(trial.number))))
         return
     click.echo(summary(study))
     for rank, trial in enumerate(trials, start=1):
         click.echo("")
         if top > 1:
             click.echo(f"{rank}.")
-        click.echo(describe(searched, trial))
+        click.echo(describe(searched, trial, derived.get(trial.number)))
 
 
 def summary(study: Study) -> str:
@@ -64,15 +65,17 @@ def summary(study: Study) -> str:
     return f"study {study.study_name!r}: {ended}" + (f" ({copies} copied)" if copies else "")
 
 
-def describe(space: SearchSpace, trial: FrozenTrial) -> str:
-    """A trial's architecture and figures, a line each."""
-    facts = _facts(space, trial)
+def describe(space: SearchSpace, trial: FrozenTrial, accuracy: float | None = None) -> str:
+    """A trial's architecture and figures, a line each; its accuracy if the value is another."""
+    facts = _facts(space, trial, accuracy)
     rows = [
         ("architecture", facts["architecture"]),
         ("trial", str(facts["trial"])),
         ("validation accuracy", f"{facts['accuracy']:.2%}"),
     ]
-    if facts["accuracy"] != facts["value"]:
+    if accuracy is not None:
+        rows.insert(2, ("on one batch", f"{facts['value']:.2%}"))
+    elif facts["accuracy"] != facts["value"]:
         rows.insert(2, ("reward", f"{facts['value']:.4g}"))
     if facts["latency_ms"] is not None:
         rows.append(("latency", f"{facts['latency_ms']:.4g} ms"))
@@ -83,7 +86,9 @@ def describe(space: SearchSpace, trial: FrozenTrial) -> str:
     return "\n".join(f"{name:<22}{value}" for name, value in rows)
 
 
-def _facts(space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
+def _facts(
+    space: SearchSpace, trial: FrozenTrial, accuracy: float | None = None
+) -> dict[str, Any]:
     from optuna_nas.objectives import ACCURACY_KEY, LATENCY_KEY, MACS_KEY, PARAMS_KEY
 
     architecture = space.architecture(trial)
@@ -91,7 +96,7 @@ def _facts(space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
     return {
         "trial": trial.number,
         "value": trial.value,
-        "accuracy": trial.user_attrs.get(ACCURACY_KEY, trial.value),
+        "accuracy": accuracy or trial.user_attrs.get(ACCURACY_KEY, trial.value),
         "latency_ms": trial.user_attrs.get(LATENCY_KEY),
         "architecture": str(architecture),
         "params": trial.user_attrs.get(PARAMS_KEY),

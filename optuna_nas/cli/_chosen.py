@@ -124,13 +124,22 @@ def trial_of_study(study: Study, trial: str) -> FrozenTrial:
         click.BadParameter: If there is no such trial.
     """
     if trial == "best":
-        return study.best_trial
+        return _best_trial(study)
     trials = study.get_trials(deepcopy=False)
     if not trial.isdecimal() or int(trial) >= len(trials):
         raise click.BadParameter(
             f"{trial!r} must be best or a number below {len(trials)}", param_hint="--trial"
         )
     return trials[int(trial)]
+
+
+def _best_trial(study: Study) -> FrozenTrial:
+    from optuna_nas.objectives import best_trials
+
+    best = best_trials(study, 1)
+    if not best:
+        raise click.ClickException(f"the study {study.study_name!r} has no complete trial yet")
+    return best[0]
 
 
 def built_for(

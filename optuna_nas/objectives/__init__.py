@@ -1,7 +1,7 @@
 """Who judges: Optuna objectives, callables that take a trial."""
 
 from optuna_nas.objectives import proxies
-from optuna_nas.objectives._best import best_trials
+from optuna_nas.objectives._best import DERIVED_KEY, best_trials, derived_accuracies
 from optuna_nas.objectives._checkpoints import CHECKPOINT_KEY
 from optuna_nas.objectives._compound_scaling import CompoundScalingObjective
 from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
@@ -39,6 +39,7 @@ from optuna_nas.objectives.one_shot import (
 )
 
 __all__ = [
+    "DERIVED_KEY",
     "ACCURACY_KEY",
     "CHECKPOINT_KEY",
     "COPY_KEY",
@@ -72,6 +73,7 @@ __all__ = [
     "TrainingObjective",
     "TrialError",
     "best_trials",
+    "derived_accuracies",
     "estimate",
     "fail_dead_trials",
     "mnasnet_reward",

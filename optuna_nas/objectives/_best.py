@@ -13,11 +13,23 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["best_trials"]
+__all__ = ["DERIVED_KEY", "best_trials", "derived_accuracies"]
+
+DERIVED_KEY = "optuna_nas:derived"
+"""User attribute of a study: (trial, accuracy on all validation images) of the children that
+``SharedWeightsObjective.derive`` has scored last."""
+
+
+def derived_accuracies(study: Study) -> dict[int, float]:
+    """Return what :meth:`SharedWeightsObjective.derive` has found last, by trial number."""
+    return {number: accuracy for number, accuracy in study.user_attrs.get(DERIVED_KEY, [])}
 
 
 def best_trials(study: Study, count: int) -> list[FrozenTrial]:
     """Return the best complete trials with different architectures, best first.
+
+    In a study on shared weights, those that were scored on all validation images come first; a
+    value of their trials is that of a batch.
 
     Args:
         study: With a single objective.
@@ -33,7 +45,12 @@ def best_trials(study: Study, count: int) -> list[FrozenTrial]:
         )
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
+    derived = derived_accuracies(study)
+
+    def rank(trial: FrozenTrial) -> tuple[float, float, int]:
+        return (-derived.get(trial.number, 0.0), sign * (trial.value or 0.0), trial.number)
+
     chosen: dict[Any, FrozenTrial] = {}
-    for trial in sorted(complete, key=lambda t: (sign * (t.value or 0.0), t.number)):
+    for trial in sorted(complete, key=rank):
         chosen.setdefault(trial.user_attrs.get(DIGEST_KEY, trial.number), trial)
     return list(chosen.values())[:count]

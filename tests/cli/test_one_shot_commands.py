@@ -151,6 +151,16 @@ def test_enas_trains_weights_and_scores_the_best_again(run: Run) -> None:
     run(*alone, "--trials", "1", "--epochs", "1", "--no-pictures")
     assert space.architecture(study("enas-alone").trials[0]) == space.parse(rows[0][2])
 
+    told = run("best", "--study-name", "enas").output
+    assert re.search(rf"^trial +{rows[0][1]}$", told, re.M)
+    assert re.search(rf"^validation accuracy +{rows[0][0]}%$", told, re.M)
+    assert "on one batch" in told
+    size = ("--build", "cells=1", "--build", "channels=2", "--top", "1", "--seeds", "1")
+    short = ("--epochs", "1", "--random-trials", "0", "--no-resnet")
+    assert (
+        f"trial-{rows[0][1]}, seed 0" in run("train", "--study-name", "enas", *short, *size).output
+    )
+
     second = run("enas", "--trials", "1", "--top-k", "2").output
     assert "loss of the weights" not in second  # they are kept
     assert "study 'enas': 7 complete" in second

@@ -14,7 +14,13 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from optuna_nas.objectives import SharedWeightsObjective, TrainingObjective, fail_dead_trials
+from optuna_nas.objectives import (
+    SharedWeightsObjective,
+    TrainingObjective,
+    best_trials,
+    derived_accuracies,
+    fail_dead_trials,
+)
 from optuna_nas.objectives.one_shot import _shared_weights as weights_module
 from optuna_nas.samplers import RandomSearchSampler, ReinforceSampler
 from optuna_nas.spaces import (
@@ -197,6 +203,11 @@ def test_derive_scores_the_best_again_and_hands_them_on():
         assert SPACE.architecture(ours.trials[child.trial]) == child.architecture
         assert judge.weights.accuracy(child.architecture) == child.accuracy
         assert ours.trials[child.trial].value >= cut
+    ours.add_trial(optuna.trial.create_trial(value=1.0))  # lucky on its batch
+    ranked = best_trials(ours, 4)
+    assert [trial.number for trial in ranked[:3]] == [child.trial for child in scored]
+    assert derived_accuracies(ours) == {child.trial: child.accuracy for child in scored}
+    assert ranked[3].value == 1.0
     other = study()
     other.enqueue_trial(scored[0].architecture.params)
     other.optimize(TrainingObjective(SPACE, DATA, epochs=1, build=SIZE), n_trials=1)

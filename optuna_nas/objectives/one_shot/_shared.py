@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from optuna.trial import Trial, TrialState
 
+from optuna_nas.objectives._best import DERIVED_KEY
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._study import SettledStudies
@@ -238,6 +239,9 @@ class SharedWeightsObjective:
     def derive(self, study: Study, top_k: int = 10) -> list[ScoredChild]:
         """Score the best children of a study again, on all validation images.
 
+        The study keeps what is found, and ``best_trials``, ``optuna-nas best``, ``draw`` and
+        ``train`` go by it.
+
         Args:
             study: One that this objective has judged.
             top_k: How many different ones, at least 1; by the values of their trials.
@@ -258,7 +262,10 @@ class SharedWeightsObjective:
             for trial in best.values()
             for child in (self.space.architecture(trial),)
         ]
-        return sorted(scored, key=lambda child: -child.accuracy)
+        scored.sort(key=lambda child: -child.accuracy)
+        kept = [(child.trial, child.accuracy) for child in scored]
+        study.set_user_attr(DERIVED_KEY, kept)
+        return scored
 
     def _train(self, study: Study | None, number: int) -> None:
         """Bring the weights to where they must be for a trial."""
