@@ -248,11 +248,11 @@ def test_less_is_saved_than_by_the_textbook(book):
     x = torch.randn(4, 3, 16, 16)
     book_keeps = kept_bytes(lambda: theirs(x))
     wide = x.contiguous(memory_format=torch.channels_last)
-    assert kept_bytes(lambda: ours(wide)) <= 0.52 * book_keeps
+    assert kept_bytes(lambda: ours(wide)) <= 0.495 * book_keeps
     for module in ours.modules():
         if isinstance(module, MixedOp):
             module.recomputes = True
-    assert kept_bytes(lambda: ours(wide)) <= 0.36 * book_keeps
+    assert kept_bytes(lambda: ours(wide)) <= 0.34 * book_keeps
 
 
 def test_a_supernet_can_be_copied():
