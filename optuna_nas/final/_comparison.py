@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from optuna_nas._words import counted
 from optuna_nas.final._candidate import FOUND
 
 __all__ = ["Comparison", "FinalRun", "Finalist", "Spread", "as_arguments"]
@@ -192,14 +193,20 @@ class Comparison:
 
     def _notes(self) -> list[str]:
         deviation = f", mean ± sd of {self.seeds} seeds" if self.seeds > 1 else ""
-        notes = [f"{self.data}, {self.epochs} epochs{deviation}, {self.test_images:,} test images"]
+        notes = [
+            f"{self.data}, {counted(self.epochs, 'epoch')}{deviation}, "
+            f"{counted(self.test_images, 'test image')}"
+        ]
         if self.chosen is not None:
             validated = self.chosen.val_accuracy.count
             notes.append(f"* chosen by {'validation accuracy' if validated else 'the search'}")
         for finalist in self.finalists:
             if "search_epochs" in finalist.origin:
                 trials, epochs = (finalist.origin[f"search_{of}"] for of in ("trials", "epochs"))
-                notes.append(f"{finalist.name}: the best of {trials} trials, {epochs} epochs")
+                notes.append(
+                    f"{finalist.name}: the best of {counted(trials, 'trial')}, "
+                    f"{counted(epochs, 'epoch')}"
+                )
             if "hyperparameters" in finalist.origin:
                 drawn = as_arguments(finalist.origin["hyperparameters"])
                 notes.append(f"{finalist.name}: trained with {drawn}, as its trial was")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optuna_nas._words import counted
 from optuna_nas.scaling._results import DIMENSIONS, ScalingResult
 
 __all__ = ["Payoff", "Verdict", "verdict"]
@@ -79,7 +80,8 @@ class Verdict:
     def __str__(self) -> str:
         how = "clearly" if self.clear else "not clearly"
         listed = ", ".join(map(str, self.payoffs))
-        return f"{self.epochs} epochs: {self.best} pays best per {self.metric}, {how}: {listed}"
+        lasts = counted(self.epochs, "epoch")
+        return f"{lasts}: {self.best} pays best per {self.metric}, {how}: {listed}"
 
 
 def verdict(results: Sequence[ScalingResult], metric: str) -> Verdict:

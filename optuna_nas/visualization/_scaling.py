@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from optuna_nas._words import counted
 from optuna_nas.scaling import ScalingAnalysis, ScalingResult, analyse
 
 if TYPE_CHECKING:
@@ -105,14 +106,14 @@ def _panel(found: ScalingAnalysis, metric: str) -> _Panel:
     several = len(found.regimes) > 1
     labels: dict[str, list[ScalingResult]] = {}
     for result in sorted(found.results, key=lambda result: (result.epochs, result.rule)):
-        regime = f"{result.epochs} epochs"
+        regime = counted(result.epochs, "epoch")
         label = f"{result.rule}, {regime}" if result.rule and several else result.rule or regime
         labels.setdefault(label, []).append(result)
     fronts = []
     for regime_epochs in found.regimes:
         front = found.pareto(metric, epochs=regime_epochs)
         cost, accuracy = [r.cost(metric) for r in front], [r.accuracy for r in front]
-        fronts.append(_Front(f"front, {regime_epochs} epochs", cost, accuracy))
+        fronts.append(_Front(f"front, {counted(regime_epochs, 'epoch')}", cost, accuracy))
     groups = [
         _Group(
             label,

@@ -66,8 +66,8 @@ def test_strategies_have_a_colour_each_and_one_front(strategies: optuna.Study) -
 def test_regimes_have_a_colour_and_a_front_each(grid: optuna.Study) -> None:
     info = _get_scaling_info((grid,))
     (panel,) = info.panels  # latency was not measured
-    assert [group.label for group in panel.groups] == ["1 epochs", "2 epochs"]
-    assert [front.label for front in panel.fronts] == ["front, 1 epochs", "front, 2 epochs"]
+    assert [group.label for group in panel.groups] == ["1 epoch", "2 epochs"]
+    assert [front.label for front in panel.fronts] == ["front, 1 epoch", "front, 2 epochs"]
     assert panel.fronts[1].accuracy[0] == pytest.approx(0.53)
     with pytest.raises(ValueError, match="has no latency_ms"):
         plot_scaling(grid, metrics=("latency_ms",))
@@ -75,7 +75,7 @@ def test_regimes_have_a_colour_and_a_front_each(grid: optuna.Study) -> None:
 
 def test_figures_are_drawn(strategies: optuna.Study, grid: optuna.Study) -> None:
     figure = plot_scaling(strategies, grid, metrics=("macs", "params"))
-    assert {trace.name for trace in figure.data} >= {"base, 3 epochs", "1 epochs"}
+    assert {trace.name for trace in figure.data} >= {"base, 3 epochs", "1 epoch"}
     assert figure.layout.xaxis.type == "log"
     assert "</html>" in figure.to_html(include_plotlyjs=False)
 
