@@ -18,6 +18,7 @@ from optuna_nas.final import (
     random_search_pick,
     read_card,
     retrain,
+    trained_network,
 )
 from optuna_nas.objectives import (
     COPY_KEY,
@@ -28,7 +29,7 @@ from optuna_nas.objectives import (
 )
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
-from optuna_nas.training import Recipe, fit, load_data, seeded
+from optuna_nas.training import Recipe, evaluate, fit, load_data, seeded
 
 TINY = {"cells": 1, "channels": 2}
 SPACE = NASBench201Space()
@@ -267,6 +268,10 @@ def test_final_training_on_all_images(tmp_path: Path, objective: TrainingObjecti
     )
     (finalist,) = compared.finalists
     assert read_card(finalist.folder)["data"]["train_size"] == 300
+    tested = evaluate(
+        trained_network(finalist.folder), objective.data.test, objective.data.merged()
+    )
+    assert tested.accuracy == finalist.runs[0].test_accuracy
     assert compared.chosen is finalist
     assert objective.data.val.labels.numel() == 100  # the search's own data stay as they were
 
