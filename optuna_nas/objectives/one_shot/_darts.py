@@ -117,7 +117,7 @@ class DARTSObjective:
         hyperparameters: A function of the trial that returns fields of the recipe, and fields of
             ``AlphaRecipe`` with ``alpha_`` before them.
         recompute: Whether backward passes compute the results of depthwise convolutions again
-            instead of keeping them: a sixth less memory at its peak, a fifth more time (see
+            instead of keeping them: a fifth less memory at its peak, a fifth more time (see
             ``benchmarks/supernet.py``). It changes no result, and nothing under autocast.
         seed: Of trial n is a hash of (this, n).
         artifact_store: Where the picture of the derived cell goes; None: no pictures and notes.
