@@ -28,6 +28,7 @@ def estimate(
     train_size: int | None,
     val_size: int | None,
     image_size: int | None,
+    split_seed: int | None,
     data_root: Path | None,
     download: bool,
     build: Mapping[str, Any],
@@ -47,6 +48,7 @@ def estimate(
         train_size=train_size,
         val_size=val_size,
         image_size=image_size,
+        split_seed=split_seed or 0,
         root=data_root,
         download=download,
     )

@@ -183,7 +183,7 @@ def test_errors(run: Run, arguments: list[str], code: int, message: str) -> None
 
 def test_estimate(run: Run) -> None:
     arguments = ("estimate", "--data", "digits", "--train-size", "200", *NB201, "--samples", "8")
-    output = run(*arguments, "--max-params", "9000").output
+    output = run(*arguments, "--max-params", "9000", "--split-seed", "3").output
     for line in ("architectures            15,625", "of 8 drawn", "time of the search"):
         assert line in output
     share = re.search(r"within the limits +(\d+)%", output)
