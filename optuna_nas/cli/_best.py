@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optuna_nas.cli._chosen import best_of_study
 from optuna_nas.cli._options import open_study, space_of_study, study_options
 
 if TYPE_CHECKING:
@@ -28,14 +29,12 @@ __all__ = ["best", "describe", "summary"]
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
 def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
     """Show the best architectures of a study."""
-    from optuna_nas.objectives import best_trials, derived_accuracies
+    from optuna_nas.objectives import derived_accuracies
 
     study = open_study(storage, study_name)
     searched = space_of_study(study, space)
-    trials = best_trials(study, top)
+    trials = best_of_study(study, top)
     derived = derived_accuracies(study)
-    if not trials:
-        raise click.ClickException(f"the study {study_name!r} has no complete trial yet")
     if as_json:
         for trial in trials:
             click.echo(json.dumps(_facts(searched, trial, derived.get(trial.number))))
@@ -96,7 +95,9 @@ def _facts(
     return {
         "trial": trial.number,
         "value": trial.value,
-        "accuracy": accuracy or trial.user_attrs.get(ACCURACY_KEY, trial.value),
+        "accuracy": trial.user_attrs.get(ACCURACY_KEY, trial.value)
+        if accuracy is None
+        else accuracy,
         "latency_ms": trial.user_attrs.get(LATENCY_KEY),
         "architecture": str(architecture),
         "params": trial.user_attrs.get(PARAMS_KEY),

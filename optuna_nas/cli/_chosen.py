@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "architecture_of_study",
     "architecture_options",
+    "best_of_study",
     "build_options",
     "built_for",
     "chosen_architecture",
@@ -124,7 +125,7 @@ def trial_of_study(study: Study, trial: str) -> FrozenTrial:
         click.BadParameter: If there is no such trial.
     """
     if trial == "best":
-        return _best_trial(study)
+        return best_of_study(study, 1)[0]
     trials = study.get_trials(deepcopy=False)
     if not trial.isdecimal() or int(trial) >= len(trials):
         raise click.BadParameter(
@@ -133,13 +134,18 @@ def trial_of_study(study: Study, trial: str) -> FrozenTrial:
     return trials[int(trial)]
 
 
-def _best_trial(study: Study) -> FrozenTrial:
+def best_of_study(study: Study, count: int) -> list[FrozenTrial]:
+    """The best trials with different architectures, at least one.
+
+    Raises:
+        click.ClickException: If there is none.
+    """
     from optuna_nas.objectives import best_trials
 
-    best = best_trials(study, 1)
+    best = best_trials(study, count)
     if not best:
         raise click.ClickException(f"the study {study.study_name!r} has no complete trial yet")
-    return best[0]
+    return best
 
 
 def built_for(

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optuna_nas.cli._best import describe, summary
+from optuna_nas.cli._objective import make_ready
 from optuna_nas.cli._one_shot import (
     begin,
     folder_of,
-    make_ready,
     one_shot_options,
     place_options,
     search_command,

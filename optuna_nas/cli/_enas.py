@@ -11,10 +11,10 @@ from urllib.parse import quote
 import click
 
 from optuna_nas.cli._best import summary
+from optuna_nas.cli._objective import make_ready
 from optuna_nas.cli._one_shot import (
     begin,
     folder_of,
-    make_ready,
     one_shot_options,
     place_options,
     search_command,

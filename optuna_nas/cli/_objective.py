@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.study import Study
 
-    from optuna_nas.objectives import LatencyReward, MacsReward, SizeReward, TrainingObjective
+    from optuna_nas.objectives import (
+        DARTSObjective,
+        LatencyReward,
+        MacsReward,
+        SharedWeightsObjective,
+        SizeReward,
+        TrainingObjective,
+    )
     from optuna_nas.training import ImageData
 
     Judge: TypeAlias = TrainingObjective | LatencyReward | MacsReward | SizeReward
@@ -22,11 +29,9 @@ if TYPE_CHECKING:
 __all__ = [
     "PRUNERS",
     "SEARCH_DEFAULTS",
-    "draws_by_function",
-    "keep_choice",
     "make_pruner",
+    "make_ready",
     "read_choice",
-    "retry_dead",
     "study_data",
     "study_objective",
 ]
@@ -45,25 +50,23 @@ def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict
     return {**begun, **{name: value for name, value in given.items() if value is not None}}
 
 
-def keep_choice(study: Study, chosen: Mapping[str, Any]) -> None:
-    """Let the study be gone on with as chosen."""
-    if study.user_attrs.get(SEARCH_KEY) != chosen:
-        study.set_user_attr(SEARCH_KEY, chosen)
+def make_ready(
+    study: Study,
+    objective: Judge | DARTSObjective | SharedWeightsObjective,
+    chosen: Mapping[str, Any],
+) -> None:
+    """Let an objective judge a study: keep what is chosen, queue again what was killed.
 
-
-def retry_dead(study: Study) -> None:
-    """Fail and queue again what a killed process has left, and say so."""
+    Raises:
+        ValueError: If the study was begun with other settings.
+    """
     from optuna_nas.objectives import fail_dead_trials
 
+    objective.prepare(study)
+    if study.user_attrs.get(SEARCH_KEY) != chosen:
+        study.set_user_attr(SEARCH_KEY, chosen)
     if trials := fail_dead_trials(study):
         click.echo(f"trials {trials} were left by a killed process: failed, and queued again")
-
-
-def draws_by_function(study: Study) -> bool:
-    """Whether its trials drew hyperparameters by a function, which no storage keeps."""
-    from optuna_nas.objectives import HYPERPARAMETERS_KEY
-
-    return any(HYPERPARAMETERS_KEY in t.user_attrs for t in study.get_trials(deepcopy=False))
 
 
 def study_data(

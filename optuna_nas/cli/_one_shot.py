@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from optuna_nas.cli._objective import keep_choice, read_choice, retry_dead, study_data
+from optuna_nas.cli._objective import read_choice, study_data
 from optuna_nas.cli._options import (
     STORAGE,
     F,
@@ -27,7 +27,6 @@ from optuna_nas.cli._options import (
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from optuna_nas.objectives import DARTSObjective, SharedWeightsObjective
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
@@ -35,7 +34,6 @@ __all__ = [
     "Begun",
     "begin",
     "folder_of",
-    "make_ready",
     "one_shot_options",
     "place_options",
     "search_command",
@@ -110,19 +108,6 @@ def begin(
     searched, data = _data_of(study, space=space, space_setting=space_setting, **images)
     told = {name: value for name, value in given.items() if value != {}}
     return Begun(study, searched, data, read_choice(study, defaults, **told))
-
-
-def make_ready(
-    study: Study, objective: DARTSObjective | SharedWeightsObjective, chosen: Mapping[str, Any]
-) -> None:
-    """Let an objective judge a study: keep what is chosen, and try again what was killed.
-
-    Raises:
-        ValueError: If the study was begun with other settings.
-    """
-    objective.prepare(study)
-    keep_choice(study, chosen)
-    retry_dead(study)
 
 
 def _data_of(

@@ -12,11 +12,9 @@ from optuna_nas.cli._best import describe, summary
 from optuna_nas.cli._objective import (
     PRUNERS,
     SEARCH_DEFAULTS,
-    draws_by_function,
-    keep_choice,
     make_pruner,
+    make_ready,
     read_choice,
-    retry_dead,
     study_objective,
 )
 from optuna_nas.cli._options import (
@@ -84,10 +82,10 @@ def search(
 ) -> None:
     """Search an architecture. On an existing study it goes on with the study's settings."""
     from optuna_nas.dashboard import picture_store
-    from optuna_nas.objectives import best_trials
+    from optuna_nas.objectives import best_trials, drawn_in
 
     study = make_study(storage, study_name)
-    if draws_by_function(study):
+    if drawn_in(study):
         raise click.UsageError(
             f"the trials of study {study_name!r} drew hyperparameters by a function, which no "
             "storage keeps: go on with it in Python, or take another --study-name"
@@ -108,11 +106,9 @@ def search(
         artifact_store=picture_store(storage, artifacts=artifacts) if pictures else None,
         **settings,
     )
-    objective.prepare(study)
     study.sampler = _sampler(chosen["sampler"], chosen["seed"], objective.space)
-    keep_choice(study, chosen)
     study.pruner = make_pruner(chosen["pruner"], objective.epochs)
-    retry_dead(study)
+    make_ready(study, objective, chosen)
     for text in enqueue:
         objective.space.parse(text).enqueue(study)
     study.optimize(objective, n_trials=trials, show_progress_bar=True)

@@ -11,7 +11,6 @@ import click
 
 from optuna_nas.cli._objective import (
     SEARCH_DEFAULTS,
-    draws_by_function,
     make_pruner,
     read_choice,
     study_objective,
@@ -175,13 +174,15 @@ def final_recipe(published: str | None, changes: Mapping[str, Any]) -> Recipe | 
 
 
 def _rival(study: Study, trials: int | None, name: str | None, storage: str) -> Study | bool:
+    from optuna_nas.objectives import drawn_in
+
     if name is not None:
         if trials is not None:
             raise click.UsageError("give either --random-trials or --random-study")
         return open_study(storage, name)
     if trials == 0:
         return False
-    if draws_by_function(study):
+    if drawn_in(study):
         raise click.UsageError(
             f"the trials of study {study.study_name!r} drew hyperparameters by a function, which "
             "no storage keeps and a random search would need: give --random-trials 0 or "

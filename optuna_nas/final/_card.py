@@ -158,30 +158,29 @@ def _told(seed: int, finalist: Finalist) -> dict[str, Any]:
 def _for_people(card: Mapping[str, Any], finalist: Finalist) -> str:
     data, origin = card["data"], card["origin"]
     what = origin.get("architecture", origin.get("network", finalist.name))
+    validated, drawn = finalist.val_accuracy, origin.get("hyperparameters")
+    in_study = {"study", "trial"} <= origin.keys()
     lines = [f"# {card['name']}", "", f"`{what}`", ""]
-    rows = [
+    rows: list[tuple[str, str | None]] = [
         ("parameters", f"{card['params']:,}"),
+        ("built with", as_arguments(origin["build"]) if "build" in origin else None),
         ("multiply-adds", f"{card['macs']:,}"),
         ("test accuracy", str(finalist.test_accuracy)),
+        ("validation accuracy", str(validated) if validated.count else None),
         ("chosen by", finalist.role),
+        ("study and trial", f"{origin['study']}, trial {origin['trial']}" if in_study else None),
         ("data", _split(data)),
         ("image", " x ".join(map(str, (data["in_channels"], *data["image_size"])))),
         ("pixels", f"in [0, 1], minus {data['mean']}, divided by {data['std']}"),
         ("classes", ", ".join(data["classes"])),
         ("epochs", str(card["epochs"])),
         ("recipe", _recipe(card["recipe"])),
+        ("of its trial's recipe", None if drawn is None else as_arguments(drawn)),
         ("seeds", ", ".join(str(run["seed"]) for run in card["runs"])),
         ("versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
     ]
-    if finalist.val_accuracy.count:
-        rows.insert(3, ("validation accuracy", str(finalist.val_accuracy)))
-    if "hyperparameters" in origin:
-        rows.insert(11, ("of its trial's recipe", as_arguments(origin["hyperparameters"])))
-    if {"study", "trial"} <= origin.keys():
-        rows.insert(5, ("study and trial", f"{origin['study']}, trial {origin['trial']}"))
-    if "build" in origin:
-        rows.insert(1, ("built with", as_arguments(origin["build"])))
-    lines += ["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in rows), ""]
+    told = [f"| {name} | {text} |" for name, text in rows if text is not None]
+    lines += ["| | |", "|---|---|", *told, ""]
     lines += ["```python", "from optuna_nas.final import trained_network", ""]
     lines += [f'model = trained_network("{finalist.folder.name}")', "```", ""]
     return "\n".join(lines)

@@ -120,11 +120,6 @@ class Finalist:
         return max(validated, key=lambda run: run.val_accuracy, default=self._whole[0])
 
     @property
-    def has_run(self) -> bool:
-        """Whether there is a run that did not fail."""
-        return bool(self._whole)
-
-    @property
     def _whole(self) -> list[FinalRun]:
         return [run for run in self.runs if not run.failure]
 
@@ -162,7 +157,7 @@ class Comparison:
 
         Where nothing was validated it is the first, which the search itself held best.
         """
-        found = [f for f in self.finalists if f.role == FOUND and f.has_run]
+        found = [f for f in self.finalists if f.role == FOUND and f.test_accuracy.count]
         validated = [f for f in found if f.val_accuracy.count]
         first = found[0] if found else None
         return max(validated, key=lambda f: f.val_accuracy.mean, default=first)

@@ -11,7 +11,7 @@ from optuna_nas.final._candidate import Candidate, found
 from optuna_nas.final._random import epochs_spent, random_search, random_search_pick
 from optuna_nas.final._resnet import resnet_of_equal_macs
 from optuna_nas.final._train import train_candidates
-from optuna_nas.objectives import HYPERPARAMETERS_KEY, recipe_of
+from optuna_nas.objectives import drawn_in, recipe_of
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def retrain(
 
     All are trained on ``data.train``, with the same seeds, and tested once. With
     ``validate=False`` they are trained on the validation images as well, as papers do in the end;
-    then nothing but the search itself chooses among them. A network whose trial
-    drew hyperparameters (``TrainingObjective(hyperparameters=...)``) is trained with them, unless
-    a ``recipe`` is given. Beside what was found stand
+    then nothing but the search itself chooses among them. A network whose trial drew
+    hyperparameters (``TrainingObjective(hyperparameters=...)``) is trained with them, unless a
+    ``recipe`` is given. Beside what was found stand
 
     - the pick of a random search of equal budget: random architectures judged by the same
       objective, under ``study.pruner``, until as many epochs are spent as the search has spent
@@ -177,14 +177,11 @@ def retrain(
 
 
 def _check_draws(study: Study, objective: Judge) -> None:
-    drawn = {
-        name
-        for trial in study.get_trials(deepcopy=False)
-        for name in trial.user_attrs.get(HYPERPARAMETERS_KEY, {})
-    }
+    drawn = drawn_in(study)
     if drawn and not objective.draws:
+        names = ", ".join(sorted({name for fields in drawn for name in fields}))
         raise ValueError(
             f"`objective` must draw hyperparameters for a random search, as the trials of "
-            f"{study.study_name!r} drew {', '.join(sorted(drawn))}: give it the same "
+            f"{study.study_name!r} drew {names}: give it the same "
             "hyperparameters=..., or give retrain a rival of your own, or rival=False."
         )

@@ -56,8 +56,8 @@ def train_candidates(
     """Train every candidate with every seed on ``data.train`` and test it once, at the end.
 
     The last epoch counts, whatever validation says on the way; data without validation images,
-    such as ``data.merged()``, will do. Called again with the same folder
-    it goes on where it was interrupted; only one process at a time works in a folder.
+    such as ``data.merged()``, will do. Called again with the same folder it goes on where it was
+    interrupted; only one process at a time works in a folder.
 
     Example:
         >>> import tempfile

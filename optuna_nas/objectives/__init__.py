@@ -7,7 +7,7 @@ from optuna_nas.objectives._compound_scaling import CompoundScalingObjective
 from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives._estimate import Estimate, estimate
 from optuna_nas.objectives._failures import INFEASIBLE_KEY, TrialError
-from optuna_nas.objectives._hyperparameters import HYPERPARAMETERS_KEY, recipe_of
+from optuna_nas.objectives._hyperparameters import HYPERPARAMETERS_KEY, drawn_in, recipe_of
 from optuna_nas.objectives._multi_objective import multi_objective
 from optuna_nas.objectives._proxy_objective import ProxyObjective
 from optuna_nas.objectives._reward import LatencyReward, MacsReward, SizeReward, mnasnet_reward
@@ -39,10 +39,10 @@ from optuna_nas.objectives.one_shot import (
 )
 
 __all__ = [
-    "DERIVED_KEY",
     "ACCURACY_KEY",
     "CHECKPOINT_KEY",
     "COPY_KEY",
+    "DERIVED_KEY",
     "DIGEST_KEY",
     "HYPERPARAMETERS_KEY",
     "INFEASIBLE_KEY",
@@ -74,6 +74,7 @@ __all__ = [
     "TrialError",
     "best_trials",
     "derived_accuracies",
+    "drawn_in",
     "estimate",
     "fail_dead_trials",
     "mnasnet_reward",

@@ -48,7 +48,7 @@ def best_trials(study: Study, count: int) -> list[FrozenTrial]:
     derived = derived_accuracies(study)
 
     def rank(trial: FrozenTrial) -> tuple[float, float, int]:
-        return (-derived.get(trial.number, 0.0), sign * (trial.value or 0.0), trial.number)
+        return (-derived.get(trial.number, -1.0), sign * (trial.value or 0.0), trial.number)
 
     chosen: dict[Any, FrozenTrial] = {}
     for trial in sorted(complete, key=rank):

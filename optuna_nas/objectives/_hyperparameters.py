@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
+    from optuna.study import Study
     from optuna.trial import BaseTrial, FrozenTrial
 
-__all__ = ["HYPERPARAMETERS_KEY", "recipe_of", "settle_recipe"]
+__all__ = ["HYPERPARAMETERS_KEY", "drawn_in", "recipe_of", "settle_recipe"]
 
 HYPERPARAMETERS_KEY = "optuna_nas:hyperparameters"
 """User attribute of a trial: the fields of its recipe that it drew for itself."""
@@ -33,6 +34,15 @@ def settle_recipe(trial: BaseTrial, recipe: Recipe, drawn: Mapping[str, Any]) ->
     settled = dataclasses.replace(recipe, **drawn)
     trial.set_user_attr(HYPERPARAMETERS_KEY, {**drawn})
     return settled
+
+
+def drawn_in(study: Study) -> list[Mapping[str, Any]]:
+    """Return what each trial drew for itself, of those that had a function to draw by.
+
+    No storage keeps the function.
+    """
+    attributes = [trial.user_attrs for trial in study.get_trials(deepcopy=False)]
+    return [of[HYPERPARAMETERS_KEY] for of in attributes if HYPERPARAMETERS_KEY in of]
 
 
 def recipe_of(trial: FrozenTrial, recipe: Recipe) -> Recipe:

@@ -180,17 +180,10 @@ class ImageData:
         Args:
             image_size: Pixels, or (height, width).
         """
-        from optuna_nas.training._partition import statistics
-
-        train = self.train.resized(image_size)
-        mean, std = statistics(train)
-        return dataclasses.replace(
-            self,
-            train=train,
+        return self._holding(
+            train=self.train.resized(image_size),
             val=self.val.resized(image_size),
             test=self.test.resized(image_size),
-            mean=mean,
-            std=std,
         )
 
     def merged(self) -> ImageData:
@@ -205,12 +198,15 @@ class ImageData:
             >>> len(merged.train), len(merged.val), len(merged.test)
             (1440, 0, 357)
         """
+        none = self.val.take(torch.arange(0))
+        return self._holding(train=_joined(self.train, self.val), val=none, test=self.test)
+
+    def _holding(self, *, train: AnySplit, val: AnySplit, test: AnySplit) -> ImageData:
+        """Return the data with other splits, and the mean and deviation of their ``train``."""
         from optuna_nas.training._partition import statistics
 
-        train = _joined(self.train, self.val)
         mean, std = statistics(train)
-        none = self.val.take(torch.arange(0))
-        return dataclasses.replace(self, train=train, val=none, mean=mean, std=std)
+        return dataclasses.replace(self, train=train, val=val, test=test, mean=mean, std=std)
 
     @classmethod
     def from_datasets(
