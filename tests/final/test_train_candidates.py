@@ -344,7 +344,8 @@ def test_large_images_pass_a_stem() -> None:
 def test_trained_on_the_validation_images_too(tmp_path: Path, data: ImageData) -> None:
     merged = data.merged()
     second = dataclasses.replace(_candidate("second"), role="found")
-    first = dataclasses.replace(_candidate("first"), role="found")
+    origin = {"study": "s", "trial": 4, "build": {"cells": 1}, "hyperparameters": {"lr": 0.1}}
+    first = dataclasses.replace(_candidate("first"), role="found", origin=origin)
     compared = train_candidates(
         [first, second], merged, folder=tmp_path, epochs=2, recipe=FAST, seeds=[5, 3], device="cpu"
     )
@@ -362,6 +363,10 @@ def test_trained_on_the_validation_images_too(tmp_path: Path, data: ImageData) -
     assert "val_accuracy" not in card["runs"][0]
     told = (tmp_path / "first" / "README.md").read_text()
     assert "validation accuracy" not in told
+    rows = [line.split(" | ")[0].lstrip("| ") for line in told.splitlines() if " | " in line]
+    assert rows.index("of its trial's recipe") == rows.index("recipe") + 1
+    assert rows.index("study and trial") == rows.index("chosen by") + 1
+    assert rows.index("built with") == rows.index("parameters") + 1
     assert "500 train, 0 val, 150 test" in told
     again = train_candidates(
         [first, second], merged, folder=tmp_path, epochs=2, recipe=FAST, seeds=[5, 3], device="cpu"
