@@ -26,7 +26,7 @@ def derived_accuracies(study: Study) -> dict[int, float]:
 
 
 def best_trials(study: Study, count: int) -> list[FrozenTrial]:
-    """Return the best complete trials with different architectures, best first.
+    """Return the best complete and feasible trials with different architectures, best first.
 
     In a study on shared weights, those that were scored on all validation images come first; a
     value of their trials is that of a batch.
@@ -51,6 +51,7 @@ def best_trials(study: Study, count: int) -> list[FrozenTrial]:
         return (-derived.get(trial.number, -1.0), sign * (trial.value or 0.0), trial.number)
 
     chosen: dict[Any, FrozenTrial] = {}
-    for trial in sorted(complete, key=rank):
+    feasible = [t for t in complete if all(value <= 0.0 for value in t.constraints.values())]
+    for trial in sorted(feasible, key=rank):
         chosen.setdefault(trial.user_attrs.get(DIGEST_KEY, trial.number), trial)
     return list(chosen.values())[:count]
