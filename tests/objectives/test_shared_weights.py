@@ -193,6 +193,8 @@ def test_children_have_no_running_statistics_in_common():
 def test_derive_scores_the_best_again_and_hands_them_on():
     judge, ours = objective(), study()
     ours.optimize(judge, n_trials=9)
+    everything = [child.accuracy for child in judge.derive(ours, 9)]
+    assert everything == sorted(everything, reverse=True)
     scored = judge.derive(ours, 3)
     assert [child.accuracy for child in scored] == sorted(
         (child.accuracy for child in scored), reverse=True
