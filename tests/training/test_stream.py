@@ -222,7 +222,7 @@ def test_merged_streams_read_both_and_name_a_damaged_file(folder: Path, tmp_path
     for part, shade in (("train", 10), ("val", 200)):
         for name in ("a", "b"):
             (tmp_path / part / name).mkdir(parents=True)
-            for index in range(6):
+            for index in range(2 if (part, name) == ("val", "b") else 6):
                 image = Image.new("RGB", (9, 9), (shade, index, 0))
                 image.save(tmp_path / part / name / f"{part}{index}.png")
     own = _stream(tmp_path)  # with a folder for validation
