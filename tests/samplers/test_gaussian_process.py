@@ -22,14 +22,21 @@ from optuna_nas.samplers.predictor._gaussian_process import (
 )
 
 ENCODING = Encoding([Slot(f"op_{i}", CategoricalDistribution("abcd"), 4) for i in range(4)])
-KERNEL = Kernel({"op_0": 0.2, "op_1": 0.5, "op_3": 1.0}, 0.3, 1.5, 0.7, 0.05)
+KERNEL = Kernel({"op_0": 0.2, "op_1": 0.5, "op_3": 1.0}, 0.3, 1.5, 0.7, 0.4, 0.05)
 WEIGHTS = np.array([0.2, 0.5, 0.3, 1.0])  # op_2 has the weight of what is new
 
 
 def _covariance(first: Codes, second: Codes) -> np.ndarray:
     """The kernel written out pair by pair."""
     agree = (first[:, None, :] == second[None, :, :]) @ WEIGHTS
-    return 1.5 * np.exp(agree - WEIGHTS.sum()) + 0.7 * agree / WEIGHTS.sum()
+    common = 0.4 * _shares(first) @ _shares(second).T
+    return 1.5 * np.exp(agree - WEIGHTS.sum()) + 0.7 * agree / WEIGHTS.sum() + common
+
+
+def _shares(rows: Codes) -> np.ndarray:
+    """How often each choice was taken among the decisions that were asked for, times a root."""
+    counts = np.array([[np.sum(row == code) for code in range(1, 5)] for row in rows])
+    return 2.0 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
 def _rows(count: int, seed: int) -> Codes:
@@ -47,7 +54,7 @@ class _Precomputed(ScikitKernel):
         return _covariance(X, X if Y is None else Y)
 
     def diag(self, X):  # type: ignore[no-untyped-def]
-        return np.full(len(X), 1.5 + 0.7)
+        return np.diag(_covariance(X, X))
 
     def is_stationary(self) -> bool:
         return False
@@ -80,7 +87,8 @@ def test_several_evaluations_count_as_their_mean() -> None:
     cross = _covariance(rows, repeated)
     np.testing.assert_allclose(mean, cross @ np.linalg.solve(covariance, results), atol=1e-4)
     explained = np.einsum("mn,nm->m", cross, np.linalg.solve(covariance, cross.T))
-    np.testing.assert_allclose(deviation**2, 2.2 - explained, atol=1e-4)
+    prior = np.diag(_covariance(rows, rows))
+    np.testing.assert_allclose(deviation**2, prior - explained, atol=1e-4)
 
 
 def test_draws_have_the_posterior_moments() -> None:
@@ -134,7 +142,7 @@ def test_the_likelihood_is_the_gaussian_one() -> None:
     rows, targets = _rows(15, 8), rng.normal(size=15)
     prior = _log_prior(ENCODING, 1e-2)
     objective = _Objective(ENCODING, rows, targets, np.ones(15), prior)
-    at = np.log(np.array([*WEIGHTS, 1.5, 0.7, 0.05]))
+    at = np.log(np.array([*WEIGHTS, 1.5, 0.7, 0.4, 0.05]))
     noisy = _covariance(rows, rows) + (0.05 + JITTER) * np.eye(15)
     density = multivariate_normal(np.zeros(15), noisy).logpdf(targets)
     penalty = 0.5 * np.sum(((at - prior) / objective.spread) ** 2)
@@ -173,9 +181,24 @@ def test_the_likelihood_of_repeats_is_that_of_all_evaluations() -> None:
     objective = _Objective(ENCODING, rows, means, counts.astype(float), prior, repeats)
     values, densities = [], []
     for noise in (0.05, 0.4):
-        at = np.log(np.array([*WEIGHTS, 1.5, 0.7, noise]))
+        at = np.log(np.array([*WEIGHTS, 1.5, 0.7, 0.4, noise]))
         penalty = 0.5 * np.sum(((at - prior) / objective.spread) ** 2)
         values.append(penalty - objective(at)[0])
         whole = _covariance(rows[every], rows[every]) + noise * np.eye(len(every))
         densities.append(multivariate_normal(np.zeros(len(every)), whole).logpdf(results))
     assert values[1] - values[0] == pytest.approx(densities[1] - densities[0], abs=1e-3)
+
+
+def test_what_a_choice_is_worth_is_learned_wherever_it_stands() -> None:
+    """From twelve rows of six decisions, where the number of "a" is all that counts."""
+    encoding = Encoding([Slot(f"op_{i}", CategoricalDistribution("abcde"), 5) for i in range(6)])
+    rows = encoding.everything()
+    worth = (rows == 1).sum(axis=1).astype(float)
+    seen = np.random.RandomState(1).permutation(len(rows))[:12]
+    targets = (worth[seen] - worth[seen].mean()) / worth[seen].std()
+    kernel = fit_kernel(encoding, rows[seen], targets, np.ones(12))
+    mean, _ = GaussianProcess(encoding, kernel, rows[seen], targets, np.ones(12)).predict(rows)
+    assert np.corrcoef(mean, worth)[0, 1] > 0.9
+    blind = Kernel(kernel.weights, kernel.other, kernel.product, kernel.linear, 0.0, kernel.noise)
+    mean, _ = GaussianProcess(encoding, blind, rows[seen], targets, np.ones(12)).predict(rows)
+    assert np.corrcoef(mean, worth)[0, 1] < 0.8

@@ -7,7 +7,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 
 from optuna_nas.samplers.base._decisions import Slot, SlotTable, as_decides
 from optuna_nas.samplers.predictor._encoding import Encoding, Floats
-from optuna_nas.samplers.progressive._shared_features import SharedFeatures
+from optuna_nas.samplers.predictor._shared_features import SharedFeatures
 
 SLOTS = SlotTable(as_decides(None))
 
@@ -59,3 +59,25 @@ def test_integers_are_choices_too() -> None:
     features = SharedFeatures(encoding, besides="num_blocks")
     rows = encoding.encode([{width.name: (width, 2)}, {width.name: (width, 0)}])
     np.testing.assert_array_equal(features.shares(rows), [[0, 0, 1], [1, 0, 0]])
+
+
+def test_in_their_units_rows_of_uniform_choices_vary_by_about_one() -> None:
+    slots = [slot(f"op_{i}", "conv", "pool", "skip") for i in range(8)]
+    slots += [slot(f"input_{i}", 0, 1, 2, 3) for i in range(3)]
+    encoding = Encoding([*slots, slot("width", 16, 32)])
+    random = np.random.RandomState(0)
+    rows = 1 + random.randint(0, encoding.sizes, (5000, len(encoding.names)))
+    scaled = encoding.shared.shares(rows) * encoding.shared.units
+    variances = scaled.var(axis=0)
+    # half of (1 - 1 / choices) for each of the two kinds, nothing for the width
+    np.testing.assert_allclose(
+        [variances[:4].sum(), variances[4:7].sum(), variances[7:].sum()],
+        [0.5 * 3 / 4, 0.5 * 2 / 3, 0.0],
+        rtol=0.05,
+    )
+
+
+def test_decisions_that_have_nothing_in_common_have_no_shares() -> None:
+    encoding = Encoding([slot("width", 16, 32), slot("depth", 1, 2)])
+    assert not encoding.shared.units.any()
+    assert Encoding(()).shared.shares(np.zeros((2, 0), dtype=np.int64)).shape == (2, 0)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.distributions import CategoricalDistribution
 
+from optuna_nas.samplers.predictor._shared_features import SharedFeatures
+
 if TYPE_CHECKING:
     from optuna_nas.samplers.base._decisions import Slot
     from optuna_nas.samplers.base._trie import Step
@@ -106,6 +108,11 @@ class Encoding:
         hot = np.zeros((len(codes), self.num_codes))
         np.put_along_axis(hot, codes + self.offsets, 1.0, axis=1)
         return hot
+
+    @cached_property
+    def shared(self) -> SharedFeatures:
+        """What decisions of one kind have in common."""
+        return SharedFeatures(self)
 
     def everything(self) -> Codes:
         """All combinations of choices, shape (product of sizes, D)."""

@@ -1,20 +1,25 @@
 """A small exact Gaussian process over rows of codes.
 
 The kernel has a part in which every decision that differs makes two architectures less alike, by
-a weight of its own, and a linear part in which every decision that agrees makes them more alike:
+a weight of its own, a linear part in which every decision that agrees makes them more alike, and
+a part that looks only at how often each choice was taken:
 
 .. code-block:: text
 
     m(x, x') = sum of w_d over the decisions d that agree,   W = sum of all w_d
-    k(x, x') = s exp(m - W) + a m / W        (+ noise / evaluations on the diagonal)
+    f(x) = the share of each choice among the decisions whose names differ in numbers only
+    k(x, x') = s exp(m - W) + a m / W + c f . f'    (+ noise / evaluations on the diagonal)
 
 The first is a product over decisions, so it knows interactions; the second is what the decisions
-contribute each for itself, so it carries beyond what was seen.
+contribute each for itself, so it carries beyond what was seen; the third is what an operation
+contributes wherever it stands, which some ten architectures tell already.
 
 References:
     Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, chapters 2 and 5.
     Hvarfner, Hellsten, Nardi, Vanilla Bayesian Optimization Performs Great in High Dimensions,
     ICML 2024, arXiv:2402.02229 (the prior of the weights falls with the number of decisions).
+    Liu et al., Progressive Neural Architecture Search, ECCV 2018, arXiv:1712.00559 (the mean over
+    blocks as what a predictor sees).
 """
 
 from __future__ import annotations
@@ -44,8 +49,8 @@ PRIOR_NOISE = 1e-3
 """Median of the noise variance under the prior, where targets have variance 1."""
 NOISY_PRIOR = 1e-2
 """The same where equal architectures are known to get different results."""
-PRIOR_SPREAD = np.array([1.0, 1.0, 1.0, 2.5])
-"""Standard deviations of log w_d, log s, log a and log noise under the prior."""
+PRIOR_SPREAD = np.array([1.0, 1.0, 1.0, 1.0, 2.5])
+"""Standard deviations of log w_d, log s, log a, log c and log noise under the prior."""
 JITTER = 1e-6
 MAX_STEPS = 50
 MAX_DEVIATIONS = 6.0
@@ -67,6 +72,18 @@ class Repeats(NamedTuple):
 NO_REPEATS = Repeats()
 
 
+class Features(NamedTuple):
+    """Rows as the kernel compares them.
+
+    Args:
+        hot: One-hot codes times the root of their weights, shape (N, T).
+        common: f, shape (N, F).
+    """
+
+    hot: Floats
+    common: Floats
+
+
 @dataclass(frozen=True)
 class Kernel:
     """What a kernel is made of; see the module for the letters.
@@ -76,6 +93,7 @@ class Kernel:
         other: w of decisions that were not there when the kernel was fitted.
         product: s.
         linear: a.
+        common: c, where f is in units in which it varies by about 1.
         noise: Variance of one evaluation around its mean.
     """
 
@@ -83,12 +101,13 @@ class Kernel:
     other: float
     product: float
     linear: float
+    common: float
     noise: float
 
     @classmethod
     def prior(cls, encoding: Encoding, noise: float = PRIOR_NOISE) -> Kernel:
         """The kernel to use before anything is known."""
-        return cls({}, PRIOR_DISTANCE / max(len(encoding.names), 1), 1.0, 1.0, noise)
+        return cls({}, PRIOR_DISTANCE / max(len(encoding.names), 1), 1.0, 1.0, 1.0, noise)
 
 
 class GaussianProcess:
@@ -113,8 +132,8 @@ class GaussianProcess:
         self.kernel = kernel
         self.codes, self.targets, self.counts = codes, targets, counts
         self._scale = _scale(encoding, kernel)
-        self._hot = encoding.one_hot(codes) * self._scale
-        covariance = self._covariance(self._hot, self._hot)
+        self._features = self._features_of(codes)
+        covariance = self._covariance(self._features, self._features)
         noise = kernel.noise / counts + JITTER
         covariance[np.diag_indices(len(codes))] += noise
         self._inverse_root = _inverse_root(covariance)
@@ -125,13 +144,13 @@ class GaussianProcess:
     def predict(self, codes: Codes) -> tuple[Floats, Floats]:
         """Mean and standard deviation of the noise-free targets of other rows, each (M,)."""
         mean, deviation = np.empty(len(codes)), np.empty(len(codes))
-        prior = self.kernel.product + self.kernel.linear
         for start in range(0, len(codes), CHUNK):
             part = slice(start, start + CHUNK)
-            cross = self._cross(codes[part])
+            features = self._features_of(codes[part])
+            cross = self._covariance(features, self._features)
             mean[part] = cross @ self._weights
             explained = cross @ self._inverse_root.T
-            variance = prior - np.einsum("mn,mn->m", explained, explained)
+            variance = self._prior(features) - np.einsum("mn,mn->m", explained, explained)
             deviation[part] = np.sqrt(np.maximum(variance, 1e-12))
         return mean, deviation
 
@@ -142,10 +161,10 @@ class GaussianProcess:
             codes: Rows, shape (M, D).
             normal: Independent standard normal numbers, shape (M,).
         """
-        cross = self._cross(codes)
+        features = self._features_of(codes)
+        cross = self._covariance(features, self._features)
         explained = cross @ self._inverse_root.T
-        hot = self.encoding.one_hot(codes) * self._scale
-        covariance = self._covariance(hot, hot) - explained @ explained.T
+        covariance = self._covariance(features, features) - explained @ explained.T
         covariance[np.diag_indices(len(codes))] += JITTER
         return cross @ self._weights + np.linalg.cholesky(covariance) @ normal
 
@@ -159,17 +178,24 @@ class GaussianProcess:
         counts = np.concatenate([self.counts, np.ones(len(codes))])
         return GaussianProcess(self.encoding, self.kernel, all_codes, targets, counts)
 
-    def _cross(self, codes: Codes) -> Floats:
-        return self._covariance(self.encoding.one_hot(codes) * self._scale, self._hot)
+    def _features_of(self, codes: Codes) -> Features:
+        hot = self.encoding.one_hot(codes) * self._scale
+        return Features(hot, _common(self.encoding, codes))
 
-    def _covariance(self, first: Floats, second: Floats) -> Floats:
-        agreement = first @ second.T  # m(x, x')
+    def _prior(self, features: Features) -> Floats:
+        """Variance before anything is known, shape (N,)."""
+        common: Floats = self.kernel.common * np.square(features.common).sum(axis=1)
+        return self.kernel.product + self.kernel.linear + common
+
+    def _covariance(self, first: Features, second: Features) -> Floats:
+        agreement = first.hot @ second.hot.T  # m(x, x')
         total = float(np.square(self._scale[self.encoding.offsets]).sum())  # W
         linear = agreement * (self.kernel.linear / total)
         agreement -= total
         np.exp(agreement, out=agreement)
         agreement *= self.kernel.product
         agreement += linear
+        agreement += (self.kernel.common * first.common) @ second.common.T
         return agreement
 
 
@@ -204,13 +230,14 @@ def fit_kernel(
         bounds=np.stack([prior - reach, prior + reach], axis=1),
         options={"maxiter": MAX_STEPS},
     )
-    *weights, product, linear, noise = np.exp(found.x).tolist()
+    *weights, product, linear, common, noise = np.exp(found.x).tolist()
     other = float(np.exp(prior[0]))
-    return Kernel(dict(zip(encoding.names, weights, strict=True)), other, product, linear, noise)
+    by_name = dict(zip(encoding.names, weights, strict=True))
+    return Kernel(by_name, other, product, linear, common, noise)
 
 
 class _Objective:
-    """Negative log density of log (w_1 .. w_D, s, a, noise), with its gradient."""
+    """Negative log density of log (w_1 .. w_D, s, a, c, noise), with its gradient."""
 
     def __init__(
         self,
@@ -225,19 +252,22 @@ class _Objective:
         self._offsets = encoding.offsets
         self._codes_of = encoding.sizes + 1
         self._hot = encoding.one_hot(codes)
+        shares = _common(encoding, codes)
+        self._common = shares @ shares.T
         self._targets, self._counts = targets, counts
         self._prior = prior
         columns = len(encoding.names)
-        self.spread = np.repeat(PRIOR_SPREAD, [columns, 1, 1, 1])
+        self.spread = np.repeat(PRIOR_SPREAD, [columns, 1, 1, 1, 1])
 
     def __call__(self, logs: Floats) -> tuple[float, Floats]:
         parameters = np.exp(logs)
-        weights, (product, linear, noise) = parameters[:-3], parameters[-3:]
+        weights, (product, linear, common, noise) = parameters[:-4], parameters[-4:]
         total = weights.sum()
         agreement = (self._hot * np.repeat(weights, self._codes_of)) @ self._hot.T
         product_part = product * np.exp(agreement - total)
         linear_part = linear / total * agreement
-        covariance = product_part + linear_part
+        common_part = common * self._common
+        covariance = product_part + linear_part + common_part
         covariance[np.diag_indices(len(covariance))] += noise / self._counts + JITTER
         root = _inverse_root(covariance)
         solved = root.T @ (root @ self._targets)
@@ -251,7 +281,8 @@ class _Objective:
         by_noise = (np.diag(slope) * noise / self._counts).sum()
         scatter, degrees = self._repeats
         by_noise += 0.5 * (scatter / noise - degrees)
-        gradient = np.concatenate([weights * by_weight, [product_sum, linear_sum, by_noise]])
+        by_part = [product_sum, linear_sum, np.vdot(slope, common_part), by_noise]
+        gradient = np.concatenate([weights * by_weight, by_part])
         log_likelihood = -0.5 * self._targets @ solved + np.log(np.diag(root)).sum()
         log_likelihood -= 0.5 * (scatter / noise + degrees * logs[-1])
         deviation = (logs - self._prior) / self.spread
@@ -263,8 +294,15 @@ class _Objective:
 def _log_prior(encoding: Encoding, noise: float) -> Floats:
     kernel = Kernel.prior(encoding, noise)
     weights = [kernel.other] * len(encoding.names)
-    logs: Floats = np.log(np.array([*weights, kernel.product, kernel.linear, kernel.noise]))
+    parts = [kernel.product, kernel.linear, kernel.common, kernel.noise]
+    logs: Floats = np.log(np.array([*weights, *parts]))
     return logs
+
+
+def _common(encoding: Encoding, codes: Codes) -> Floats:
+    """f of each row, shape (N, F)."""
+    common: Floats = encoding.shared.shares(codes) * encoding.shared.units
+    return common
 
 
 def _scale(encoding: Encoding, kernel: Kernel) -> Floats:

@@ -17,7 +17,7 @@ from optuna_nas.samplers.predictor._acquisition import random_rows
 from optuna_nas.samplers.predictor._activity import Activity
 from optuna_nas.samplers.predictor._encoding import Encoding
 from optuna_nas.samplers.predictor._evidence import best_and_youngest, targets_of
-from optuna_nas.samplers.progressive._shared_features import SharedFeatures
+from optuna_nas.samplers.predictor._shared_features import SharedFeatures
 
 if TYPE_CHECKING:
     from optuna_nas.samplers.base._decisions import Draw

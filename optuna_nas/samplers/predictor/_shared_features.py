@@ -1,4 +1,4 @@
-"""Decisions of a space that grows as vectors of one length, whatever its size.
+"""What the decisions of one kind have in common: how often each choice is taken.
 
 Letters: ``N`` architectures, ``D`` decisions, ``T`` codes of all decisions, ``F`` features.
 """
@@ -6,6 +6,7 @@ Letters: ``N`` architectures, ``D`` decisions, ``T`` codes of all decisions, ``F
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,29 +27,41 @@ class SharedFeatures:
         encoding: Of the rows.
         besides: Name of a decision that says nothing, such as the size.
 
+    Attributes:
+        units: Of the shares, shape (F,): times these, the rows of uniform choices vary by about
+            1 in all, every kind alike. 0 for a decision that is the only one of its kind.
+
     Example::
 
         features = SharedFeatures(encoding, besides="num_blocks")
         features.shares(encoding.encode(architectures))  # shape (N, F)
     """
 
-    def __init__(self, encoding: Encoding, *, besides: str) -> None:
+    def __init__(self, encoding: Encoding, *, besides: str | None = None) -> None:
         self._encoding = encoding
         keys = {}  # by place among the T codes
         for column, code in encoding.choices.tolist():
             slot, index = encoding.step(column, code)
             if slot.name != besides:
                 place = encoding.offsets[column] + code
-                keys[place] = re.sub(r"\d+", "#", slot.name), slot.value(index)
+                keys[place] = _kind(slot.name), slot.value(index)
         features = sorted(set(keys.values()), key=repr)
         self._counts = np.zeros((encoding.num_codes, len(features)))  # (T, F)
         for place, key in keys.items():
             self._counts[place, features.index(key)] = 1.0
         kinds = np.array([kind for kind, _ in features])
         self._same_kind = (kinds[:, None] == kinds).astype(np.float64)  # (F, F)
+        sizes = Counter(_kind(name) for name in encoding.names if name != besides)
+        shared = sum(size > 1 for size in sizes.values())
+        of_kind = [sizes[kind] if sizes[kind] > 1 else 0 for kind in kinds.tolist()]
+        self.units: Floats = np.sqrt(np.array(of_kind, dtype=np.float64) / max(shared, 1))
 
     def shares(self, codes: Codes) -> Floats:
         """What rows are made of, shape (N, F)."""
         counts = self._encoding.one_hot(codes) @ self._counts
         shares: Floats = counts / np.maximum(counts @ self._same_kind, 1.0)
         return shares
+
+
+def _kind(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
