@@ -76,12 +76,12 @@ class Features(NamedTuple):
     """Rows as the kernel compares them.
 
     Args:
-        hot: One-hot codes times the root of their weights, shape (N, T).
-        common: f, shape (N, F).
+        hot: One-hot codes times the root of their weights, shape (N, T): m is a product of two.
+        additive: Likewise for the second and the third part of the kernel, shape (N, T + F).
     """
 
     hot: Floats
-    common: Floats
+    additive: Floats
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,7 @@ class GaussianProcess:
         self.kernel = kernel
         self.codes, self.targets, self.counts = codes, targets, counts
         self._scale = _scale(encoding, kernel)
+        self._total = float(np.square(self._scale[encoding.offsets]).sum())  # W
         self._features = self._features_of(codes)
         covariance = self._covariance(self._features, self._features)
         noise = kernel.noise / counts + JITTER
@@ -180,23 +181,21 @@ class GaussianProcess:
 
     def _features_of(self, codes: Codes) -> Features:
         hot = self.encoding.one_hot(codes) * self._scale
-        return Features(hot, _common(self.encoding, codes))
+        linear = hot * np.sqrt(self.kernel.linear / self._total)
+        common = _common(self.encoding, codes) * np.sqrt(self.kernel.common)
+        return Features(hot, np.concatenate([linear, common], axis=1))
 
     def _prior(self, features: Features) -> Floats:
         """Variance before anything is known, shape (N,)."""
-        common: Floats = self.kernel.common * np.square(features.common).sum(axis=1)
-        return self.kernel.product + self.kernel.linear + common
+        prior: Floats = self.kernel.product + np.square(features.additive).sum(axis=1)
+        return prior
 
     def _covariance(self, first: Features, second: Features) -> Floats:
-        agreement = first.hot @ second.hot.T  # m(x, x')
-        total = float(np.square(self._scale[self.encoding.offsets]).sum())  # W
-        linear = agreement * (self.kernel.linear / total)
-        agreement -= total
-        np.exp(agreement, out=agreement)
-        agreement *= self.kernel.product
-        agreement += linear
-        agreement += (self.kernel.common * first.common) @ second.common.T
-        return agreement
+        covariance = first.hot @ second.hot.T  # m(x, x')
+        covariance += np.log(self.kernel.product) - self._total
+        np.exp(covariance, out=covariance)
+        covariance += first.additive @ second.additive.T
+        return covariance
 
 
 def fit_kernel(

@@ -10,7 +10,8 @@ References:
 
 Differences from the first paper:
     1. The surrogate is an exact Gaussian process over the decisions as they are named, not an
-       ensemble of networks over path encodings, so it works on any conditional objective.
+       ensemble of networks over path encodings, so it works on any conditional objective. Decisions
+       whose names differ in numbers only share what a choice is worth.
     2. Expected improvement; Thompson sampling is an option, and joint, not per architecture.
     3. Small spaces are scored as a whole. Elsewhere, mutations of the best are mutated once more.
     4. Trials that run count as evaluated, with the prediction as their result.
@@ -70,9 +71,10 @@ class PredictorSampler(ArchitectureSampler):
 
     A Gaussian process over the decisions, in which each has a weight of its own that is learned
     from the trials, predicts all candidates, and the one with the greatest expected improvement
-    is next. Use it up to some hundred trials: on NAS-Bench-201 it finds the optimum in a third of
-    the trials that Optuna's ``TPESampler`` needs. With thousands of cheap trials evolution does
-    as well at a fraction of the cost.
+    is next. Where names differ in numbers only, as ``op_0`` and ``op_1``, what one choice is worth
+    is learned for all of them at once. Use it up to some hundred trials: on NAS-Bench-201 it finds
+    the optimum in a third of the trials that Optuna's ``TPESampler`` needs. With thousands of
+    cheap trials evolution does as well at a fraction of the cost.
 
     ================= ==========================================
     conditional       yes (what hangs on what is learned from the trials)
