@@ -10,8 +10,8 @@ References:
 
 Differences from the first paper:
     1. The surrogate is an exact Gaussian process over the decisions as they are named, not an
-       ensemble of networks over path encodings, so it works on any conditional objective. Decisions
-       whose names differ in numbers only share what a choice is worth.
+       ensemble of networks over path encodings, so it works on any conditional objective.
+       Decisions whose names differ in numbers only share what a choice is worth.
     2. Expected improvement; Thompson sampling is an option, and joint, not per architecture.
     3. Small spaces are scored as a whole. Elsewhere, mutations of the best are mutated once more.
     4. Trials that run count as evaluated, with the prediction as their result.
