@@ -134,6 +134,13 @@ def test_the_gradient_is_that_of_the_density() -> None:
     np.testing.assert_allclose(objective(at)[1], slope, atol=1e-6)
 
 
+def test_the_prior_leaves_the_noise_most_open() -> None:
+    objective = _Objective(
+        ENCODING, _rows(5, 7), np.zeros(5), np.ones(5), _log_prior(ENCODING, 1e-2)
+    )
+    np.testing.assert_array_equal(objective.spread, [1.0] * 4 + [1.0, 1.0, 1.0, 2.5])
+
+
 def test_the_likelihood_is_the_gaussian_one() -> None:
     """Differences of the objective at two points, against the multivariate normal density."""
     from scipy.stats import multivariate_normal

@@ -51,7 +51,7 @@ class SharedFeatures:
             self._counts[place, features.index(key)] = 1.0
         kinds = np.array([kind for kind, _ in features])
         self._same_kind = (kinds[:, None] == kinds).astype(np.float64)  # (F, F)
-        sizes = Counter(_kind(name) for name in encoding.names if name != besides)
+        sizes = Counter(map(_kind, encoding.names))
         shared = sum(size > 1 for size in sizes.values())
         of_kind = [sizes[kind] if sizes[kind] > 1 else 0 for kind in kinds.tolist()]
         self.units: Floats = np.sqrt(np.array(of_kind, dtype=np.float64) / max(shared, 1))
