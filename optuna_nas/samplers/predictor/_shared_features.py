@@ -45,10 +45,10 @@ class SharedFeatures:
             if slot.name != besides:
                 place = encoding.offsets[column] + code
                 keys[place] = _kind(slot.name), slot.value(index)
-        features = sorted(set(keys.values()), key=repr)
+        features = {key: f for f, key in enumerate(sorted(set(keys.values()), key=repr))}
         self._counts = np.zeros((encoding.num_codes, len(features)))  # (T, F)
         for place, key in keys.items():
-            self._counts[place, features.index(key)] = 1.0
+            self._counts[place, features[key]] = 1.0
         kinds = np.array([kind for kind, _ in features])
         self._same_kind = (kinds[:, None] == kinds).astype(np.float64)  # (F, F)
         sizes = Counter(map(_kind, encoding.names))
