@@ -73,7 +73,7 @@ class PredictorSampler(ArchitectureSampler):
     from the trials, predicts all candidates, and the one with the greatest expected improvement
     is next. Where names differ in numbers only, as ``op_0`` and ``op_1``, what one choice is worth
     is learned for all of them at once. Use it up to some hundred trials: on NAS-Bench-201 it finds
-    the optimum in a third of the trials that Optuna's ``TPESampler`` needs. With thousands of
+    the optimum in a quarter of the trials that Optuna's ``TPESampler`` needs. With thousands of
     cheap trials evolution does as well at a fraction of the cost.
 
     ================= ==========================================
