@@ -180,10 +180,11 @@ class GaussianProcess:
         return GaussianProcess(self.encoding, self.kernel, all_codes, targets, counts)
 
     def _features_of(self, codes: Codes) -> Features:
-        hot = self.encoding.one_hot(codes) * self._scale
-        linear = hot * np.sqrt(self.kernel.linear / self._total)
-        common = _common(self.encoding, codes) * np.sqrt(self.kernel.common)
-        return Features(hot, np.concatenate([linear, common], axis=1))
+        hot = self.encoding.one_hot(codes)
+        weighted = hot * self._scale
+        linear = weighted * np.sqrt(self.kernel.linear / self._total)
+        common = _common(self.encoding, hot) * np.sqrt(self.kernel.common)
+        return Features(weighted, np.concatenate([linear, common], axis=1))
 
     def _prior(self, features: Features) -> Floats:
         """Variance before anything is known, shape (N,)."""
@@ -251,7 +252,7 @@ class _Objective:
         self._offsets = encoding.offsets
         self._codes_of = encoding.sizes + 1
         self._hot = encoding.one_hot(codes)
-        shares = _common(encoding, codes)
+        shares = _common(encoding, self._hot)
         self._common = shares @ shares.T
         self._targets, self._counts = targets, counts
         self._prior = prior
@@ -298,9 +299,9 @@ def _log_prior(encoding: Encoding, noise: float) -> Floats:
     return logs
 
 
-def _common(encoding: Encoding, codes: Codes) -> Floats:
-    """f of each row, shape (N, F)."""
-    common: Floats = encoding.shared.shares(codes) * encoding.shared.units
+def _common(encoding: Encoding, hot: Floats) -> Floats:
+    """f of each row, shape (N, F), from its one-hot codes, shape (N, T)."""
+    common: Floats = encoding.shared.shares_of(hot) * encoding.shared.units
     return common
 
 

@@ -58,7 +58,11 @@ class SharedFeatures:
 
     def shares(self, codes: Codes) -> Floats:
         """What rows are made of, shape (N, F)."""
-        counts = self._encoding.one_hot(codes) @ self._counts
+        return self.shares_of(self._encoding.one_hot(codes))
+
+    def shares_of(self, hot: Floats) -> Floats:
+        """The same of rows that are one-hot already, shape (N, T)."""
+        counts = hot @ self._counts
         shares: Floats = counts / np.maximum(counts @ self._same_kind, 1.0)
         return shares
 
