@@ -15,6 +15,7 @@ from optuna_nas.samplers.predictor._acquisition import (
     log_worth_of_another,
     mutations,
     random_rows,
+    with_rarest_choice,
 )
 from optuna_nas.samplers.predictor._activity import Activity
 from optuna_nas.samplers.predictor._encoding import Encoding
@@ -95,6 +96,17 @@ def test_random_rows_are_uniform_and_sound() -> None:
     assert (np.abs(depths[1:] - 2000) < 5 * np.sqrt(6000 * 2 / 9)).all()
     assert ((rows[:, 2] > 0) == (rows[:, 0] >= 2)).all()
     assert ((rows[:, 3] > 0) == (rows[:, 0] == 3)).all()
+
+
+def test_rows_with_the_choice_that_was_evaluated_least() -> None:
+    """Every choice was evaluated but the third one of the second operation."""
+    evaluated = ENCODING.everything()
+    evaluated = evaluated[evaluated[:, 2] != 3]
+    rows = with_rarest_choice(ENCODING, ENCODING.everything(), evaluated)
+    assert len(rows) == 3 * 4 * 4
+    assert (rows[:, 2] == 3).all()
+    once = with_rarest_choice(ENCODING, ENCODING.everything(), np.array([[1, 2, 3, 4]]))
+    assert (once[:, 0] == 2).all()  # the first of those that were never evaluated
 
 
 def test_climbing_reaches_what_one_step_does_not() -> None:

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from optuna_nas.samplers.predictor._activity import Activity
     from optuna_nas.samplers.predictor._encoding import Codes, Encoding, Floats
 
-__all__ = ["Posterior", "climb", "log_expected_improvement", "mutations", "random_rows"]
+__all__ = [
+    "Posterior",
+    "climb",
+    "log_expected_improvement",
+    "log_worth_of_another",
+    "mutations",
+    "random_rows",
+    "with_rarest_choice",
+]
 
 
 FAR = -1e4
@@ -109,6 +117,21 @@ def mutations(
         return children
     fill = 1 + (rng.random_sample(children.shape) * encoding.sizes).astype(np.int64)
     return activity.repair(children, fill)
+
+
+def with_rarest_choice(encoding: Encoding, rows: Codes, evaluated: Codes) -> Codes:
+    """The rows in which one decision has the choice that was evaluated least.
+
+    Args:
+        encoding: Of the rows.
+        rows: Shape (N, D).
+        evaluated: Rows that were evaluated; of equally rare choices the first one counts.
+    """
+    columns, codes = encoding.choices.T
+    times = (evaluated[:, columns] == codes).sum(axis=0)
+    rarest = int(np.argmin(times))
+    having: Codes = rows[rows[:, columns[rarest]] == codes[rarest]]
+    return having
 
 
 def climb(

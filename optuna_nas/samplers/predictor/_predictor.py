@@ -15,8 +15,9 @@ Differences from the first paper:
     2. Expected improvement; Thompson sampling is an option, and joint, not per architecture.
     3. Small spaces are scored as a whole. Elsewhere, mutations of the best are mutated once more.
     4. Trials that run count as evaluated, with the prediction as their result.
-    5. Where a small space's best is old, every third architecture is random: a belief that is
-       wrong far from what was evaluated would not correct itself.
+    5. Where a small space's best is old, every third architecture is the most promising one with
+       the choice that was evaluated least: a belief that is wrong far from what was evaluated
+       would not correct itself.
     6. ``noisy=True`` evaluates leaders again, by the same criterion that weighs new ones.
 """
 
@@ -38,6 +39,7 @@ from optuna_nas.samplers.predictor._acquisition import (
     log_worth_of_another,
     mutations,
     random_rows,
+    with_rarest_choice,
 )
 from optuna_nas.samplers.predictor._activity import Activity
 from optuna_nas.samplers.predictor._gaussian_process import JITTER
@@ -61,7 +63,7 @@ MAX_SHORTLIST = 500
 NUM_PARENTS = 5
 NUM_MUTATIONS = 200
 NUM_RANDOM = 50
-PATIENCE = 25  # trials without a new best, after which every EXPLORE-th one is random
+PATIENCE = 15  # trials without a new best, after which every EXPLORE-th one has a rare choice
 EXPLORE = 3
 ACQUISITIONS = ("ei", "thompson")
 
@@ -162,14 +164,18 @@ class PredictorSampler(ArchitectureSampler):
         slots = None if program is None else [slot for slot, _ in program]
         evidence = model.archive.evidence(history.members, MAX_TRIALS, slots)
         whole = slots is not None and evidence.encoding.total <= MAX_ENUMERATED
-        if whole and draw.number % EXPLORE == 0 and self._is_stuck(history):
-            return Proposal()
         posterior: Posterior
         if self._surrogate is None:
             posterior = model.process(evidence, history)
         else:
             posterior = RegressorPosterior(self._surrogate, evidence, draw.index("model", 2**31))
-        rows = self._candidates(posterior, evidence, draw, whole=whole)
+        everything = evidence.encoding.everything() if whole else None
+        if everything is not None and draw.number % EXPLORE == 0 and self._is_stuck(history):
+            running = evidence.encoding.encode(history.pending)
+            everything = with_rarest_choice(
+                evidence.encoding, everything, np.concatenate([evidence.codes, running])
+            )
+        rows = self._candidates(posterior, evidence, draw, everything)
         wishes: Iterator[Wish] = (Wish(evidence.encoding.decode(row)) for row in rows.tolist())
         if fresh:
             # Less noise than what keeps the covariance regular is none: a repeat says nothing new.
@@ -179,15 +185,15 @@ class PredictorSampler(ArchitectureSampler):
         return next(islice(wishes, draw.attempt, None), Proposal())
 
     def _candidates(
-        self, posterior: Posterior, evidence: Evidence, draw: Draw, *, whole: bool
+        self, posterior: Posterior, evidence: Evidence, draw: Draw, everything: Codes | None
     ) -> Codes:
-        """Rows in the order in which they should be evaluated."""
+        """Rows in the order in which they should be evaluated: of all that there are, or near."""
         encoding = evidence.encoding
         means = posterior.fitted[: len(evidence.codes)]
         score = partial(self._score, posterior, float(means.max()))
         rng = np.random.RandomState(draw.indices("candidates", 2**32, 4))
-        if whole:
-            rows, scores = climb(score, encoding.everything(), lambda rows: rows, rounds=0)
+        if everything is not None:
+            rows, scores = climb(score, everything, lambda rows: rows, rounds=0)
         else:
             activity = Activity.learn(encoding, evidence.codes)
             mutate = partial(mutations, encoding, activity, limit=NUM_MUTATIONS, rng=rng)
