@@ -63,7 +63,7 @@ MAX_SHORTLIST = 500
 NUM_PARENTS = 5
 NUM_MUTATIONS = 200
 NUM_RANDOM = 50
-PATIENCE = 15  # trials without a new best, after which every EXPLORE-th one has a rare choice
+PATIENCE = 25  # trials without a new best, after which every EXPLORE-th one has a rare choice
 EXPLORE = 3
 ACQUISITIONS = ("ei", "thompson")
 
