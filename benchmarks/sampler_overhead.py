@@ -1,8 +1,9 @@
 """What a sampler costs per trial, as a ratio to Optuna's samplers in the same run (15 minutes).
 
 One trial is ``study.ask()``, all suggestions and ``tell``, without any training. The samplers take
-turns, each on a study of its own with the same finished trials, and the medians of the paired
-ratios are reported. The first trial, in which a sampler reads the whole study, stands apart.
+turns in random order, each on a study of its own with the same finished trials, and the medians of
+the paired ratios are reported. The first trial, in which a sampler reads the whole study, stands
+apart.
 
     python benchmarks/sampler_overhead.py --finished 1000 --samplers evolution,optuna-tpe
 """
@@ -93,9 +94,10 @@ def measure(names: list[str], make: MakeStorage, decisions: int, repeats: int, l
     }
     first = {name: milliseconds_of_one_trial(study, decisions) for name, study in studies.items()}
     times: dict[str, list[float]] = {name: [] for name in names}
+    rng = np.random.RandomState(0)
     for _ in range(repeats):
-        for name, study in studies.items():
-            times[name].append(milliseconds_of_one_trial(study, decisions))
+        for name in rng.permutation(names):  # a heavy sampler leaves cold caches to the next one
+            times[name].append(milliseconds_of_one_trial(studies[name], decisions))
     for name in names:
         ratios = [
             statistics.median(a / b for a, b in zip(times[name], times[reference], strict=True))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from optuna.storages import BaseStorage, InMemoryStorage
@@ -14,13 +16,26 @@ if TYPE_CHECKING:
     ArtifactStore: TypeAlias = _ArtifactStore
 
 
-def all_trials(study: Study) -> list[FrozenTrial]:
-    """All trials by number, uncopied, read from the storage at most once per trial."""
-    return study._get_trials(deepcopy=False, use_cache=True)
+def some_trials(study: Study, numbers: Iterable[int], first: int) -> list[FrozenTrial]:
+    """The trials of some numbers and all from ``first`` on, uncopied.
+
+    Other processes' trials are read from the storage at most once per trial of this thread.
+    """
+    if not in_one_process(study):
+        trials = study._get_trials(deepcopy=False, use_cache=True)
+        return [*(trials[number] for number in numbers), *trials[first:]]
+    storage, found = study._storage, []
+    for number in itertools.chain(numbers, itertools.count(first)):  # a list of all costs more
+        try:
+            trial_id = storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
+        except KeyError:
+            break
+        found.append(storage.get_trial(trial_id))
+    return found
 
 
 def read_afresh(study: Study) -> None:
-    """Let :func:`all_trials` see what others did since this thread's last trial began."""
+    """Let :func:`some_trials` see what others did since this thread's last trial began."""
     study._thread_local.cached_all_trials = None
 
 

@@ -23,13 +23,10 @@ class TrialReader:
 
     def news(self, study: Study) -> Iterator[FrozenTrial]:
         """The trials that are unfinished or have finished since the last call, by number."""
-        trials = seam.all_trials(study)
-        numbers = [*sorted(self._unfinished), *range(self._read, len(trials))]
-        self._read = len(trials)
-        for number in numbers:
-            trial = trials[number]
+        for trial in seam.some_trials(study, sorted(self._unfinished), self._read):
+            self._read = max(self._read, trial.number + 1)
             if trial.state.is_finished():
-                self._unfinished.discard(number)
+                self._unfinished.discard(trial.number)
             else:
-                self._unfinished.add(number)
+                self._unfinished.add(trial.number)
             yield trial
