@@ -17,7 +17,7 @@ from torch import nn
 
 from optuna_nas.nn import set_drop_path
 from optuna_nas.training._checkpoint import Checkpoints, CheckpointSlot
-from optuna_nas.training._checks import require_int
+from optuna_nas._checks import require_int
 from optuna_nas.training._data import ImageData
 from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
 from optuna_nas.training._evaluate import BATCH_SIZE, Evaluation, judge, place

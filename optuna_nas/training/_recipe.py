@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from optuna_nas.training._checks import (
+from optuna_nas._checks import (
     require_choice,
     require_int,
     require_number,
