@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["best", "describe", "summary"]
 
+ACCURACY = "validation accuracy"
+
 
 @click.command()
 @study_options
@@ -29,22 +32,19 @@ __all__ = ["best", "describe", "summary"]
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
 def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
     """Show the best architectures of a study."""
-    from optuna_nas.objectives import derived_accuracies
-
     study = open_study(storage, study_name)
     searched = space_of_study(study, space)
     trials = best_of_study(study, top)
-    derived = derived_accuracies(study)
     if as_json:
         for trial in trials:
-            click.echo(json.dumps(_facts(searched, trial, derived.get(trial.number))))
+            click.echo(json.dumps(_facts(study, searched, trial)))
         return
     click.echo(summary(study))
     for rank, trial in enumerate(trials, start=1):
         click.echo("")
         if top > 1:
             click.echo(f"{rank}.")
-        click.echo(describe(searched, trial, derived.get(trial.number)))
+        click.echo(describe(study, searched, trial))
 
 
 def summary(study: Study) -> str:
@@ -64,43 +64,65 @@ def summary(study: Study) -> str:
     return f"study {study.study_name!r}: {ended}" + (f" ({copies} copied)" if copies else "")
 
 
-def describe(space: SearchSpace, trial: FrozenTrial, accuracy: float | None = None) -> str:
-    """A trial's architecture and figures, a line each; its accuracy if the value is another."""
-    facts = _facts(space, trial, accuracy)
-    rows = [
-        ("architecture", facts["architecture"]),
-        ("trial", str(facts["trial"])),
-        ("validation accuracy", f"{facts['accuracy']:.2%}"),
-    ]
-    if accuracy is not None:
-        rows.insert(2, ("on one batch", f"{facts['value']:.2%}"))
-    elif facts["accuracy"] != facts["value"]:
-        rows.insert(2, ("reward", f"{facts['value']:.4g}"))
+def describe(study: Study, space: SearchSpace, trial: FrozenTrial) -> str:
+    """A trial's architecture and figures, a line each."""
+    facts = _facts(study, space, trial)
+    rows = [("architecture", facts["architecture"]), ("trial", str(facts["trial"]))]
+    if facts["value"] != facts["accuracy"]:
+        rows.append((facts["metric"], _written(facts)))
+    if facts["accuracy"] is not None:
+        rows.append((ACCURACY, f"{facts['accuracy']:.2%}"))
     if facts["latency_ms"] is not None:
         rows.append(("latency", f"{facts['latency_ms']:.4g} ms"))
     if facts["params"] is not None:
         rows.append(("parameters", f"{facts['params']:,}"))
         rows.append(("FLOPs", f"{2 * facts['macs']:,} ({facts['macs']:,} multiply-adds)"))
     rows += [(name, f"{value}") for name, value in facts["hyperparameters"].items()]
-    return "\n".join(f"{name:<22}{value}" for name, value in rows)
+    width = max(22, *(len(name) + 2 for name, _ in rows))
+    return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
 
 
-def _facts(
-    space: SearchSpace, trial: FrozenTrial, accuracy: float | None = None
-) -> dict[str, Any]:
-    from optuna_nas.objectives import ACCURACY_KEY, LATENCY_KEY, MACS_KEY, PARAMS_KEY
+def _facts(study: Study, space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
+    from optuna_nas.objectives import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 
     architecture = space.architecture(trial)
     decided = architecture.params
     return {
         "trial": trial.number,
+        "metric": _metric(study),
+        "direction": study.direction.name.lower(),
         "value": trial.value,
-        "accuracy": trial.user_attrs.get(ACCURACY_KEY, trial.value)
-        if accuracy is None
-        else accuracy,
+        "accuracy": _accuracy(study, trial),
         "latency_ms": trial.user_attrs.get(LATENCY_KEY),
         "architecture": str(architecture),
         "params": trial.user_attrs.get(PARAMS_KEY),
         "macs": trial.user_attrs.get(MACS_KEY),
         "hyperparameters": {k: v for k, v in trial.params.items() if k not in decided},
     }
+
+
+def _metric(study: Study) -> str:
+    """The name of the study's values, which an objective of ours or the user has given."""
+    from optuna_nas.objectives import read_identity
+
+    if study.metric_names is not None:
+        return study.metric_names[0]
+    # Studies on our objectives have had no names while their metric was the accuracy.
+    return ACCURACY if read_identity(study) is not None else "value"
+
+
+def _accuracy(study: Study, trial: FrozenTrial) -> float | None:
+    """The trial's accuracy on all validation images, None where that is not known."""
+    from optuna_nas.objectives import ACCURACY_KEY, derived_accuracies
+
+    value = trial.value if _metric(study) == ACCURACY else None
+    known: float | None = trial.user_attrs.get(ACCURACY_KEY, value)
+    return derived_accuracies(study).get(trial.number, known)
+
+
+def _written(facts: Mapping[str, Any]) -> str:
+    """A value that is no accuracy, with the direction of what is not to be maximised."""
+    if facts["metric"].endswith("accuracy"):
+        return f"{facts['value']:.2%}"
+    minimised = " (minimised)" if facts["direction"] == "minimize" else ""
+    return f"{facts['value']:.4g}{minimised}"

@@ -140,7 +140,7 @@ def darts(
         _search(study, objective, trials, bars, prune_collapse=chosen["prune_collapse"])
     click.echo(summary(study))
     for trial in best_trials(study, 1):
-        click.echo(describe(searched, trial))
+        click.echo(describe(study, searched, trial))
         named = f"{shown(storage)} --study-name {study_name}"
         click.echo(f"\nDraw it:             optuna-nas draw{named} -o {study_name}.svg")
         click.echo(f"Train it to the end: optuna-nas train{named} --epochs 100")

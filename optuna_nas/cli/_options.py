@@ -179,6 +179,7 @@ def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSp
         click.BadParameter: If there is no such space, or it does not take the settings.
     """
     from optuna_nas.spaces import SPACES, SearchSpace
+    from optuna_nas.spaces._given import require_space
 
     place, colon, name = text.rpartition(":")
     if not colon:
@@ -199,14 +200,12 @@ def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSp
     found = getattr(_module(place), name, None)
     if isinstance(found, type) and issubclass(found, SearchSpace):
         found = found()
-    if not isinstance(found, SearchSpace):
-        what = "there is none" if found is None else f"it is {found!r}"
-        raise click.BadParameter(
-            f"{name!r} in {place!r} must be a space (a SearchSpace, or a function under "
-            f"@function_space), but {what}",
-            param_hint="--space",
-        )
-    return found
+    if found is None:
+        raise click.BadParameter(f"there is no {name!r} in {place!r}", param_hint="--space")
+    try:
+        return require_space(found)
+    except TypeError as e:
+        raise click.BadParameter(f"{name!r} in {place!r}: {e}", param_hint="--space") from None
 
 
 def _module(place: str) -> Any:

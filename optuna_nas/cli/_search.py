@@ -114,7 +114,7 @@ def search(
     study.optimize(objective, n_trials=trials, show_progress_bar=True)
     click.echo(summary(study))
     for trial in best_trials(study, 1):
-        click.echo(describe(objective.space, trial))
+        click.echo(describe(study, objective.space, trial))
     shown = f"--storage {storage}" + (f" --artifacts {artifacts}" if artifacts else "")
     click.echo(f"\nLook at it:  optuna-nas dashboard {shown}")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,7 +104,8 @@ def save_picture(graph: Graph, path: str | os.PathLike[str]) -> None:
 
     Raises:
         ValueError: If the suffix is neither ``.svg`` nor ``.png``.
-        FileNotFoundError: If the directory of ``path`` does not exist.
+        FileNotFoundError: If the folder of ``path`` does not exist.
+        OSError: If nothing can be written there.
 
     Example::
 
@@ -113,6 +113,8 @@ def save_picture(graph: Graph, path: str | os.PathLike[str]) -> None:
 
         save_picture(Graph(nodes=(Node("x", "conv"),), edges=()), "one.png")
     """
+    from optuna_nas.stores import write_atomically  # brings optuna, which drawing does without
+
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in (".svg", ".png"):
@@ -120,23 +122,7 @@ def save_picture(graph: Graph, path: str | os.PathLike[str]) -> None:
             f"`path` must end in .svg or .png, but got {str(path)!r}. For another format, draw "
             "the figure of `to_plotly` or convert the SVG."
         )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"`path` must lie in an existing directory, but got {str(path)!r} and "
-            f"{str(path.parent)!r} is not one. Create it first."
-        )
-    _write(path, to_svg(graph).encode() if suffix == ".svg" else to_png(graph))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes a file next to its place and moves it there."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_atomically(path, to_svg(graph).encode() if suffix == ".svg" else to_png(graph))
 
 
 def _figure(picture: Layout, dpi: float) -> Figure:

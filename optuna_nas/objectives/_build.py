@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from optuna_nas.spaces._given import require_space
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -36,8 +38,9 @@ def build_arguments(
         build: As the user gives them; None: ``space.proxy``, the paper's search size.
 
     Raises:
-        TypeError: If there are arguments that the space does not take.
+        TypeError: If there are arguments that the space does not take, or it is no space.
     """
+    require_space(space)
     build = space.proxy if build is None else build
     takes = space.build_arguments
     unknown = sorted(build.keys() - takes.keys())

@@ -52,6 +52,7 @@ def multi_objective(
 
     Raises:
         ValueError: If there is no such cost, none, or one twice.
+        TypeError: If the objective is none of ours, or returns a reward or costs already.
     """
     return MultiObjective(objective, tuple(costs))
 
@@ -63,6 +64,12 @@ class MultiObjective:
         if not costs or len(set(costs)) < len(costs) or not set(costs) <= set(COSTS):
             raise ValueError(
                 f"`costs` must be different ones of {COSTS}, at least one, but got costs={costs}."
+            )
+        if not hasattr(objective, "costing"):
+            raise TypeError(
+                "`objective` must be a TrainingObjective, but got "
+                f"{type(objective).__name__}: in an objective of your own return the costs after "
+                "the accuracy."
             )
         self.costs = costs
         self._objective = objective.costing(costs)

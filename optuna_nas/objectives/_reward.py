@@ -158,7 +158,7 @@ class LatencyReward(_CostReward):
 
     Raises:
         ValueError: If a number is out of range.
-        TypeError: If the objective is none of ours.
+        TypeError: If the objective is none of ours, or returns a reward or costs already.
 
     Example::
 
@@ -201,7 +201,7 @@ class MacsReward(_CostReward):
 
     Raises:
         ValueError: If a number is out of range.
-        TypeError: If the objective is none of ours.
+        TypeError: If the objective is none of ours, or returns a reward or costs already.
     """
 
     def __init__(
@@ -228,7 +228,7 @@ class SizeReward(_CostReward):
 
     Raises:
         ValueError: If a number is out of range.
-        TypeError: If the objective is none of ours.
+        TypeError: If the objective is none of ours, or returns a reward or costs already.
     """
 
     def __init__(

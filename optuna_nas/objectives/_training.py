@@ -271,6 +271,12 @@ class TrainingObjective:
 
     def _telling(self, told: Mapping[str, Any], metrics: Sequence[str]) -> TrainingObjective:
         """Return the same with more in what a study keeps of it."""
+        if self._told:
+            raise TypeError(
+                "`objective` must return the plain validation accuracy, but it already returns "
+                f"{', '.join(self._studies.metrics)}: a reward or costs around a reward or costs "
+                "would lose the inner ones. Give the TrainingObjective itself."
+            )
         other = copy.copy(self)
         other._told, other._studies = {**told}, SettledStudies(*metrics)
         return other

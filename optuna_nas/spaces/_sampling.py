@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from optuna_nas.spaces._architecture import Architecture
 from optuna_nas.spaces._decisions import Source
+from optuna_nas.spaces._given import require_space
 from optuna_nas.spaces._sizes import size_of
 from optuna_nas.spaces._space import SearchSpace
 
@@ -29,6 +30,7 @@ def sample_architectures(space: SearchSpace, count: int, *, seed: int = 0) -> li
 
         cells = sample_architectures(NASBench201Space(), 100, seed=0)
     """
+    require_space(space)
     rng = random.Random(seed)
     return [space._run(_RandomSource(rng), {}) for _ in range(count)]
 

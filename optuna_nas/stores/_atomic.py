@@ -33,7 +33,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
     Raises:
         FileNotFoundError: If the folder does not exist.
-        OSError: If the folder cannot be written to or the disk is full.
+        OSError: If the folder cannot be written to, the disk is full, or a folder stands there.
     """
     target = Path(path)
     if not target.parent.is_dir():
@@ -45,10 +45,22 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     try:
         _write_through(temporary, data)
         temporary.replace(target)
-    except BaseException:
+    except BaseException as e:
         temporary.unlink(missing_ok=True)
+        if isinstance(e, OSError):
+            raise _named(e, target) from e
         raise
     _sync_folder(target.parent)
+
+
+def _named(error: OSError, target: Path) -> OSError:
+    """Return an error of the same type that names the file, not the temporary one."""
+    named = type(error)(
+        f"`path` must be a place that can be written to, but got path={str(target)!r} "
+        f"({error.strerror or error}): free space there, or give a file in another folder."
+    )
+    named.errno = error.errno
+    return named
 
 
 def _write_through(path: Path, data: bytes) -> None:

@@ -15,9 +15,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from optuna_nas._checks import require_int
 from optuna_nas.nn import set_drop_path
 from optuna_nas.training._checkpoint import Checkpoints, CheckpointSlot
-from optuna_nas._checks import require_int
 from optuna_nas.training._data import ImageData
 from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
 from optuna_nas.training._evaluate import BATCH_SIZE, Evaluation, judge, place

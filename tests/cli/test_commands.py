@@ -117,6 +117,27 @@ def test_best(run: Run) -> None:
         assert str(NASBench201Space().parse(fact["architecture"])) == fact["architecture"]
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_best_names_values_as_the_study_does(run: Run, own_space: str) -> None:
+    """An error of 0.5145 was shown as a validation accuracy of 51.45 %."""
+    study = optuna.create_study(storage=open_storage("sqlite:///nas.db"), study_name="nas")
+    study.add_trial(
+        optuna.create_trial(
+            params={"width": 8},
+            distributions={"width": optuna.distributions.CategoricalDistribution((4, 8, 16))},
+            value=0.5145,
+        )
+    )
+    lines = run("best", "--space", own_space).output.splitlines()
+    assert lines[-1] == "value                 0.5145 (minimised)"
+    study.set_metric_names(["mean squared error"])
+    lines = run("best", "--space", own_space).output.splitlines()
+    assert lines[-1] == "mean squared error    0.5145 (minimised)"
+    facts = json.loads(run("best", "--space", own_space, "--json").output)
+    assert (facts["metric"], facts["direction"]) == ("mean squared error", "minimize")
+    assert (facts["value"], facts["accuracy"]) == (0.5145, None)
+
+
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_draw(run: Run, suffix: str) -> None:
     run("draw", "--space", "nasbench201", "--architecture", CELL, "-o", f"cell{suffix}")
@@ -124,6 +145,24 @@ def test_draw(run: Run, suffix: str) -> None:
     start = b"\x89PNG" if suffix == ".png" else b"<?xml"
     assert Path(f"cell{suffix}").read_bytes().startswith(start)
     assert Path(f"chain{suffix}").read_bytes().startswith(start)
+
+
+def test_an_impossible_place_for_a_picture_is_named(run: Run) -> None:
+    Path("folder.svg").touch()
+    for place in ("folder.svg/cell.svg", "missing/cell.svg"):
+        draw = ("draw", "--published", "nasbench201-resnet", "-o", place)
+        assert (
+            f"must lie in an existing folder, but got path='{place}'" in run(*draw, code=1).output
+        )
+    long = f"{'n' * 300}.svg"
+    output = run("draw", "--published", "nasbench201-resnet", "-o", long, code=1).output
+    assert f"must be a place that can be written to, but got path='{long}'" in output
+
+
+def test_an_undecorated_function_is_told_the_way_out(run: Run, own_space: str) -> None:
+    Path("nets.py").write_text(Path("nets.py").read_text().replace("@function_space", ""))
+    output = run(*SEARCH, "--space", own_space, code=2).output
+    assert "put @function_space above the function" in " ".join(output.split())
 
 
 def test_draw_what_a_study_found(run: Run) -> None:

@@ -138,7 +138,7 @@ def test_save_picture_refuses_other_suffixes(tmp_path: Path, name: str) -> None:
 
 
 def test_save_picture_needs_a_directory(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"existing directory.*Create it first"):
+    with pytest.raises(FileNotFoundError, match=r"existing folder.*make the folder .* first"):
         save_picture(nasbench201(), tmp_path / "missing" / "cell.svg")
 
 

@@ -225,6 +225,31 @@ def test_another_objective_is_told_of_the_function() -> None:
         LatencyReward(lambda trial: 0.5, target_ms=80)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("inner", ["reward", "costs"])
+@pytest.mark.parametrize("outer", ["latency", "macs", "size", "costs"])
+def test_rewards_and_costs_do_not_wrap_each_other(data: ImageData, inner: str, outer: str) -> None:
+    """The inner one would be lost: value / accuracy was 2.198 for two rewards of macs."""
+    plain = _objective(data, latency=Meter(1.0))
+    once: Any = {
+        "reward": lambda: MacsReward(plain, target_macs=1e4),
+        "costs": lambda: multi_objective(plain, costs=("params",)),
+    }[inner]()
+    outers: dict[str, Any] = {
+        "latency": lambda: LatencyReward(once, target_ms=1.0),
+        "macs": lambda: MacsReward(once, target_macs=1e9),
+        "size": lambda: SizeReward(once, target_params=1e9),
+        "costs": lambda: multi_objective(once, costs=("macs",)),
+    }
+    returns = {"reward": "reward", "costs": "validation accuracy, params"}[inner]
+    with pytest.raises(TypeError, match=f"it already returns {returns}: a reward or costs around"):
+        outers[outer]()
+
+
+def test_costs_of_another_objective_are_refused() -> None:
+    with pytest.raises(TypeError, match="must be a TrainingObjective, but got function"):
+        multi_objective(lambda trial: 0.0)  # type: ignore[arg-type]
+
+
 def test_a_reward_offers_what_its_objective_does(data: ImageData) -> None:
     objective = LatencyReward(_objective(data, latency=Meter(1.0)), target_ms=80)
     assert objective.space is SPACE

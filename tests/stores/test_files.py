@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -39,6 +41,16 @@ def test_a_failed_write_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"make the folder '.*runs' first"):
         write_atomically(tmp_path / "runs" / "state.bin", b"")
+
+
+@pytest.mark.parametrize("place", ["folder", "n" * 300])
+def test_an_impossible_place_is_named(tmp_path: Path, place: str) -> None:
+    (tmp_path / "folder").mkdir()
+    named = re.escape(str(tmp_path / place))
+    with pytest.raises(OSError, match=rf"must be a place that can be written to.*{named}") as seen:
+        write_atomically(tmp_path / place, b"1")
+    assert seen.value.errno in (errno.EISDIR, errno.ENAMETOOLONG)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX")

@@ -12,9 +12,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
-from optuna_nas.training import Recipe
 from optuna_nas._checks import require_int
+from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
+from optuna_nas.spaces._given import require_space
+from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._mixing import Mixing
@@ -90,8 +91,9 @@ def supernet_arguments(
     """Complete arguments of ``space.supernet`` by what the data decides.
 
     Raises:
-        TypeError: If the space has no supernet, or does not take one of them.
+        TypeError: If the space has no supernet, or does not take one of them, or is no space.
     """
+    require_space(space)
     takes = space.supernet_arguments
     unknown = sorted((arguments or {}).keys() - takes.keys())
     if unknown:
