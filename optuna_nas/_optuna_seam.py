@@ -9,11 +9,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, Trial
 
+from optuna_nas._attributes import Attribute, integer, list_of, mapping
+
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore as _ArtifactStore
     from optuna.study import Study
 
     ArtifactStore: TypeAlias = _ArtifactStore
+
+FAILED_TRIAL = Attribute("failed_trial", integer(), system=True)
+"""Optuna's own: number of the trial that this one tries again."""
+
+RETRY_HISTORY = Attribute("retry_history", list_of(integer()), system=True)
+"""Optuna's own: numbers of the trials that this one tries again, the first one first."""
+
+FIXED_PARAMS: Attribute[dict[str, Any]] = Attribute(
+    "fixed_params", mapping(lambda value: value), system=True
+)
+"""Optuna's own: what was enqueued; which values fit is seen when they are asked for."""
 
 
 def some_trials(study: Study, numbers: Iterable[int], first: int) -> list[FrozenTrial]:
@@ -61,7 +74,8 @@ def trial_attributes(trial: Trial) -> dict[str, Any]:
 
 def first_number(trial: Trial) -> int:
     """Number of the trial that this one tries again after a crash, else its own."""
-    return int(trial_attributes(trial).get("failed_trial", trial.number))
+    first = FAILED_TRIAL.read_in(trial_attributes(trial), trial)
+    return trial.number if first is None else first
 
 
 def reported_steps(trial: BaseTrial) -> set[int]:
@@ -73,11 +87,12 @@ def reported_steps(trial: BaseTrial) -> set[int]:
 
 def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
     """What was enqueued for a trial, as a sampler sees it."""
-    return dict(trial.system_attrs.get("fixed_params", {}))
+    return FIXED_PARAMS.read(trial) or {}
 
 
 def fixed_params(trial: object) -> dict[str, Any]:
     """What was enqueued for a live trial or given to a ``FixedTrial``; else empty."""
     if isinstance(trial, FixedTrial):
         return dict(trial._params)
-    return dict(getattr(trial, "_fixed_params", {}))
+    fixed = getattr(trial, "_fixed_params", {})
+    return dict(fixed) if isinstance(fixed, dict) else {}

@@ -1,4 +1,4 @@
-"""Reads a study's trials in proportion to what is new, never to all of them."""
+"""Reads a study's trials in proportion to what is new, and their constraints with care."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._attributes import pass_over, real, shown
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["TrialReader"]
+__all__ = ["TrialReader", "violation"]
 
 
 class TrialReader:
@@ -30,3 +31,19 @@ class TrialReader:
             else:
                 self._unfinished.add(trial.number)
             yield trial
+
+
+def violation(trial: FrozenTrial) -> float:
+    """Sum of a trial's violated constraints; 0 if it is feasible. Damaged ones do not count."""
+    try:
+        constraints = trial.constraints
+    except TypeError as e:
+        pass_over(trial, "constraints", f"must be a list of numbers ({e})")
+        return 0.0
+    total = 0.0
+    for name, value in constraints.items():
+        try:
+            total += max(real(value), 0.0)
+        except ValueError as e:
+            pass_over(trial, f"constraints:{shown(name)}", f"{e}")
+    return total

@@ -44,7 +44,7 @@ class Slot:
         dist = self.distribution
         try:
             internal = int(dist.to_internal_repr(value))
-        except (TypeError, ValueError):
+        except (OverflowError, TypeError, ValueError):  # such as of an infinite integer
             return None
         if isinstance(dist, IntDistribution):
             internal, remainder = divmod(internal - dist.low, dist.step)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from optuna.trial import TrialState
 
+from optuna_nas._attributes import Attribute, json_value, mapping
 from optuna_nas._trials import TrialReader
 from optuna_nas.samplers.base._outcomes import Outcome, outcome_key
 from optuna_nas.samplers.base._trie import DecisionTrie, Step
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 
     from optuna_nas.samplers.base._decisions import SlotTable
 
-__all__ = ["DECISIONS_KEY", "History", "Member"]
+__all__ = ["DECISIONS", "DECISIONS_KEY", "History", "Member"]
 
 T = TypeVar("T")
 
 DECISIONS_KEY = "optuna_nas:decisions"
 """System attribute: a trial's decisions by name, in the order in which they are asked for. Written
 when they are known, which may be before they are suggested (then it is a claim on them)."""
+
+DECISIONS = Attribute(DECISIONS_KEY, mapping(json_value), system=True)
 
 
 class DigestOf(Protocol):
@@ -170,7 +173,7 @@ class History:
         known = self.trie.seen(decisions)
         if mine:
             self.trie.add(sequence)
-        digest = None if known else self._digest_of(_values(sequence))
+        digest = None if known else self._digest_of(_values(sequence), own=True)
         if digest is None:
             return known
         pending = (d for number, d in self._pending_digests.items() if number != besides)
@@ -202,7 +205,7 @@ class History:
 
     def note_claim(self, trial: FrozenTrial) -> None:
         """Count what another running trial has claimed, or already suggested, as taken."""
-        if (claim := trial.system_attrs.get(DECISIONS_KEY)) is not None:
+        if (claim := DECISIONS.read(trial)) is not None:
             digest = self._digest_of(claim)
             self.released += self._pending_digests.get(trial.number, digest) != digest
             self._pending_digests[trial.number] = digest
@@ -215,7 +218,7 @@ class History:
 
     def decisions(self, trial: FrozenTrial) -> tuple[Step, ...]:
         """The decisions of a trial, in the order in which they were asked for."""
-        asked = trial.system_attrs.get(DECISIONS_KEY, {})
+        asked = DECISIONS.read(trial) or {}
         steps = []
         for name in dict.fromkeys((*asked, *trial.distributions)):
             if name not in trial.distributions:
@@ -262,11 +265,16 @@ class History:
         self._note_program(sequence)
         return sequence
 
-    def _digest_of(self, values: dict[str, Any]) -> Hashable | None:
-        """What decisions compute; None if that is unknown, as for trials of another space."""
+    def _digest_of(self, values: dict[str, Any], *, own: bool = False) -> Hashable | None:
+        """What decisions compute; None if that is unknown, as for trials of another space.
+
+        A bug of a user's digest is seen where it is asked about our ``own`` proposals; what others
+        claim may have other names and any values.
+        """
+        foreign = () if own else (ArithmeticError, LookupError, TypeError)
         try:
             return None if self.digest is None else self.digest(values)
-        except ValueError:
+        except (ValueError, *foreign):
             return None
 
     def _remember(self, trial: FrozenTrial, sequence: tuple[Step, ...], outcome: Outcome) -> None:

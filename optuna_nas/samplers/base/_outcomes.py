@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from optuna_nas._trials import violation
+
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
@@ -36,11 +38,10 @@ def outcome_key(trial: FrozenTrial, directions: Sequence[StudyDirection]) -> Out
         A tuple of three floats, comparable with those of other trials of the study.
     """
     sign = -1.0 if directions[0] == StudyDirection.MAXIMIZE else 1.0
-    violation = sum(max(value, 0.0) for value in trial.constraints.values())
     if trial.state == TrialState.FAIL:
         return (3, 0.0, 0.0)
-    if violation > 0.0:
-        return (2, violation, 0.0)
+    if (violated := violation(trial)) > 0.0:
+        return (2, violated, 0.0)
     if trial.state == TrialState.COMPLETE:
         return (0, sign * trial.values[0] if len(directions) == 1 else 0.0, 0.0)
     step = trial.last_step

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from optuna.samplers import BaseSampler, TPESampler
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._attributes import Attribute, truth
 from optuna_nas.samplers.base._decisions import Decides, Draw, Slot, SlotTable, as_decides
 from optuna_nas.samplers.base._history import DECISIONS_KEY, History
 from optuna_nas.samplers.base._script import Proposal, Rehearsal, Script
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
 
-__all__ = ["REPEAT_KEY", "ArchitectureSampler", "SpaceLike"]
+__all__ = ["REPEAT", "REPEAT_KEY", "ArchitectureSampler", "SpaceLike"]
 
 T = TypeVar("T")
 
 REPEAT_KEY = "optuna_nas:repeat"
 """System attribute: the sampler proposes decisions again that it knows; evaluate them anew."""
+
+REPEAT = Attribute(REPEAT_KEY, truth, system=True)
 
 MAX_ATTEMPTS = 50
 

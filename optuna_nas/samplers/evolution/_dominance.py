@@ -56,7 +56,8 @@ def crowding_distances(rows: Floats) -> list[float]:
     distances = np.zeros(len(rows))
     for column in rows.T:
         order = np.argsort(column, kind="stable")
-        spread = column[order[-1]] - column[order[0]]
+        with np.errstate(over="ignore", invalid="ignore"):  # values may be huge or infinite
+            spread = column[order[-1]] - column[order[0]]
         distances[order[[0, -1]]] = np.inf
         if np.isfinite(spread) and spread > 0.0:
             distances[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / spread

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas._attributes import Attribute, fields, integer, list_of, text
 from optuna_nas.samplers.base._script import Wish
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ __all__ = ["LINEAGE_KEY", "Child", "parents_of"]
 LINEAGE_KEY = "optuna_nas:lineage"
 """System attribute of a trial made from others: ``{"parents": [numbers], "mutated": [names]}``.
 Mutated are the decisions that a parent had and none had with this choice."""
+
+LINEAGE = Attribute(
+    LINEAGE_KEY, fields({"parents": list_of(integer())}, {"mutated": list_of(text())}), system=True
+)
 
 
 class Child(Wish):
@@ -45,14 +50,14 @@ class Child(Wish):
 
 
 def parents_of(trial: FrozenTrial) -> list[int]:
-    """Numbers of the trials that a trial's architecture was made from; empty if from none.
+    """Numbers of the trials that a trial's architecture was made from; empty if from none known.
 
     Example::
 
         parents = parents_of(study.best_trial)
     """
-    parents: list[int] = trial.system_attrs.get(LINEAGE_KEY, {}).get("parents", [])
-    return parents
+    lineage = LINEAGE.read(trial)
+    return [] if lineage is None else list(lineage["parents"])
 
 
 def _is_same(step: Step, slot: Slot, index: int) -> bool:

@@ -23,7 +23,7 @@ from optuna_nas.samplers.policy._gradient import (
     policy_loss,
     skip_loss,
 )
-from optuna_nas.samplers.policy._rollout import LOG_PROB_KEY, Place
+from optuna_nas.samplers.policy._rollout import LOG_PROB, Place
 from optuna_nas.samplers.policy._sentences import read
 
 if TYPE_CHECKING:
@@ -294,8 +294,7 @@ def undisturbed() -> Iterator[None]:
 
 
 def _log_prob(member: Member) -> float | None:
-    value: float | None = member.trial.system_attrs.get(LOG_PROB_KEY)
-    return value
+    return LOG_PROB.read(member.trial)
 
 
 def _value(member: Member) -> float | None:

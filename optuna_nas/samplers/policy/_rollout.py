@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from optuna_nas._attributes import Attribute, number
 from optuna_nas.samplers.base._script import Proposal
 from optuna_nas.samplers.policy._controller import OWN_SCALE
 from optuna_nas.samplers.policy._sentences import Anchor, Block, Reader
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from optuna_nas.samplers.base._roles import Roles
     from optuna_nas.samplers.policy._controller import Controller
 
-__all__ = ["LOG_PROB_KEY", "Place", "Rollout"]
+__all__ = ["LOG_PROB", "LOG_PROB_KEY", "Place", "Rollout"]
 
 LOG_PROB_KEY = "optuna_nas:log_prob"
 """System attribute: log-probability of a trial's decisions under the policy that proposed it."""
+
+LOG_PROB = Attribute(LOG_PROB_KEY, number(-1e9, 1.0), system=True)
 
 Array = npt.NDArray[np.floating[Any]]
 

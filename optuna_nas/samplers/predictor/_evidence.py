@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ outright, and how badly says nothing about the good ones."""
 ZOOM = 0.3
 """Without noise, targets are -log(ZOOM + (best - value) / (best - median)): what matters is to
 tell the best apart."""
+LARGEST = 1e100
+"""Finite values beyond it count as it, so that differences and squares of values are finite."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def targets_of(outcomes: Sequence[Outcome], *, noisy: bool = False) -> Floats:
     """
     states = np.array([outcome[0] for outcome in outcomes])
     values = -np.array([outcome[1] for outcome in outcomes])
+    values = np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), values)
     complete = states == 0
     targets = np.zeros(len(outcomes))
     span, worst = 1.0, 0.0
@@ -148,10 +152,16 @@ def _mean_outcome(group: Sequence[Member]) -> Outcome:
     """An architecture counts by the mean of its complete trials, if it has any."""
     if len(group) == 1:
         return group[0].outcome
-    complete = [member.outcome[1] for member in group if member.outcome[0] == 0]
+    complete = _finite_values(group)
     if not complete:
         return min(member.outcome for member in group)
     return (0, float(np.mean(complete)), 0.0)
+
+
+def _finite_values(group: Sequence[Member]) -> list[float]:
+    """Values of the complete trials of an architecture, but for infinite ones: less is better."""
+    values = [member.outcome[1] for member in group if member.outcome[0] == 0]
+    return [max(-LARGEST, min(value, LARGEST)) for value in values if math.isfinite(value)]
 
 
 def _repeats(together: Sequence[Sequence[Member]], targets: Floats) -> Repeats:
@@ -159,7 +169,7 @@ def _repeats(together: Sequence[Sequence[Member]], targets: Floats) -> Repeats:
 
     Targets are a straight line in the values, but for winsorised ones, which tell nothing.
     """
-    values = [[m.outcome[1] for m in group if m.outcome[0] == 0] for group in together]
+    values = [_finite_values(group) for group in together]
     means = np.array([np.mean(each) if each else np.nan for each in values])
     line = np.flatnonzero(np.isfinite(means) & (targets > np.nanmin(targets)))
     if len(line) < 2:
