@@ -125,6 +125,7 @@ def pass_over(owner: BaseTrial | Study, key: str, why: str) -> None:
         key: Of the attribute.
         why: What is wrong: "must be ..., but is ...".
     """
+    identity: tuple[object, object]
     if isinstance(owner, Study):
         whose, identity = f"study {owner.study_name!r}", (owner.study_name, None)
     else:  # a frozen trial does not know its study, but no two begin at the same microsecond
@@ -252,9 +253,7 @@ def optional(decode: Decode[T]) -> Decode[T | None]:
     return lambda value: None if value is None else decode(value)
 
 
-def list_of(
-    decode: Decode[T], *, at_least: int = 0, at_most: int = MAX_ITEMS
-) -> Decode[list[T]]:
+def list_of(decode: Decode[T], *, at_least: int = 0, at_most: int = MAX_ITEMS) -> Decode[list[T]]:
     """Decode a list of so many items."""
 
     def decode_list(value: object) -> list[T]:

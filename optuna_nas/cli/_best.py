@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["best", "describe", "summary"]
 
-ACCURACY = "validation accuracy"
+ACCURACY_NAME = "validation accuracy"
 
 
 @click.command()
@@ -51,16 +51,17 @@ def summary(study: Study) -> str:
     """One line: how many trials ended how."""
     import optuna
 
-    from optuna_nas.objectives import COPY_KEY, INFEASIBLE_KEY
+    from optuna_nas.objectives._failures import INFEASIBLE
+    from optuna_nas.objectives._runs import COPY
 
     trials = study.get_trials(deepcopy=False)
     counts = Counter(
-        "infeasible" if INFEASIBLE_KEY in trial.user_attrs else trial.state.name.lower()
+        trial.state.name.lower() if INFEASIBLE.read(trial) is None else "infeasible"
         for trial in trials
         if trial.state != optuna.trial.TrialState.WAITING
     )
     ended = ", ".join(f"{count} {how}" for how, count in counts.items())
-    copies = sum(COPY_KEY in trial.user_attrs for trial in trials)
+    copies = sum(COPY.read(trial) is not None for trial in trials)
     return f"study {study.study_name!r}: {ended}" + (f" ({copies} copied)" if copies else "")
 
 
@@ -71,11 +72,12 @@ def describe(study: Study, space: SearchSpace, trial: FrozenTrial) -> str:
     if facts["value"] != facts["accuracy"]:
         rows.append((facts["metric"], _written(facts)))
     if facts["accuracy"] is not None:
-        rows.append((ACCURACY, f"{facts['accuracy']:.2%}"))
+        rows.append((ACCURACY_NAME, f"{facts['accuracy']:.2%}"))
     if facts["latency_ms"] is not None:
         rows.append(("latency", f"{facts['latency_ms']:.4g} ms"))
     if facts["params"] is not None:
         rows.append(("parameters", f"{facts['params']:,}"))
+    if facts["macs"] is not None:
         rows.append(("FLOPs", f"{2 * facts['macs']:,} ({facts['macs']:,} multiply-adds)"))
     rows += [(name, f"{value}") for name, value in facts["hyperparameters"].items()]
     width = max(22, *(len(name) + 2 for name, _ in rows))
@@ -83,7 +85,7 @@ def describe(study: Study, space: SearchSpace, trial: FrozenTrial) -> str:
 
 
 def _facts(study: Study, space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
-    from optuna_nas.objectives import LATENCY_KEY, MACS_KEY, PARAMS_KEY
+    from optuna_nas.objectives._costs import LATENCY, MACS, PARAMS
 
     architecture = space.architecture(trial)
     decided = architecture.params
@@ -93,10 +95,10 @@ def _facts(study: Study, space: SearchSpace, trial: FrozenTrial) -> dict[str, An
         "direction": study.direction.name.lower(),
         "value": trial.value,
         "accuracy": _accuracy(study, trial),
-        "latency_ms": trial.user_attrs.get(LATENCY_KEY),
+        "latency_ms": LATENCY.read(trial),
         "architecture": str(architecture),
-        "params": trial.user_attrs.get(PARAMS_KEY),
-        "macs": trial.user_attrs.get(MACS_KEY),
+        "params": PARAMS.read(trial),
+        "macs": MACS.read(trial),
         "hyperparameters": {k: v for k, v in trial.params.items() if k not in decided},
     }
 
@@ -108,16 +110,19 @@ def _metric(study: Study) -> str:
     if study.metric_names is not None:
         return study.metric_names[0]
     # Studies on our objectives have had no names while their metric was the accuracy.
-    return ACCURACY if read_identity(study) is not None else "value"
+    return ACCURACY_NAME if read_identity(study) is not None else "value"
 
 
 def _accuracy(study: Study, trial: FrozenTrial) -> float | None:
     """The trial's accuracy on all validation images, None where that is not known."""
-    from optuna_nas.objectives import ACCURACY_KEY, derived_accuracies
+    from optuna_nas.objectives import derived_accuracies
+    from optuna_nas.objectives._training import ACCURACY
 
-    value = trial.value if _metric(study) == ACCURACY else None
-    known: float | None = trial.user_attrs.get(ACCURACY_KEY, value)
-    return derived_accuracies(study).get(trial.number, known)
+    derived = derived_accuracies(study).get(trial.number)
+    if derived is not None:
+        return derived
+    kept = ACCURACY.read(trial)
+    return trial.value if kept is None and _metric(study) == ACCURACY_NAME else kept
 
 
 def _written(facts: Mapping[str, Any]) -> str:

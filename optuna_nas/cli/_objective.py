@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from optuna_nas._attributes import (
+    Attribute,
+    fields,
+    integer,
+    json_value,
+    number,
+    optional,
+    text,
+)
 from optuna_nas.cli._options import space_of_study
 
 if TYPE_CHECKING:
@@ -39,14 +48,33 @@ __all__ = [
 SEARCH_KEY = "optuna_nas:search"
 """User attribute of a study: what the command line chose, such as sampler, pruner and seed."""
 
+SEARCH = Attribute(
+    SEARCH_KEY,
+    fields(
+        {},
+        {
+            "sampler": optional(text()),
+            "pruner": text(),
+            "seed": integer(),
+            **dict.fromkeys(("max_params", "max_macs", "max_latency_ms"), optional(number())),
+        },
+        others=json_value,
+    ),
+)
+
 SEARCH_DEFAULTS = {"sampler": "evolution", "pruner": "median", "seed": 0}
 PRUNERS = ("hyperband", "median", "halving", "none")
 LIMITS = ("max_params", "max_macs", "max_latency_ms")
 
 
 def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict[str, Any]:
-    """What is chosen: as given, else as the study was begun, else the defaults."""
-    begun = study.user_attrs.get(SEARCH_KEY, defaults)
+    """What is chosen: as given, else as the study was begun, else the defaults.
+
+    Raises:
+        ValueError: If what the study keeps of it is damaged.
+    """
+    kept = SEARCH.require(study)
+    begun = defaults if kept is None else kept
     return {**begun, **{name: value for name, value in given.items() if value is not None}}
 
 
@@ -63,7 +91,7 @@ def make_ready(
     from optuna_nas.objectives import fail_dead_trials
 
     objective.prepare(study)
-    if study.user_attrs.get(SEARCH_KEY) != chosen:
+    if SEARCH.require(study) != chosen:
         study.set_user_attr(SEARCH_KEY, chosen)
     if trials := fail_dead_trials(study):
         click.echo(f"trials {trials} were left by a killed process: failed, and queued again")
@@ -172,12 +200,12 @@ def _rewarded(objective: TrainingObjective, reward: Mapping[str, Any]) -> Judge:
 def _alone(identity: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a study is, where networks of a one-shot search are trained on their own."""
     judge = identity.get("judge")
-    if judge is None:
+    if not isinstance(judge, Mapping) or "epochs" not in judge:
         return identity
     return {
         **identity,
         "epochs": judge["epochs"],
-        "recipe": judge["recipe"] or identity["recipe"],
+        "recipe": judge.get("recipe") or identity.get("recipe", {}),
     }
 
 
@@ -195,4 +223,6 @@ def make_pruner(name: str, epochs: int) -> BasePruner:
         "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1),
         "none": lambda: optuna.pruners.NopPruner(),
     }
+    if name not in makers:
+        raise ValueError(f"The pruner must be one of {', '.join(makers)}, but is {name!r}.")
     return makers[name]()

@@ -136,6 +136,8 @@ def _sampler(name: str, seed: int, space: SearchSpace) -> BaseSampler:
         "ppo": samplers.PPOSampler,
         "random": samplers.RandomSearchSampler,
     }
+    if name not in makers:
+        raise ValueError(f"The sampler must be tpe or one of {', '.join(makers)}, not {name!r}.")
     try:
         return makers[name](seed=seed, space=space)
     except ValueError as e:  # progressive search needs a size that grows

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from optuna_nas.objectives import HYPERPARAMETERS_KEY, best_trials
+from optuna_nas.objectives import best_trials
 from optuna_nas.objectives._build import build_arguments
+from optuna_nas.objectives._hyperparameters import HYPERPARAMETERS
 from optuna_nas.profiling import Profile, profile
 from optuna_nas.training import seeded
 
@@ -130,7 +131,7 @@ def of_trial(
     """Make a candidate of a trial's architecture; see :func:`of_architecture`."""
     told = {"study": study.study_name, "trial": trial.number, "values": trial.values}
     own = None if recipe is None else recipe(trial)
-    drawn = trial.user_attrs.get(HYPERPARAMETERS_KEY, {}).items()
+    drawn = (HYPERPARAMETERS.read(trial) or {}).items()
     carried = {field: value for field, value in drawn if own and getattr(own, field) == value}
     if carried:
         told["hyperparameters"] = carried

@@ -16,6 +16,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optuna_nas import __version__
+from optuna_nas._attributes import (
+    fields,
+    integer,
+    json_value,
+    list_of,
+    mapping,
+    number,
+    real,
+    text,
+)
 from optuna_nas.final import _resnet
 from optuna_nas.final._comparison import Finalist, as_arguments
 from optuna_nas.spaces import Architecture
@@ -31,7 +41,37 @@ if TYPE_CHECKING:
 __all__ = ["architecture_of", "read_card", "trained_network", "write_card"]
 
 _CARD = "card.json"
+_LARGEST_CARD = 10_000_000  # bytes
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy")
+
+
+_RUN = fields(
+    {"seed": integer(), "failure": json_value},
+    {"test_accuracy": real, "val_accuracy": real, "seconds": real},
+    others=json_value,
+)
+_card = fields(
+    {
+        "name": text(),
+        "origin": fields(
+            {},
+            {"json": text(1_000_000), "build": mapping(json_value), "network": text()},
+            others=json_value,
+        ),
+        "data": fields(
+            {
+                "in_channels": integer(1),
+                "image_size": list_of(integer(1), at_least=2, at_most=2),
+                "classes": list_of(text()),
+                "mean": list_of(number()),
+                "std": list_of(number()),
+            },
+            others=json_value,
+        ),
+        "runs": list_of(_RUN),
+    },
+    others=json_value,
+)
 
 
 def write_card(
@@ -69,6 +109,7 @@ def read_card(folder: str | Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no card.
+        ValueError: If it is damaged.
     """
     path = Path(folder) / _CARD
     if not path.is_file():
@@ -76,8 +117,16 @@ def read_card(folder: str | Path) -> dict[str, Any]:
             f"`folder` must be one of a finalist, with {_CARD}, but got {str(folder)!r}: give a "
             "folder that train has made, such as nas-final/trial-17."
         )
-    card: dict[str, Any] = json.loads(path.read_text())
-    return card
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST_CARD:
+            raise ValueError(f"must have at most {_LARGEST_CARD:,} bytes, but has {size:,}")
+        return _card(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, RecursionError) as e:
+        raise ValueError(
+            f"The model card {str(path)!r} is damaged: it {e}. Let train write it again, or "
+            "restore a copy."
+        ) from e
 
 
 def trained_network(
@@ -93,13 +142,20 @@ def trained_network(
 
     Raises:
         FileNotFoundError: If there is no card, or no such run.
-        ValueError: If all runs failed, or the network was made by a function of yours, which
-            no file knows: make it yourself and load the weights.
+        ValueError: If all runs failed, card or weights are damaged, or the network was made by a
+            function of yours, which no file knows: make it yourself and load the weights.
     """
     card = read_card(folder)
     weights = Path(folder) / f"seed-{_seed_of(card, seed)}.pt"
-    model = _made(card["origin"], card["name"], space)
-    model.load_state_dict(load_weights(weights))
+    state = load_weights(weights)
+    try:
+        model = _made(card["origin"], card["name"], space)
+        model.load_state_dict(state)
+    except (AttributeError, LookupError, RuntimeError, TypeError) as e:
+        raise ValueError(
+            f"The model card in {str(folder)!r} must tell of the network with the weights in "
+            f"{weights.name}, but does not ({e}): restore a copy of both."
+        ) from e
     return model.eval()
 
 

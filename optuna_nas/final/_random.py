@@ -17,7 +17,8 @@ from optuna.trial import TrialState
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas.final._candidate import Candidate, of_trial
-from optuna_nas.objectives import COPY_KEY, fail_dead_trials
+from optuna_nas.objectives import fail_dead_trials
+from optuna_nas.objectives._runs import COPY
 from optuna_nas.samplers import RandomSearchSampler
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def random_search_pick(
 
 
 def _epochs(trial: FrozenTrial) -> int:
-    return 0 if COPY_KEY in trial.user_attrs else len(trial.intermediate_values)
+    return len(trial.intermediate_values) if COPY.read(trial) is None else 0
 
 
 def _ended(study: Study) -> list[FrozenTrial]:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_nas.objectives._training import DIGEST_KEY
+from optuna_nas._attributes import Attribute, integer, list_of, number
+from optuna_nas._trials import violation
+from optuna_nas.objectives._training import DIGEST
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -20,9 +22,17 @@ DERIVED_KEY = "optuna_nas:derived"
 ``SharedWeightsObjective.derive`` has scored last."""
 
 
+def _scored(value: object) -> tuple[int, float]:
+    trial, accuracy = list_of(number(at_least=0.0), at_least=2, at_most=2)(value)
+    return integer()(trial), number(0.0, 1.0)(accuracy)
+
+
+DERIVED = Attribute(DERIVED_KEY, list_of(_scored))
+
+
 def derived_accuracies(study: Study) -> dict[int, float]:
     """Return what :meth:`SharedWeightsObjective.derive` has found last, by trial number."""
-    return {number: accuracy for number, accuracy in study.user_attrs.get(DERIVED_KEY, [])}
+    return dict(DERIVED.read(study) or ())
 
 
 def best_trials(study: Study, count: int) -> list[FrozenTrial]:
@@ -51,7 +61,8 @@ def best_trials(study: Study, count: int) -> list[FrozenTrial]:
         return (-derived.get(trial.number, -1.0), sign * (trial.value or 0.0), trial.number)
 
     chosen: dict[Any, FrozenTrial] = {}
-    feasible = [t for t in complete if all(value <= 0.0 for value in t.constraints.values())]
+    feasible = [trial for trial in complete if violation(trial) <= 0.0]
     for trial in sorted(feasible, key=rank):
-        chosen.setdefault(trial.user_attrs.get(DIGEST_KEY, trial.number), trial)
+        digest = DIGEST.read(trial)
+        chosen.setdefault(trial.number if digest is None else digest, trial)
     return list(chosen.values())[:count]

@@ -17,8 +17,9 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import Trial, TrialState
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._attributes import Attribute, matching
 from optuna_nas._trials import TrialReader
-from optuna_nas.objectives._runs import COPY_KEY
+from optuna_nas.objectives._runs import COPY
 from optuna_nas.stores import AtomicArtifactStore, sealed, unsealed
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ __all__ = ["CHECKPOINT_KEY", "TrialCheckpoints", "TrialSlot"]
 
 CHECKPOINT_KEY = "optuna_nas:checkpoint"
 """User attribute of a trial: id of its checkpoint in the artifact store."""
+
+# No other id, since a checkpoint may be removed, and in the store are other people's artifacts.
+CHECKPOINT = Attribute(
+    CHECKPOINT_KEY,
+    matching(r"checkpoint-[0-9a-f]{32}", "an id like 'checkpoint-' and 32 hexadecimal digits"),
+)
 
 
 class TrialSlot:
@@ -117,7 +124,7 @@ class TrialCheckpoints:
         """Return the place of a trial's checkpoint, with a new id if it has none yet."""
         if not isinstance(trial, Trial):
             return None
-        artifact = trial.user_attrs.get(CHECKPOINT_KEY)
+        artifact = CHECKPOINT.read(trial)
         if artifact is None:
             artifact = f"checkpoint-{uuid.uuid4().hex}"
             trial.set_user_attr(CHECKPOINT_KEY, artifact)
@@ -129,9 +136,9 @@ class TrialCheckpoints:
         Raises:
             ValueError: If it never had one.
         """
-        artifact = trial.user_attrs.get(CHECKPOINT_KEY)
+        artifact = CHECKPOINT.read(trial)
         if artifact is None:
-            twin = trial.user_attrs.get(COPY_KEY)
+            twin = COPY.read(trial)
             why = "was run without" if twin is None else f"took over the result of trial {twin}"
             raise ValueError(f"Trial {trial.number} must have a checkpoint, but {why}.")
         return TrialSlot(self._store, artifact)
@@ -160,7 +167,7 @@ class _Finished:
         """Return the checkpoints that have become useless since the last call."""
         gone = []
         for trial in self._reader.news(study):
-            artifact = trial.user_attrs.get(CHECKPOINT_KEY)
+            artifact = CHECKPOINT.read(trial)
             if artifact is None:
                 continue
             if trial.state == TrialState.PRUNED:
@@ -175,5 +182,5 @@ class _Finished:
     def _best(self, study: Study) -> set[str]:
         if len(study.directions) == 1 or not self._keep:
             return set(heapq.nlargest(self._keep, self._kept, key=self._kept.__getitem__))
-        front = [trial.user_attrs.get(CHECKPOINT_KEY) for trial in study.best_trials]
+        front = [CHECKPOINT.read(trial) for trial in study.best_trials]
         return {artifact for artifact in front if artifact in self._kept}

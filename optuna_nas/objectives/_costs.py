@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from optuna.trial import Trial
 
+from optuna_nas._attributes import Attribute, fields, integer, number, scalar, text
 from optuna_nas._names import identity_of
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._runs import TrialsByKey, run_key
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COSTS",
-    "COST_KEYS",
+    "COST_ATTRIBUTES",
+    "LATENCY",
     "LATENCY_KEY",
+    "MACS",
     "MACS_KEY",
     "MEASURED_KEY",
+    "PARAMS",
     "PARAMS_KEY",
     "PROXY_KEY",
     "Costs",
@@ -59,7 +63,15 @@ PROXY_KEY = "optuna_nas:proxy:{}"
 """User attribute of a trial: score of the untrained network by a proxy."""
 
 COSTS = ("latency_ms", "macs", "params")
-COST_KEYS = (PARAMS_KEY, MACS_KEY, LATENCY_KEY, MEASURED_KEY)
+
+PARAMS = Attribute(PARAMS_KEY, integer())
+MACS = Attribute(MACS_KEY, integer())
+LATENCY = Attribute(LATENCY_KEY, number(at_least=0.0))
+MEASURED = Attribute(
+    MEASURED_KEY,
+    fields({"key": text(200), "median_ms": number(at_least=0.0)}, others=scalar),
+)
+COST_ATTRIBUTES: tuple[Attribute[Any], ...] = (PARAMS, MACS, LATENCY, MEASURED)
 
 
 class Costs:
@@ -129,7 +141,7 @@ class Costs:
         measured = self._measured.get(key)
         if measured is None and isinstance(trial, Trial):
             other = self._measured_before.find(trial.study, key)
-            measured = None if other is None else other.user_attrs[MEASURED_KEY]
+            measured = None if other is None else MEASURED.read(other)
         if measured is None:
             measured = {"key": key, **self._measure(trial, architecture)}
         self._measured[key] = measured
@@ -166,7 +178,7 @@ class Costs:
 
 
 def _measured_key(trial: FrozenTrial) -> str | None:
-    measured = trial.user_attrs.get(MEASURED_KEY)
+    measured = MEASURED.read(trial)
     return None if measured is None else measured["key"]
 
 

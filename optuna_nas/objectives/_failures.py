@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from optuna import TrialPruned
 
+from optuna_nas._attributes import Attribute, text
 from optuna_nas.nn import ImageTooSmallError
 from optuna_nas.training import NonFiniteLossError
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FAILURE_CONSTRAINT",
+    "INFEASIBLE",
     "INFEASIBLE_KEY",
     "TrialError",
     "blamed",
@@ -35,6 +37,8 @@ __all__ = [
 
 INFEASIBLE_KEY = "optuna_nas:infeasible"
 """User attribute of a trial: why its architecture does not count, in words."""
+
+INFEASIBLE = Attribute(INFEASIBLE_KEY, text(100_000))
 
 FAILURE_CONSTRAINT = "optuna_nas:failure"
 """Constraint of a trial: 1 if its network cannot be trained."""

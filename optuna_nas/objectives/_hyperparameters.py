@@ -6,16 +6,41 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas._attributes import (
+    Attribute,
+    Decode,
+    fields,
+    integer,
+    number,
+    optional,
+    pass_over,
+    scalar,
+    text,
+)
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import BaseTrial, FrozenTrial
 
-__all__ = ["HYPERPARAMETERS_KEY", "drawn_in", "recipe_of", "settle_recipe"]
+__all__ = ["HYPERPARAMETERS", "HYPERPARAMETERS_KEY", "drawn_in", "recipe_of", "settle_recipe"]
 
 HYPERPARAMETERS_KEY = "optuna_nas:hyperparameters"
 """User attribute of a trial: the fields of its recipe that it drew for itself."""
+
+_KINDS: Mapping[str, Decode[Any]] = {
+    "bool": scalar,  # 0 and 1 are drawn for it too
+    "int": integer(),
+    "float": number(),
+    "str": text(200),
+    "float | None": optional(number()),
+    "str | None": optional(text(200)),
+}
+
+HYPERPARAMETERS = Attribute(
+    HYPERPARAMETERS_KEY,
+    fields({}, {field.name: _KINDS[str(field.type)] for field in dataclasses.fields(Recipe)}),
+)
 
 
 def settle_recipe(trial: BaseTrial, recipe: Recipe, drawn: Mapping[str, Any]) -> Recipe:
@@ -41,8 +66,8 @@ def drawn_in(study: Study) -> list[Mapping[str, Any]]:
 
     No storage keeps the function.
     """
-    attributes = [trial.user_attrs for trial in study.get_trials(deepcopy=False)]
-    return [of[HYPERPARAMETERS_KEY] for of in attributes if HYPERPARAMETERS_KEY in of]
+    found = (HYPERPARAMETERS.read(trial) for trial in study.get_trials(deepcopy=False))
+    return [drawn for drawn in found if drawn is not None]
 
 
 def recipe_of(trial: FrozenTrial, recipe: Recipe) -> Recipe:
@@ -68,4 +93,8 @@ def recipe_of(trial: FrozenTrial, recipe: Recipe) -> Recipe:
         trial: That a :class:`TrainingObjective` has judged; any other drew nothing.
         recipe: Of the objective.
     """
-    return dataclasses.replace(recipe, **trial.user_attrs.get(HYPERPARAMETERS_KEY, {}))
+    try:
+        return dataclasses.replace(recipe, **(HYPERPARAMETERS.read(trial) or {}))
+    except ValueError as e:
+        pass_over(trial, HYPERPARAMETERS_KEY, f"must fit the recipe, but does not ({e})")
+        return recipe

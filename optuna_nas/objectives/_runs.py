@@ -6,15 +6,18 @@ digest, build arguments, data and split, epochs, recipe, score and all hyperpara
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._attributes import Attribute, integer, pass_over, text
 from optuna_nas._trials import TrialReader
 
 if TYPE_CHECKING:
@@ -22,13 +25,17 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["COPY_KEY", "RUN_KEY", "TrialsByKey", "complete_run", "run_key", "take_over"]
+__all__ = ["COPY", "COPY_KEY", "RUN_KEY", "TrialsByKey", "reusable_runs", "run_key", "take_over"]
 
 RUN_KEY = "optuna_nas:run"
 """User attribute of a trial: hash of everything that its result depends on."""
 
+RUN = Attribute(RUN_KEY, text(200))
+
 COPY_KEY = "optuna_nas:copy_of"
 """User attribute of a trial: number of the trial whose result it took over."""
+
+COPY = Attribute(COPY_KEY, integer())
 
 
 def run_key(**parts: Any) -> str:
@@ -37,9 +44,20 @@ def run_key(**parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def complete_run(trial: FrozenTrial) -> str | None:
-    """The run key of a complete trial."""
-    return trial.user_attrs.get(RUN_KEY) if trial.state == TrialState.COMPLETE else None
+def _reusable_run(
+    trial: FrozenTrial, epochs: int, score: Callable[[list[float]], float], largest: float
+) -> str | None:
+    """The run key of a complete trial whose result can be taken over, else None."""
+    if trial.state != TrialState.COMPLETE or (key := RUN.read(trial)) is None:
+        return None
+    steps = sorted(trial.intermediate_values)
+    reports = [trial.intermediate_values[step] for step in steps]
+    if steps == list(range(1, epochs + 1)) and all(0.0 <= r <= largest for r in reports):
+        if math.isclose(score(reports), trial.values[0], rel_tol=1e-6, abs_tol=1e-12):
+            return key
+    rule = f"{epochs} reports in [0, {largest:g}] that make the trial's value"
+    pass_over(trial, RUN_KEY, f"must be of {rule}, but is not")
+    return None
 
 
 class TrialsByKey:
@@ -67,6 +85,22 @@ class TrialsByKey:
             return by_key.get(key)
 
 
-def take_over(attributes: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
-    """Those attributes of a finished run that hold for its copy too."""
-    return {key: attributes[key] for key in keys if key in attributes}
+def reusable_runs(
+    epochs: int, score: Callable[[list[float]], float], *, largest: float
+) -> TrialsByKey:
+    """The complete trials of studies whose results can be taken over, by run.
+
+    Args:
+        epochs: How many reports a trial must have.
+        score: Makes a trial's value of its reports.
+        largest: What no report exceeds.
+    """
+    return TrialsByKey(
+        functools.partial(_reusable_run, epochs=epochs, score=score, largest=largest)
+    )
+
+
+def take_over(trial: FrozenTrial, attributes: Sequence[Attribute[Any]]) -> dict[str, Any]:
+    """Those attributes of a finished run that hold for its copy too, by key."""
+    read = {attribute.key: attribute.read(trial) for attribute in attributes}
+    return {key: value for key, value in read.items() if value is not None}

@@ -15,6 +15,17 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.study import StudyDirection
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._attributes import (
+    Attribute,
+    fields,
+    integer,
+    json_value,
+    list_of,
+    mapping,
+    number,
+    text,
+    truth,
+)
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
@@ -27,11 +38,49 @@ STUDY_KEY = "optuna_nas:study"
 """User attribute of a study: space (with settings and version), data (with split seed), epochs,
 build arguments and how the score is taken."""
 
+_ANYTHING = mapping(json_value)
+_DATA = fields(
+    {"name": text()},
+    {
+        "in_channels": integer(1),
+        "image_size": list_of(integer(1), at_least=2, at_most=2),
+        **{f"{part}_size": integer() for part in ("train", "val", "test")},
+        "split_seed": integer(),
+    },
+    others=json_value,
+)
+_REWARD = fields(
+    {"target": number()}, {"cost": text(), "exponent": number(), "hard": truth}, others=json_value
+)
+_PARTS = {
+    "epochs": integer(1),
+    "score": text(),
+    "data": _DATA,
+    "reward": _REWARD,
+    **dict.fromkeys(("build", "recipe", "supernet"), _ANYTHING),
+}
+_OF_A_SPACE = fields(
+    {"space": text(), "settings": _ANYTHING, "version": json_value}, _PARTS, others=json_value
+)
+_OF_A_NETWORK = fields({"scaled": text()}, _PARTS, others=json_value)
+
+
+def _identity(value: object) -> dict[str, Any]:
+    """Decode what an objective of this package has written, of whatever version."""
+    is_scaled = isinstance(value, dict) and "scaled" in value
+    return (_OF_A_NETWORK if is_scaled else _OF_A_SPACE)(value)
+
+
+STUDY = Attribute(STUDY_KEY, _identity)
+
 
 def read_identity(study: Study) -> dict[str, Any] | None:
-    """What the study says of itself, or None if no objective of this package ran in it."""
-    identity: dict[str, Any] | None = study.user_attrs.get(STUDY_KEY)
-    return identity
+    """What the study says of itself, or None if no objective of this package ran in it.
+
+    Raises:
+        ValueError: If that is damaged.
+    """
+    return STUDY.require(study)
 
 
 class _Judge(Protocol):

@@ -13,6 +13,7 @@ from optuna import TrialPruned
 from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._attributes import Attribute, integer
 from optuna_nas.objectives._failures import blamed, is_out_of_memory
 from optuna_nas.objectives._runs import run_key
 from optuna_nas.objectives._together import NoSlot, Task
@@ -38,6 +39,8 @@ __all__ = ["PARTS_KEY", "SECONDS_KEY", "Trainer", "can_report", "training_seed"]
 
 PARTS_KEY = "optuna_nas:accumulate"
 """User attribute of a trial whose batches had no room: in how many parts they were learned."""
+
+PARTS = Attribute(PARTS_KEY, integer(1, 2**20))
 
 SECONDS_KEY = "optuna_nas:seconds"
 """User attribute of a trial: wall time of training and validation."""
@@ -118,7 +121,7 @@ class Trainer:
         The run begins anew then, so that its result depends on the number of parts and on nothing
         else. That needs two images in a part, and an epoch that nobody has heard of yet.
         """
-        parts = trial.user_attrs.get(PARTS_KEY, 1)
+        parts = PARTS.read(trial) or 1
         slot = None if self.checkpoints is None else self.checkpoints.slot(trial)
         task = Task(
             params=dict(architecture.params),

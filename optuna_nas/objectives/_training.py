@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,18 @@ from optuna import TrialPruned
 from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._attributes import Attribute, number, text
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._checkpoints import TrialCheckpoints
-from optuna_nas.objectives._costs import COST_KEYS, MACS_KEY, PARAMS_KEY, Costs, Meter
+from optuna_nas.objectives._costs import (
+    COST_ATTRIBUTES,
+    MACS,
+    MACS_KEY,
+    PARAMS,
+    PARAMS_KEY,
+    Costs,
+    Meter,
+)
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._hyperparameters import settle_recipe
 from optuna_nas.objectives._limits import Limits
@@ -27,8 +37,7 @@ from optuna_nas.objectives._picture import attach_picture, write_note
 from optuna_nas.objectives._runs import (
     COPY_KEY,
     RUN_KEY,
-    TrialsByKey,
-    complete_run,
+    reusable_runs,
     run_key,
     take_over,
 )
@@ -37,7 +46,7 @@ from optuna_nas.objectives._study import SettledStudies
 from optuna_nas.objectives._trainer import SECONDS_KEY, Trainer, can_report
 from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.profiling import LatencyMeter
-from optuna_nas.samplers import REPEAT_KEY
+from optuna_nas.samplers.base._sampler import REPEAT
 from optuna_nas.spaces import ARCHITECTURE_KEY, Architecture, SearchSpace
 from optuna_nas.training import ImageData, Recipe, load_checkpoint, resolve_device
 
@@ -60,8 +69,12 @@ __all__ = [
 DIGEST_KEY = "optuna_nas:digest"
 """User attribute of a trial: digest of its architecture."""
 
+DIGEST = Attribute(DIGEST_KEY, text(200))
+
 ACCURACY_KEY = "optuna_nas:accuracy"
 """User attribute of a trial whose value is a reward: its validation accuracy."""
+
+ACCURACY = Attribute(ACCURACY_KEY, number(0.0, 1.0))
 
 SCORES: Mapping[str, Callable[[list[float]], float]] = {
     "last": lambda accuracies: accuracies[-1],
@@ -199,7 +212,7 @@ class TrainingObjective:
         self.costs = Costs(self.build, self.data, meter, scorer)
         self._reward: Reward | None = None
         self._told: dict[str, Any] = {}
-        self._finished = TrialsByKey(complete_run)
+        self._finished = reusable_runs(epochs, SCORES[score], largest=1.0)
         self._studies = SettledStudies()
 
     @property
@@ -262,6 +275,7 @@ class TrainingObjective:
         told = {"reward": reward.identity | self._meter_told([reward.cost])}
         other = self._telling(told, ["reward"])
         other._reward = reward
+        other._finished = reusable_runs(self.epochs, SCORES[self._score], largest=math.inf)
         return other
 
     def costing(self, costs: Sequence[str]) -> TrainingObjective:
@@ -341,13 +355,13 @@ class TrainingObjective:
         """An earlier complete trial that was the same run, if its result may be taken over."""
         if not self._reuse or not can_report(trial) or not isinstance(trial, Trial):
             return None
-        if seam.trial_attributes(trial).get(REPEAT_KEY):
+        if REPEAT.read_in(seam.trial_attributes(trial), trial):
             return None
         return self._finished.find(trial.study, key)
 
     def _copy(self, trial: Trial, twin: FrozenTrial) -> float:
         trial.set_user_attr(COPY_KEY, twin.number)
-        for name, value in take_over(twin.user_attrs, (*COST_KEYS, ACCURACY_KEY)).items():
+        for name, value in take_over(twin, (*COST_ATTRIBUTES, ACCURACY)).items():
             trial.set_user_attr(name, value)
         accuracies = [twin.intermediate_values[e] for e in sorted(twin.intermediate_values)]
         for epoch, accuracy in enumerate(accuracies, start=1):
@@ -362,8 +376,8 @@ class TrainingObjective:
         outcome = "failed"
         try:
             value = run()
-            accuracy = trial.user_attrs.get(ACCURACY_KEY, value)
-            outcome = f"validation accuracy **{accuracy:.2%}**"
+            accuracy = ACCURACY.read(trial)
+            outcome = f"validation accuracy **{value if accuracy is None else accuracy:.2%}**"
             if self._reward is not None:
                 outcome += f", reward {value:.4g}"
             return value
@@ -372,6 +386,5 @@ class TrainingObjective:
             raise
         finally:
             if self._notes:
-                size = f"{trial.user_attrs[PARAMS_KEY]:,} parameters, "
-                size += f"{trial.user_attrs[MACS_KEY]:,} multiply-adds"
+                size = f"{PARAMS.read(trial):,} parameters, {MACS.read(trial):,} multiply-adds"
                 write_note(trial, artifact, [f"`{architecture}`", f"{outcome}; {size}"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from optuna_nas._attributes import Attribute, text
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._failures import is_the_architectures
 from optuna_nas.objectives._limits import Limits
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 __all__ = ["ScoredArchitecture", "score_architectures", "warm_start"]
+
+
+ARCHITECTURE = Attribute(ARCHITECTURE_KEY, text(1_000_000))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +135,7 @@ def warm_start(
         raise ValueError(f"`top` must be at least 1, but got top={top}.")
     scored = score_architectures(space, data, proxy=proxy, samples=samples, **options)
     trials = study.get_trials(deepcopy=False)
-    known = {trial.user_attrs.get(ARCHITECTURE_KEY) for trial in trials}
+    known = {ARCHITECTURE.read(trial) for trial in trials}
     chosen = [found for found in scored[:top] if found.architecture.to_json() not in known]
     for found in chosen:
         found.architecture.enqueue(study)

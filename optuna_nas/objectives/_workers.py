@@ -17,6 +17,9 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
+from optuna_nas import _optuna_seam as seam
+from optuna_nas._attributes import Attribute, fields, integer, number, text
+
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
@@ -25,6 +28,11 @@ __all__ = ["WORKER_KEY", "fail_dead_trials", "this_worker"]
 
 WORKER_KEY = "optuna_nas:worker"
 """User attribute of a trial: host, process id and start time of the process that runs it."""
+
+WORKER = Attribute(
+    WORKER_KEY,
+    fields({"host": text(300), "pid": integer(1, 2**31 - 1), "started": number(at_least=0.0)}),
+)
 
 MAX_RETRIES = 3
 
@@ -65,13 +73,15 @@ def fail_dead_trials(study: Study, *, unmarked_after: float | None = None) -> li
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_dead(trial, unmarked_after):
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-            retry(study, trial)
+            history = seam.RETRY_HISTORY
+            if history.key not in trial.system_attrs or history.read(trial) is not None:
+                retry(study, trial)
             dead.append(trial.number)
     return dead
 
 
 def _is_dead(trial: FrozenTrial, unmarked_after: float | None) -> bool:
-    worker = trial.user_attrs.get(WORKER_KEY)
+    worker = WORKER.read(trial)
     if worker is not None:
         return _is_gone(worker)
     if unmarked_after is None or trial.datetime_start is None:

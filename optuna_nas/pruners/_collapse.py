@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING
 
 from optuna.pruners import BasePruner
 
+from optuna_nas._attributes import Attribute, list_of, number
+
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["SKIP_SHARE_KEY", "CollapsePruner"]
+__all__ = ["SKIP_SHARE", "SKIP_SHARE_KEY", "CollapsePruner"]
 
 SKIP_SHARE_KEY = "optuna_nas:darts:skip_share"
 """User attribute of a trial: for each epoch the share of skip connections in the derived cell; of
 several cells, in that which has most."""
+
+SKIP_SHARE = Attribute(SKIP_SHARE_KEY, list_of(number(0.0, 1.0)))
 
 
 class CollapsePruner(BasePruner):
@@ -64,7 +68,7 @@ class CollapsePruner(BasePruner):
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Say whether the trial has collapsed, or else what the wrapped pruner says."""
-        latest = trial.user_attrs.get(SKIP_SHARE_KEY, [])[-self._patience :]
+        latest = (SKIP_SHARE.read(trial) or [])[-self._patience :]
         if len(latest) == self._patience and min(latest) > self._max_skip:
             return True
         return self._wrapped is not None and self._wrapped.prune(study, trial)

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from optuna_nas.scaling._payoff import Verdict, verdict
 from optuna_nas.scaling._power_law import PowerLaw, power_law
-from optuna_nas.scaling._results import RESULT_KEY, ScalingResult, pareto_front, read_results
+from optuna_nas.scaling._results import RESULT, ScalingResult, pareto_front, read_results
 from optuna_nas.scaling._warnings import ExtrapolationWarning
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def analyse(*studies: Study) -> ScalingAnalysis:
     """
     results = tuple(result for study in studies for result in read_results(study))
     pruned = sum(
-        RESULT_KEY in trial.user_attrs
+        RESULT.read(trial) is not None
         for study in studies
         for trial in study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))
     )

@@ -18,16 +18,17 @@ Differences from the paper:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_nas.scaling._coefficients import Coefficients
-from optuna_nas.scaling._results import RESULT_KEY
+from optuna_nas.scaling._results import RESULT
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -148,13 +149,14 @@ def _read(study: Study) -> tuple[list[Coefficients], np.ndarray, np.ndarray]:
     complete = [
         trial
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        if {*LETTERS} <= trial.params.keys() and max(trial.params[x] for x in LETTERS) > 1
+        if {*LETTERS} <= trial.params.keys()
+        and max(trial.params[x] for x in LETTERS) > 1
+        and math.isfinite(trial.values[0])
     ]
     tried = [Coefficients(*(trial.params[x] for x in LETTERS)) for trial in complete]
     sign = 1 if study.direction == StudyDirection.MAXIMIZE else -1
     values = sign * np.array([trial.values[0] for trial in complete])
-    attributes: list[dict[str, Any]] = [t.user_attrs.get(RESULT_KEY, {}) for t in complete]
-    macs = [a.get("macs") for a in attributes]
+    macs = [(RESULT.read(trial) or {}).get("macs") for trial in complete]
     if None in macs or not macs:
         macs = [coefficients.growth for coefficients in tried]
     counted = np.log(np.array(macs, dtype=float)) if macs else np.zeros(0)

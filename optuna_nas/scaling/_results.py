@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,40 @@ from typing import TYPE_CHECKING, Any
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from optuna_nas._attributes import Attribute, fields, integer, number, optional, pass_over, text
+
 if TYPE_CHECKING:
     from optuna.study import Study
+    from optuna.trial import FrozenTrial
 
-__all__ = ["DIMENSIONS", "METRICS", "RESULT_KEY", "ScalingResult", "pareto_front", "read_results"]
+__all__ = [
+    "DIMENSIONS",
+    "METRICS",
+    "RESULT",
+    "RESULT_KEY",
+    "ScalingResult",
+    "pareto_front",
+    "read_results",
+]
 
 RESULT_KEY = "optuna_nas:scaled"
 """User attribute of a trial: the network that it judged and what that costs."""
+
+RESULT = Attribute(
+    RESULT_KEY,
+    fields(
+        {
+            "network": text(),
+            "width": number(),
+            "depth": number(),
+            "resolution": integer(1),
+            "epochs": integer(),
+            "macs": integer(),
+            "params": integer(),
+        },
+        {"rule": text(), "latency_ms": optional(number(at_least=0.0))},
+    ),
+)
 
 DIMENSIONS = ("width", "depth", "resolution")
 METRICS = ("macs", "params", "latency_ms")
@@ -83,9 +111,9 @@ def read_results(study: Study) -> tuple[ScalingResult, ...]:
         raise ValueError(f"`study` must maximise accuracy, but {study.study_name!r} minimises.")
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     found: list[tuple[int, Any, float]] = [
-        (trial.number, trial.user_attrs[RESULT_KEY], trial.values[0])
+        (trial.number, facts, trial.values[0])
         for trial in complete
-        if RESULT_KEY in trial.user_attrs
+        if (facts := RESULT.read(trial)) is not None and _is_finite(trial)
     ]
     if not found:
         raise ValueError(
@@ -95,6 +123,13 @@ def read_results(study: Study) -> tuple[ScalingResult, ...]:
     return tuple(
         ScalingResult(trial=number, accuracy=value, **facts) for number, facts, value in found
     )
+
+
+def _is_finite(trial: FrozenTrial) -> bool:
+    if math.isfinite(trial.values[0]):
+        return True
+    pass_over(trial, RESULT_KEY, f"must be of a finite accuracy, but is of {trial.values[0]}")
+    return False
 
 
 def pareto_front(results: Iterable[ScalingResult], metric: str) -> tuple[ScalingResult, ...]:

@@ -7,6 +7,7 @@ and the results so far are all that is kept; the order of the images and the ran
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import warnings
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 
 from torch import nn
 
+from optuna_nas._attributes import fields, integer, list_of, mapping, number, real, shown
 from optuna_nas.stores import DamagedFileError, read_checked, write_checked
 from optuna_nas.training._distributed import processes, share
 from optuna_nas.training._history import EpochResult, History
@@ -108,9 +110,9 @@ class Checkpoints:
         if state is None:
             return []
         differences = [
-            f"{key} was {state['run'].get(key)!r} and is now {value!r}"
+            f"{key} was {shown(state['run'].get(key))} and is now {value!r}"
             for key, value in self._run.items()
-            if state["run"].get(key) != value
+            if not _is_equal(state["run"].get(key), value)
         ]
         if differences:
             raise ValueError(
@@ -119,7 +121,7 @@ class Checkpoints:
             )
         try:
             learner.restore(state["learner"])
-        except (RuntimeError, KeyError) as e:
+        except Exception as e:  # whatever a foreign state can lead to
             raise ValueError(
                 f"`checkpoint` must hold the same run, but it is of another network ({e}): give "
                 "another place."
@@ -159,13 +161,20 @@ def load_checkpoint(
     Raises:
         FileNotFoundError: If there is no checkpoint.
         DamagedFileError: If it is damaged.
+        ValueError: If it is of another network.
     """
     content = _slot(checkpoint).read()
     if content is None:
         raise FileNotFoundError(f"There must be a checkpoint in {checkpoint}, but there is none.")
     state = _state_in(content)
-    model.load_state_dict(state["judged"])
-    set_batch_norm(model, Recipe(**state["run"]["recipe"]))
+    try:
+        model.load_state_dict(state["judged"])
+        set_batch_norm(model, Recipe(**state["run"]["recipe"]))
+    except Exception as e:  # whatever a foreign state can lead to
+        raise ValueError(
+            f"`checkpoint` must be of a network built like `model`, but is not ({e}): build the "
+            "one that was trained."
+        ) from e
     model.eval()
     return _history(state)
 
@@ -189,6 +198,50 @@ def _state_in(content: bytes) -> dict[str, Any]:
     """
     error = "A checkpoint must hold the state of a run, but does not."
     state = unpacked(content, "cpu", error)
-    if not isinstance(state, dict) or not state.keys() >= {"run", "results", "learner", "judged"}:
-        raise DamagedFileError(error)
-    return state
+    try:
+        return _STATE(state)
+    except ValueError as e:
+        raise DamagedFileError(f"{error} It {e}.") from e
+
+
+def _in_order(value: object) -> list[dict[str, Any]]:
+    """Decode the results of the epochs from the first one on.
+
+    Raises:
+        ValueError: If they are others.
+    """
+    results = list_of(_RESULT, at_least=1)(value)
+    if [result["epoch"] for result in results] != list(range(1, len(results) + 1)):
+        raise ValueError("must be of the epochs 1, 2, ... in order, but is not")
+    return results
+
+
+def _accuracy(value: object) -> float:
+    """Decode an accuracy, NaN where there were no images to validate on."""
+    return value if isinstance(value, float) and math.isnan(value) else number(0.0, 1.0)(value)
+
+
+def _table(value: object) -> dict[str, Any]:
+    """Decode a mapping of names to whatever torch keeps."""
+    return mapping(lambda item: item)(value)
+
+
+_RESULT = fields(
+    {
+        "epoch": integer(1),
+        "train_loss": real,
+        "val_loss": real,
+        "val_accuracy": _accuracy,
+        "seconds": number(at_least=0.0),
+        "lr": number(),
+    }
+)
+_STATE = fields({"run": _table, "results": _in_order, "learner": _table, "judged": _table})
+
+
+def _is_equal(theirs: object, ours: object) -> bool:
+    """Whether a setting is the same; a tensor in its place, which has no truth, is not."""
+    try:
+        return bool(theirs == ours)
+    except (RuntimeError, ValueError):
+        return False

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
+import zipfile
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -88,6 +89,52 @@ def unpacked(content: bytes, map_location: str | torch.device, error: str) -> An
         DamagedFileError: If it is something else.
     """
     try:
-        return torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as e:
+        room = _stored_bytes(content)
+        state = torch.load(io.BytesIO(content), map_location=map_location, weights_only=True)
+        _check_room(state, room)
+    except Exception as e:  # a pickle can raise anything
         raise DamagedFileError(error) from e
+    return state
+
+
+def _stored_bytes(content: bytes) -> int:
+    """Size of what ``torch.save`` wrote, which packs files without compressing them.
+
+    Raises:
+        ValueError: If it is packed otherwise: a small file could then fill the memory.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        files = archive.infolist()
+    size = sum(file.file_size for file in files)
+    if size > len(content) or any(file.compress_type != zipfile.ZIP_STORED for file in files):
+        raise ValueError("It is compressed.")
+    return size
+
+
+def _check_room(state: object, room: int) -> None:
+    """Raise unless the file had room for all tensors: a few bytes can claim any shape.
+
+    Raises:
+        ValueError: If it had not, or a tensor has no data.
+    """
+    storages: dict[int, int] = {}
+    for tensor in _tensors(state):
+        if tensor.is_meta or tensor.numel() * tensor.element_size() > room:
+            raise ValueError(f"It has no data of the shape {tuple(tensor.shape)}.")
+        if tensor.layout == torch.strided:
+            storage = tensor.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+    if sum(storages.values()) > room:
+        raise ValueError("It has less data than it claims.")
+
+
+def _tensors(state: object) -> Iterator[torch.Tensor]:
+    """All tensors of nested containers; each container is looked into once."""
+    waiting, seen = [state], set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, dict | list | tuple | set) and id(value) not in seen:
+            seen.add(id(value))
+            waiting += [*value.keys(), *value.values()] if isinstance(value, dict) else value

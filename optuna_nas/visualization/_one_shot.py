@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from optuna.trial import TrialState
 from scipy.stats import kendalltau
 
-from optuna_nas.objectives.one_shot import (
-    CHOICES_KEY,
-    EIGENVALUE_KEY,
-    SKIP_SHARE_KEY,
-    read_alphas,
-)
+from optuna_nas.objectives.one_shot import read_alphas
+from optuna_nas.objectives.one_shot._readings import CHOICES, EIGENVALUE
+from optuna_nas.pruners._collapse import SKIP_SHARE
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -171,11 +168,11 @@ def keep_figures(study: Study, trial: FrozenTrial) -> None:
     """
     from optuna_dashboard import save_plotly_graph_object
 
-    if SKIP_SHARE_KEY not in trial.user_attrs:
+    if SKIP_SHARE.read(trial) is None:
         return
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     shown = study.best_trial if complete else trial
-    if SKIP_SHARE_KEY in shown.user_attrs:
+    if read_alphas(shown):
         save_plotly_graph_object(study, _alphas_by_menu(shown), graph_object_id=ALPHAS_ID)
     save_plotly_graph_object(study, plot_collapse(study), graph_object_id=COLLAPSE_ID)
 
@@ -233,11 +230,13 @@ def _get_alphas_info(trial: FrozenTrial, labels: Sequence[str] | None, only: str
             f"`trial` must be one of DARTSObjective with decisions that begin with {only!r}, but "
             f"trial {trial.number} has none: take another trial, or another `only`."
         )
-    choices = trial.user_attrs.get(CHOICES_KEY, {})
+    choices = CHOICES.read(trial) or {}
     rows = []
     for name in names:
         weights = [list(line) for line in zip(*(rows_[name] for rows_ in epochs), strict=True)]
-        own = choices.get(name) or [str(number) for number in range(len(weights))]
+        own = choices.get(name, [])
+        if len(own) != len(weights):
+            own = [str(number) for number in range(len(weights))]
         fits = labels is not None and len(labels) == len(weights)
         rows.append(_Rows(name, list(labels or ()) if fits else own, weights))
     return rows
@@ -247,11 +246,11 @@ def _get_collapse_info(study: Study) -> list[_Curves]:
     curves = [
         _Curves(
             f"trial {trial.number}, {trial.state.name.lower()}",
-            trial.user_attrs[SKIP_SHARE_KEY],
-            trial.user_attrs.get(EIGENVALUE_KEY, []),
+            shares,
+            EIGENVALUE.read(trial) or [],
         )
         for trial in study.get_trials(deepcopy=False)
-        if SKIP_SHARE_KEY in trial.user_attrs
+        if (shares := SKIP_SHARE.read(trial))
     ]
     if not curves:
         raise ValueError(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas._attributes import Attribute, list_of, mapping, real, text
 from optuna_nas.nn._operations import IDENTITIES
 from optuna_nas.pruners import SKIP_SHARE_KEY
 
@@ -46,6 +47,10 @@ third epoch, by decision."""
 
 CHOICES_KEY = "optuna_nas:darts:choices"
 """User attribute of a trial: what each decision chooses from, in the order of its weights."""
+
+ENTROPY = Attribute(ENTROPY_KEY, list_of(real))
+EIGENVALUE = Attribute(EIGENVALUE_KEY, list_of(real))
+CHOICES = Attribute(CHOICES_KEY, mapping(list_of(text())))
 
 DIGITS = 4  # of mixing weights
 
@@ -112,7 +117,7 @@ def keep_readings(
         readings: At least one.
         choices: Of the supernet, by decision.
     """
-    if CHOICES_KEY not in trial.user_attrs:
+    if CHOICES.read(trial) is None:
         named = {name: list(map(str, values)) for name, values in choices.items()}
         trial.set_user_attr(CHOICES_KEY, named)
     trial.set_user_attr(ENTROPY_KEY, [round(reading.entropy, DIGITS) for reading in readings])
@@ -129,10 +134,24 @@ def read_alphas(trial: FrozenTrial) -> list[dict[str, list[float]]]:
     """Return the mixing weights of a DARTS trial after each epoch, by decision.
 
     Args:
-        trial: Such as ``study.best_trial``; empty if it is another one.
+        trial: Such as ``study.best_trial``; empty if it is another one. Epochs from a damaged one
+            on are left out.
     """
-    epochs = len(trial.user_attrs.get(ENTROPY_KEY, ()))
-    return [trial.user_attrs[f"{ALPHAS_KEY}:{epoch}"] for epoch in range(1, epochs + 1)]
+    alphas: list[dict[str, list[float]]] = []
+    for epoch in range(1, len(ENTROPY.read(trial) or ()) + 1):
+        weights = _alphas(f"{ALPHAS_KEY}:{epoch}").read(trial)
+        if weights is None or (alphas and _sizes(weights) != _sizes(alphas[0])):
+            break
+        alphas.append(weights)
+    return alphas
+
+
+def _alphas(key: str) -> Attribute[dict[str, list[float]]]:
+    return Attribute(key, mapping(list_of(real, at_least=1)))
+
+
+def _sizes(weights: Mapping[str, Sequence[float]]) -> dict[str, int]:
+    return {name: len(row) for name, row in weights.items()}
 
 
 def _entropy(row: Sequence[float]) -> float:

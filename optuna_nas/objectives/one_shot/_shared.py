@@ -28,7 +28,7 @@ from optuna_nas.objectives._best import DERIVED_KEY
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._study import SettledStudies
-from optuna_nas.objectives._training import DIGEST_KEY
+from optuna_nas.objectives._training import DIGEST, DIGEST_KEY
 from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.objectives.one_shot._settings import (
     check_at_least_one,
@@ -254,7 +254,7 @@ class SharedWeightsObjective:
         best: dict[str, Any] = {}
         for trial in sorted(trials, key=lambda trial: (-trial.values[0], trial.number)):
             if len(best) < top_k:
-                best.setdefault(trial.user_attrs[DIGEST_KEY], trial)
+                best.setdefault(DIGEST.read(trial) or str(trial.number), trial)
         if trials:  # another process may have trained the weights further
             self._train(study, max(trial.number for trial in trials))
         scored = [

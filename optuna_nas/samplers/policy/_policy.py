@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Policy", "Snapshot", "undisturbed"]
 
 SNAPSHOT_EVERY, SNAPSHOTS_KEPT = 16, 8
+LARGEST_REWARD = 1e15  # its square is still a float32, which Adam's moments are
 
 
 @dataclass(frozen=True)
@@ -245,6 +246,7 @@ class Policy:
             value = float(reward(value))
         elif not self._maximize:
             value = -value
+        value = max(-LARGEST_REWARD, min(value, LARGEST_REWARD))
         bisect.insort(self._raw, value)
         return value
 
@@ -301,12 +303,16 @@ def _value(member: Member) -> float | None:
     """The objective's value, or the last one reported by a pruned trial."""
     kind, _, _ = member.outcome
     if kind == 0:
-        return member.trial.value
+        return _finite(member.trial.values[0])
     step = member.trial.last_step
     if kind != 1 or step is None:
         return None
-    value = member.trial.intermediate_values[step]
-    return None if math.isnan(value) else value
+    return _finite(member.trial.intermediate_values[step])
+
+
+def _finite(value: float) -> float | None:
+    """A value from which a gradient can be taken, if it is one."""
+    return value if math.isfinite(value) else None
 
 
 def _padded(value: Tensor, shape: torch.Size) -> Tensor:
