@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,15 @@ def violation(trial: FrozenTrial) -> float:
     total = 0.0
     for name, value in constraints.items():
         try:
-            total += max(real(value), 0.0)
+            total += max(_violation(value), 0.0)
         except ValueError as e:
             pass_over(trial, f"constraints:{shown(name)}", f"{e}")
     return total
+
+
+def _violation(value: object) -> float:
+    """Decode how far a constraint is violated: a number that may be infinite, but not NaN."""
+    number = real(value)
+    if math.isnan(number):
+        raise ValueError("must be a number, but is nan")
+    return number

@@ -28,6 +28,7 @@ from optuna_nas._attributes import (
 )
 from optuna_nas.final import _resnet
 from optuna_nas.final._comparison import Finalist, as_arguments
+from optuna_nas.final._json import read_json
 from optuna_nas.spaces import Architecture
 from optuna_nas.stores import write_atomically
 from optuna_nas.training import Recipe, load_weights
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["architecture_of", "read_card", "trained_network", "write_card"]
 
 _CARD = "card.json"
-_LARGEST_CARD = 10_000_000  # bytes
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy")
 
 
@@ -117,16 +117,7 @@ def read_card(folder: str | Path) -> dict[str, Any]:
             f"`folder` must be one of a finalist, with {_CARD}, but got {str(folder)!r}: give a "
             "folder that train has made, such as nas-final/trial-17."
         )
-    try:
-        size = path.stat().st_size
-        if size > _LARGEST_CARD:
-            raise ValueError(f"must have at most {_LARGEST_CARD:,} bytes, but has {size:,}")
-        return _card(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, RecursionError) as e:
-        raise ValueError(
-            f"The model card {str(path)!r} is damaged: it {e}. Let train write it again, or "
-            "restore a copy."
-        ) from e
+    return read_json(path, _card, way_out="Let train write it again, or restore a copy.")
 
 
 def trained_network(

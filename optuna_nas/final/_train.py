@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import filelock
 from torch import nn
 
+from optuna_nas._attributes import fields, integer, json_value, mapping, real, text
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.final._card import write_card
 from optuna_nas.final._comparison import Comparison, Finalist, FinalRun
+from optuna_nas.final._json import read_json
 from optuna_nas.objectives._runs import run_key
 from optuna_nas.objectives._study import differences
 from optuna_nas.stores import write_atomically
@@ -38,6 +40,16 @@ if TYPE_CHECKING:
     from optuna_nas.training import ImageData
 
 __all__ = ["train_candidates"]
+
+_KEPT = fields(
+    {
+        "settings": mapping(json_value),
+        "result": fields(
+            {"seed": integer(), "failure": text()},
+            {"val_accuracy": real, "test_accuracy": real, "seconds": real},
+        ),
+    }
+)
 
 
 def train_candidates(
@@ -176,7 +188,7 @@ class _Run:
     def _kept(self) -> FinalRun | None:
         if not self._results.is_file():
             return None
-        kept = json.loads(self._results.read_text())
+        kept = read_json(self._results, _KEPT, way_out="Remove it, and the run begins anew.")
         different = differences("", kept["settings"], self._identity)
         if different:
             raise ValueError(
@@ -184,7 +196,9 @@ class _Run:
                 f"{'; '.join(different)}. Give another folder, or the same settings."
             )
         facts = kept["result"]
-        return FinalRun(**facts, weights=None if facts["failure"] else self._weights)
+        return FinalRun(
+            **{**facts, "seed": self._seed}, weights=None if facts["failure"] else self._weights
+        )
 
     def _trained(self, checkpoint: Path) -> FinalRun:
         settings = self._settings

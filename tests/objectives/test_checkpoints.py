@@ -76,7 +76,7 @@ def _before_last(study: optuna.Study) -> set[str]:
     return {trial.user_attrs[CHECKPOINT_KEY] for trial in before}
 
 
-@pytest.mark.parametrize("name", [f"checkpoint {letter}" for letter in "abcdefgh"])
+@pytest.mark.parametrize("name", [f"checkpoint-{digit * 31}" for digit in "abcdef01"])
 def test_of_equal_trials_the_earliest_stay(name: str) -> None:
     """So that the one of ``study.best_trial`` is there, and restarts agree on what goes."""
     storage = optuna.storages.InMemoryStorage()
