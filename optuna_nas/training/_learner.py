@@ -17,7 +17,7 @@ from optuna_nas.training._data import ImageData
 from optuna_nas.training._distributed import Processes, together
 from optuna_nas.training._evaluate import checked_logits
 from optuna_nas.training._feed import Batch
-from optuna_nas.training._optimizers import make_optimizer, set_batch_norm
+from optuna_nas.training._optimizers import make_optimizer, restore_optimizer, set_batch_norm
 from optuna_nas.training._precision import precision_on
 from optuna_nas.training._recipe import Recipe
 
@@ -112,7 +112,7 @@ class Learner:
     def restore(self, state: dict[str, Any]) -> None:
         """Become what a learner of the same network was when it gave its ``state``."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        restore_optimizer(self.optimizer, state["optimizer"])
         if self.scaler is not None:
             self.scaler.load_state_dict(state["scaler"])
         if state["average"] is not None:

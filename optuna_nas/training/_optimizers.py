@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -9,7 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._rmsprop import TensorFlowRMSProp
 
-__all__ = ["make_optimizer", "set_batch_norm"]
+__all__ = ["make_optimizer", "restore_optimizer", "set_batch_norm"]
+
+_CHANGING = {"lr", "params"}  # what training changes of an optimizer's settings
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
@@ -44,6 +48,26 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         weight_decay=recipe.weight_decay,
         foreach=True,
     )
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Load the state of an equal optimizer; ``load_state_dict`` takes any settings and shapes.
+
+    Raises:
+        ValueError: If it is of another one, which the next step would stumble over.
+    """
+    ours = [dict(group) for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for mine, group in zip(ours, optimizer.param_groups, strict=True):
+        for key, setting in mine.items():  # of a later torch than the one that wrote it
+            group.setdefault(key, setting)
+        different = [key for key in mine.keys() - _CHANGING if group[key] != mine[key]]
+        if different or not isinstance(group["lr"], float | int):
+            raise ValueError(f"its optimizer has other settings ({', '.join(different) or 'lr'})")
+        for weight in group["params"]:
+            for name, kept in optimizer.state[weight].items():
+                if isinstance(kept, torch.Tensor) and kept.shape not in ((), weight.shape):
+                    raise ValueError(f"its optimizer has {name} of the shape {tuple(kept.shape)}")
 
 
 def set_batch_norm(model: nn.Module, recipe: Recipe) -> None:

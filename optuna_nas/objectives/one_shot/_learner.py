@@ -20,6 +20,7 @@ from optuna_nas.objectives.one_shot._readings import Reading, take_reading
 from optuna_nas.training import Processes
 from optuna_nas.training._feed import Batch
 from optuna_nas.training._learner import Learner
+from optuna_nas.training._optimizers import restore_optimizer
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
@@ -196,7 +197,7 @@ class BilevelLearner:
     def restore(self, state: dict[str, Any]) -> None:
         """Become what a learner of the same supernet was when it gave its ``state``."""
         self._learner.restore(state["weights"])
-        self._alpha_optimizer.load_state_dict(state["alpha_optimizer"])
+        restore_optimizer(self._alpha_optimizer, state["alpha_optimizer"])
         self.readings = [Reading(**reading) for reading in state["readings"]]
 
     def _loss(self, batch: Batch) -> torch.Tensor:
