@@ -33,6 +33,10 @@ class TrialReader:
                 self._unfinished.add(trial.number)
             yield trial
 
+    def has_finished(self, number: int) -> bool:
+        """Whether a trial had finished when the study was read last."""
+        return number < self._read and number not in self._unfinished
+
 
 def violation(trial: FrozenTrial) -> float:
     """Sum of a trial's violated constraints; 0 if it is feasible. Damaged ones do not count."""

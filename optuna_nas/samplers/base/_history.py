@@ -143,6 +143,10 @@ class History:
             elif trial.state == TrialState.RUNNING:
                 self.note_claim(trial)
 
+    def has_finished(self, number: int) -> bool:
+        """Whether a trial had finished at the last refresh."""
+        return self._reader.has_finished(number)
+
     def claim(self, number: int, sequence: tuple[Step, ...]) -> None:
         """Count a running trial's decisions as taken, replacing what it claimed before."""
         if number in self._pending:
@@ -211,9 +215,10 @@ class History:
             self._pending_digests[trial.number] = digest
         if self.program is None:
             return
-        values = claim or trial.params
-        sequence = tuple(_known_steps(self.program, values))
-        if len(sequence) == len(self.program) and sequence != self._pending.get(trial.number):
+        sequence = tuple(_known_steps(self.program, claim or trial.params))
+        whole = len(sequence) == len(self.program) == len(claim or self.decisions(trial))
+        # A trial that has shown the beginning of what it claimed here claims all of it still.
+        if whole and not set(sequence) <= set(self._pending.get(trial.number, ())):
             self.claim(trial.number, sequence)
 
     def decisions(self, trial: FrozenTrial) -> tuple[Step, ...]:

@@ -257,12 +257,26 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
 
     def _current_history(self, study: Study, trial: FrozenTrial) -> History:
         """The study's history, brought up to date once per trial."""
-        key = (*seam.study_key(study), trial.number)
+        of_study = seam.study_key(study)
+        key = (*of_study, trial.number)
         history = self._history_of(study)
         if key not in self._scripts:
-            self._scripts[key] = None
+            seam.read_afresh(study)  # other threads may have read more than this one remembers
             history.refresh(study)
+            self._drop_finished(of_study, history)
+            self._scripts[key] = None
         return history
+
+    def _drop_finished(self, of_study: tuple[BaseStorage, int], history: History) -> None:
+        """Drop what is kept of trials that ended without :meth:`after_trial`.
+
+        Another process told them, or failed them when they stopped sending heartbeats.
+        """
+        ended = [
+            key for key in self._scripts if key[:2] == of_study and history.has_finished(key[2])
+        ]
+        for key in ended:
+            del self._scripts[key]
 
     def _history_of(self, study: Study) -> History:
         key = seam.study_key(study)

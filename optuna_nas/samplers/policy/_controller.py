@@ -25,7 +25,6 @@ Differences from the papers:
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,15 +33,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from optuna_nas.samplers.policy._frozen import OWN_SCALE, FrozenController, initial_rows
 from optuna_nas.samplers.policy._sentences import START
 
 if TYPE_CHECKING:
     from optuna_nas.samplers.policy._sentences import Block, Sentence
     from optuna_nas.samplers.policy._settings import ControllerShape
 
-__all__ = ["OWN_SCALE", "Controller", "Encoded"]
-
-OWN_SCALE = 10.0  # Adam moves every weight alike, and a bias has to go further
+__all__ = ["Controller", "Encoded"]
 
 
 @dataclass(frozen=True)
@@ -101,6 +99,7 @@ class Controller(nn.Module):
         self.first_row: dict[Hashable, int] = {}  # of shared blocks and of names, each from 0
         self._row_block: list[int] = []
         self._row_cap: list[float] = []
+        self._frozen: FrozenController | None = None
         with torch.random.fork_rng(devices=[]):  # the modules draw weights of their own first
             self.lstm = nn.LSTM(size, size, shape.num_layers, batch_first=True)
             self.earlier = nn.Linear(size, size, bias=False)  # W_prev of the paper
@@ -127,7 +126,7 @@ class Controller(nn.Module):
                 self.first_row[block.key] = len(self.own)
                 self.own = nn.Parameter(torch.cat([self.own.detach(), torch.zeros(block.size)]))
                 continue
-            embedding, output = self.initial_rows(block)
+            embedding, output = initial_rows(self.shape, self.seed, block)
             self.blocks[block.key] = block
             self.first_row[block.key] = len(self._row_block)
             self._row_block += [len(self.blocks) - 1] * block.size
@@ -137,15 +136,19 @@ class Controller(nn.Module):
             self.bias = nn.Parameter(torch.cat([self.bias.detach(), torch.zeros(block.size)]))
         self.row_block = torch.tensor(self._row_block)
         self.row_cap = torch.tensor(self._row_cap)
+        if len(self.blocks) > before:
+            self.changed()
         return len(self.blocks) - before
 
-    def initial_rows(self, block: Block) -> tuple[Tensor, Tensor]:
-        """Initial embeddings and output weights of a block, each (size, H)."""
-        key = zlib.crc32(repr(block.key).encode())
-        generator = torch.Generator("cpu").manual_seed((self.seed * 2654435761 + key) % 2**63)
-        drawn = torch.empty(2, block.size, self.shape.hidden_size, device="cpu")
-        drawn.uniform_(-self.shape.init_range, self.shape.init_range, generator=generator)
-        return drawn[0], drawn[1]
+    def frozen(self) -> FrozenController:
+        """The controller as it stands, untouched by what it learns later; made when asked for."""
+        if self._frozen is None:
+            self._frozen = FrozenController(self)
+        return self._frozen
+
+    def changed(self) -> None:
+        """Note that the weights have changed: walks that begin from now on need new copies."""
+        self._frozen = None
 
     def encode(self, sentence: Sentence) -> Encoded:
         """Number a trial's decisions; their blocks must have been grown."""

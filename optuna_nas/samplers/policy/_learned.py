@@ -68,13 +68,7 @@ class LearnedSampler(ArchitectureSampler):
         from optuna_nas.samplers.policy._rollout import Rollout
 
         policy = self._policy(history)
-        return Rollout(
-            policy.controller,
-            self._roles,
-            draw,
-            keep=self._keeps_log_prob,
-            start=policy.start,
-        )
+        return Rollout(policy.controller, self._roles, draw, keep=self._keeps_log_prob)
 
     def _policy(self, history: History) -> Policy:
         """The policy as learned from all trials that have finished."""

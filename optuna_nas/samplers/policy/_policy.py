@@ -23,7 +23,7 @@ from optuna_nas.samplers.policy._gradient import (
     policy_loss,
     skip_loss,
 )
-from optuna_nas.samplers.policy._rollout import LOG_PROB, Place
+from optuna_nas.samplers.policy._rollout import LOG_PROB
 from optuna_nas.samplers.policy._sentences import read
 
 if TYPE_CHECKING:
@@ -70,7 +70,6 @@ class Policy:
 
     Attributes:
         controller: The network as it stands.
-        start: Where walks of the controller begin; a new one whenever the controller changes.
         baseline: The moving average b of rewards; None before the first update.
     """
 
@@ -96,7 +95,6 @@ class Policy:
         """Back to before the first trial."""
         self.controller = Controller(self.shape, seed=self.seed)
         self.baseline: float | None = None
-        self.start = Place()
         self._optimizer = self._new_optimizer()
         self._batch: list[_Episode] = []
         self._outcomes: list[Outcome] = []  # sorted, of all trials
@@ -180,6 +178,7 @@ class Policy:
                     self._optimizer.state[parameter] = {
                         key: value.clone() for key, value in snapshot.moments[name].items()
                     }
+        self.controller.changed()
         self.baseline = snapshot.baseline
         self._consumed = list(members[: snapshot.count])
         for member in self._consumed:
@@ -212,7 +211,6 @@ class Policy:
         old = dict(self.controller.named_parameters())
         if not self.controller.grow(list(sentence.blocks.values())):
             return
-        self.start = Place()
         before, self._optimizer = self._optimizer, self._new_optimizer()
         for name, parameter in self.controller.named_parameters():
             if moments := before.state.get(old[name]):
@@ -259,7 +257,6 @@ class Policy:
 
     def _update(self) -> None:
         s = self.settings
-        self.start = Place()
         episodes, self._batch = self._batch, []
         rewards = [episode.reward for episode in episodes]
         baseline = rewards[0] if self.baseline is None else self.baseline
@@ -281,6 +278,7 @@ class Policy:
             self._optimizer.zero_grad()
             torch.autograd.backward(loss)
             self._optimizer.step()
+        self.controller.changed()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """One trial's decisions drawn from the controller, step by step as they are asked for.
 
-The steps are computed with NumPy on the controller's own memory: a single step of
-``torch.nn.LSTM`` costs ten times as much, and there is one per decision.
+The steps are computed with NumPy: a single step of ``torch.nn.LSTM`` costs ten times as much, and
+there is one per decision.
 """
 
 from __future__ import annotations
@@ -11,37 +11,33 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from optuna_nas._attributes import Attribute, number
 from optuna_nas.samplers.base._script import Proposal
-from optuna_nas.samplers.policy._controller import OWN_SCALE
 from optuna_nas.samplers.policy._sentences import Anchor, Block, Reader
 
 if TYPE_CHECKING:
     from optuna_nas.samplers.base._decisions import Draw, Slot
     from optuna_nas.samplers.base._roles import Roles
     from optuna_nas.samplers.policy._controller import Controller
+    from optuna_nas.samplers.policy._frozen import Array, FrozenController, State
 
-__all__ = ["LOG_PROB", "LOG_PROB_KEY", "Place", "Rollout"]
+__all__ = ["LOG_PROB", "LOG_PROB_KEY", "Rollout"]
 
 LOG_PROB_KEY = "optuna_nas:log_prob"
 """System attribute: log-probability of a trial's decisions under the policy that proposed it."""
 
 LOG_PROB = Attribute(LOG_PROB_KEY, number(-1e9, 1.0), system=True)
 
-Array = npt.NDArray[np.floating[Any]]
-
 
 class Rollout(Proposal):
-    """A walk of the controller along one trial.
+    """A walk of the controller along one trial, with the weights that it has when the walk begins.
 
     Args:
         controller: The policy.
         roles: Tells anchors.
         draw: Randomness of the trial.
         keep: Whether the log-probability is recorded with the trial.
-        start: What is known of the policy's steps from here on, shared by rollouts.
     """
 
     def __init__(
@@ -51,11 +47,11 @@ class Rollout(Proposal):
         draw: Draw,
         *,
         keep: bool = False,
-        start: Place | None = None,
     ) -> None:
         self.log_prob = 0.0
-        self._place = start or Place()
-        self._walker = _Walker(controller)
+        frozen = controller.frozen()
+        self._place = frozen.start
+        self._walker = _Walker(frozen)
         self._draw = draw
         self._keep = keep
         self._reader = Reader(roles)
@@ -111,46 +107,18 @@ class Rollout(Proposal):
         return [-math.log1p(math.exp(logit)), -math.log1p(math.exp(-logit))]
 
 
-State = list[tuple[Array, Array]]  # hidden and cell state of every LSTM layer
-
-
-class Place:
-    """A node of the tree of decisions, with what the policy computes there.
-
-    A policy that has made up its mind walks the same way again and again, in search of something
-    unseen. It must be dropped whenever the policy changes.
-    """
-
-    def __init__(self) -> None:
-        self.state: State | None = None
-        self.log_p: dict[Slot, list[float]] = {}
-        self._following: dict[tuple[Slot, int], Place] = {}
-
-    def after(self, slot: Slot, index: int) -> Place:
-        """The place that a decision leads to."""
-        place = self._following.get((slot, index))
-        if place is None:
-            place = self._following[slot, index] = Place()
-        return place
-
-
 class _Walker:
-    """The controller's arithmetic for one trial, on views of its weights.
+    """The controller's arithmetic for one trial.
 
     Args:
-        controller: Whose weights are used.
+        frozen: Whose weights are used.
     """
 
-    def __init__(self, controller: Controller) -> None:
+    def __init__(self, frozen: FrozenController) -> None:
         self.hidden: list[Array] = []
-        self._controller = controller
-        self._weights: dict[str, Array] = {
-            name: parameter.detach().numpy() for name, parameter in controller.named_parameters()
-        }
-        size = controller.shape.hidden_size
-        dtype = self._weights["bias"].dtype
-        zeros = np.zeros(size, dtype)
-        self._memory: State = [(zeros, zeros)] * controller.shape.num_layers
+        self._frozen = frozen
+        zeros = np.zeros(frozen.shape.hidden_size, frozen.weights["bias"].dtype)
+        self._memory: State = [(zeros, zeros)] * frozen.shape.num_layers
 
     def go_on(self, memory: State) -> None:
         """Take the state that the next step leads to."""
@@ -160,10 +128,10 @@ class _Walker:
     def step(self, inputs: Sequence[tuple[Block, int]]) -> State:
         """The state after reading the sum of some embeddings."""
         state: Array = sum(
-            (self._rows(block)[0][index] for block, index in inputs[1:]),
-            self._rows(inputs[0][0])[0][inputs[0][1]],
+            (self._frozen.rows(block)[0][index] for block, index in inputs[1:]),
+            self._frozen.rows(inputs[0][0])[0][inputs[0][1]],
         )
-        w = self._weights
+        w = self._frozen.weights
         memory: State = []
         for k, (hidden, cell) in enumerate(self._memory):
             gates = w[f"lstm.weight_ih_l{k}"] @ state + w[f"lstm.bias_ih_l{k}"]
@@ -176,10 +144,10 @@ class _Walker:
 
     def choice(self, block: Block, own: Block) -> Array:
         """Log-probabilities of the choices of a name at the present step."""
-        _, output, bias = self._rows(block)
+        _, output, bias = self._frozen.rows(block)
         raw = output @ self.hidden[-1] + bias
-        if self._controller.shape.name_bias:
-            raw = raw + self._own(own)
+        if self._frozen.shape.name_bias:
+            raw = raw + self._frozen.own(own)
         logits = self._shaped(raw, block.size).astype(np.float64)
         logits -= logits.max()
         result: Array = logits - math.log(np.exp(logits).sum())
@@ -187,36 +155,18 @@ class _Walker:
 
     def anchor(self, source: int | None, own: Block) -> float:
         """Logit of "the layer that ended at step ``source`` feeds the present one"."""
-        w = self._weights
+        w = self._frozen.weights
         now = w["current.weight"] @ self.hidden[-1]
         if source is not None:
             now = now + w["earlier.weight"] @ self.hidden[source]
         raw = w["select.weight"] @ np.tanh(now)
-        if self._controller.shape.name_bias:
-            raw = raw + self._own(own)[1]
+        if self._frozen.shape.name_bias:
+            raw = raw + self._frozen.own(own)[1]
         return float(self._shaped(raw, 2)[0])
 
     def _shaped(self, logits: Array, size: int) -> Array:
-        shape = self._controller.shape
+        shape = self._frozen.shape
         return shape.shaped(logits, shape.cap(size), tanh=np.tanh)
-
-    def _rows(self, block: Block) -> tuple[Array, Array, Array]:
-        """Embeddings, output weights and biases of a block; the initial ones if it is new."""
-        first = self._controller.first_row.get(block.key)
-        if first is None:
-            embedding, output = self._controller.initial_rows(block)
-            return embedding.numpy(), output.numpy(), np.zeros(block.size, embedding.numpy().dtype)
-        rows = slice(first, first + block.size)
-        w = self._weights
-        return w["embedding"][rows], w["output"][rows], w["bias"][rows]
-
-    def _own(self, block: Block) -> Array:
-        """Biases of one name."""
-        first = self._controller.first_row.get(block.key)
-        if first is None:
-            return np.zeros(block.size)
-        biases: Array = OWN_SCALE * self._weights["own"][first : first + block.size]
-        return biases
 
 
 def _sigmoid(x: Array) -> Array:
