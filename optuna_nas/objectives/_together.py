@@ -7,7 +7,7 @@ build the same one and train it along, until they are told that there are no mor
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas.training import share
@@ -15,8 +15,8 @@ from optuna_nas.training._distributed import processes
 
 if TYPE_CHECKING:
     from optuna.study import Study
+    from optuna.trial import Trial
 
-    from optuna_nas.objectives._training import TrainingObjective
     from optuna_nas.training import Recipe
 
 __all__ = ["NoSlot", "Task", "optimize_together"]
@@ -54,7 +54,9 @@ class NoSlot:
         """Write nothing: the first process does."""
 
 
-def optimize_together(study: Study | None, objective: TrainingObjective, **options: Any) -> None:
+def optimize_together(
+    study: Study | None, objective: Callable[[Trial], float | Sequence[float]], **options: Any
+) -> None:
     """Do ``study.optimize`` with several processes for each network.
 
     Call it in all processes that ``torchrun`` has started, within
@@ -78,19 +80,40 @@ def optimize_together(study: Study | None, objective: TrainingObjective, **optio
 
     Args:
         study: The study in the first process, None in the others.
-        objective: Made with the same arguments in all processes.
+        objective: Made with the same arguments in all processes: a :class:`TrainingObjective`,
+            a reward or :func:`multi_objective` of one, or an objective of yours with a method
+            ``train_along()``, which the other processes call instead of trials.
         **options: Of ``study.optimize``; ``n_jobs`` must be 1.
 
     Raises:
+        TypeError: If the objective cannot train in several processes. All of them raise it, like
+            the next one, before anything is done.
         ValueError: If there is no study in the first process, or ``n_jobs`` is not 1.
     """
-    together = processes()
-    if together.rank > 0:
-        objective.train_along()
+    train_along = getattr(objective, "train_along", None)
+    if not callable(train_along):
+        name = getattr(objective, "__name__", type(objective).__name__)
+        raise TypeError(
+            "`objective` must be able to train in several processes, as a TrainingObjective, its "
+            f"rewards and its multi_objective can, but got {name}, which has no train_along(). "
+            "Use study.optimize, with as many workers as there are GPUs and a storage that they "
+            "share."
+        )
+    mistake = share(_mistake(study, options))  # only the first process need have a study
+    if mistake is not None:
+        raise ValueError(mistake)
+    if processes().rank > 0:
+        train_along()
         return
-    if study is None:
-        raise ValueError("`study` must be a study in the first process, but got None.")
-    if options.get("n_jobs", 1) != 1:
-        raise ValueError(f"`n_jobs` must be 1, but got n_jobs={options['n_jobs']}.")
+    assert study is not None
     study.optimize(objective, **options)
     share(None)  # the others are done
+
+
+def _mistake(study: Study | None, options: Mapping[str, Any]) -> str | None:
+    """What the first process was called with in vain."""
+    if study is None:
+        return "`study` must be a study in the first process, but got None."
+    if options.get("n_jobs", 1) != 1:
+        return f"`n_jobs` must be 1, but got n_jobs={options['n_jobs']}."
+    return None

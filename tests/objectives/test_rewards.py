@@ -20,6 +20,7 @@ from optuna_nas.objectives import (
     PARAMS_KEY,
     LatencyReward,
     MacsReward,
+    ProxyObjective,
     SizeReward,
     TrainingObjective,
     mnasnet_reward,
@@ -338,6 +339,11 @@ def test_multi_objective_refuses_other_directions_and_costs(data: ImageData) -> 
     for costs in ((), ("watts",), ("macs", "macs")):
         with pytest.raises(ValueError, match="`costs` must be different ones of"):
             multi_objective(training, costs=costs)
+
+
+def test_costs_need_an_objective_that_counts_them() -> None:
+    with pytest.raises(TypeError, match="`objective` must be a TrainingObjective, but got Proxy"):
+        multi_objective(ProxyObjective(SPACE, "digits", device="cpu"))
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.nan])

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 
-from optuna_nas.objectives import TrainingObjective, optimize_together
+from optuna_nas.objectives import (
+    DARTSObjective,
+    MacsReward,
+    ProxyObjective,
+    ScalingStudyObjective,
+    SharedWeightsObjective,
+    TrainingObjective,
+    multi_objective,
+    optimize_together,
+)
+from optuna_nas.scaling import ResNet, ScalingGrid
 from optuna_nas.spaces import NASBench201Space
 
 SEARCH = """
@@ -81,3 +92,111 @@ def test_without_torchrun_it_is_study_optimize() -> None:
         optimize_together(None, objective, n_trials=1)
     with pytest.raises(ValueError, match="`n_jobs` must be 1, but got n_jobs=2"):
         optimize_together(study, objective, n_trials=1, n_jobs=2)
+
+
+SPACE = NASBench201Space()
+
+
+def _alone(trial: optuna.Trial) -> float:
+    return trial.suggest_float("x", 0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("objective", "name"),
+    [
+        (lambda: DARTSObjective(SPACE, "digits", device="cpu"), "DARTSObjective"),
+        (lambda: SharedWeightsObjective(SPACE, "digits", device="cpu"), "SharedWeightsObjective"),
+        (lambda: ProxyObjective(SPACE, "digits", device="cpu"), "ProxyObjective"),
+        (
+            lambda: ScalingStudyObjective(
+                ResNet(blocks=(1, 1, 1, 1), kind="basic", stem="cifar"),
+                "digits",
+                grid=ScalingGrid(widths=(0.125,), depths=(1,), resolutions=(8,), regimes=(1,)),
+            ),
+            "ScalingStudyObjective",
+        ),
+        (lambda: _alone, "_alone"),
+    ],
+)
+def test_an_objective_that_trains_in_one_process_only_is_refused(
+    objective: Callable[[], Any], name: str
+) -> None:
+    study = optuna.create_study(direction="maximize")
+    message = f"`objective` must be able to train in several processes, .* but got {name}, which"
+    with pytest.raises(TypeError, match=message):
+        optimize_together(study, objective(), n_trials=1)
+    assert not study.trials
+    assert not study.user_attrs
+
+
+def test_what_the_other_processes_call_is_a_method_of_the_objective() -> None:
+    training = TrainingObjective(SPACE, "digits", epochs=1, build={"cells": 1, "channels": 2})
+    for objective in (training, MacsReward(training, target_macs=1e6), multi_objective(training)):
+        assert callable(objective.train_along)
+
+
+REFUSED = """
+import sys
+import optuna, torch
+from optuna_nas.objectives import (
+    DARTSObjective, MacsReward, TrainingObjective, multi_objective, optimize_together
+)
+from optuna_nas.spaces import NASBench201Space
+from optuna_nas.training import distributed, load_data
+
+torch.set_num_threads(1)
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+space = NASBench201Space()
+data = load_data("digits", train_size=60, val_size=40)
+darts = DARTSObjective(space, data, device="cpu")
+training = TrainingObjective(
+    space, data, epochs=1, build={"cells": 1, "channels": 2}, device="cpu"
+)
+reward, costs = MacsReward(training, target_macs=1e6), multi_objective(training, costs=["macs"])
+
+
+class Mine:
+    def __call__(self, trial):
+        return self.objective(trial)
+
+    def train_along(self):
+        self.objective.train_along()
+
+    objective = training
+
+
+with distributed() as processes:
+    first = processes.rank == 0
+    heard = []
+    for objective, with_study, options in (
+        (darts, True, {}),
+        (training, False, {}),
+        (training, True, {"n_jobs": 2}),
+    ):
+        study = optuna.create_study(direction="maximize") if first and with_study else None
+        try:
+            optimize_together(study, objective, n_trials=1, **options)
+        except (TypeError, ValueError) as e:
+            heard.append(f"{type(e).__name__}: {e}"[:30])
+        assert study is None or not study.trials
+    for objective in (reward, costs, Mine()):
+        directions = ["maximize", "minimize"] if objective is costs else ["maximize"]
+        study = optuna.create_study(directions=directions) if first else None
+        optimize_together(study, objective, n_trials=1)
+        if first:
+            heard.append(study.trials[0].state.name)
+    with open(f"{sys.argv[1]}/{processes.rank}.txt", "w") as file:
+        file.write("\\n".join(heard))
+"""
+
+
+@pytest.mark.slow
+def test_all_processes_refuse_the_same_and_go_on(tmp_path: Path, torchrun: Any) -> None:
+    torchrun(REFUSED, tmp_path)
+    first, second = ((tmp_path / f"{rank}.txt").read_text().split("\n") for rank in (0, 1))
+    assert second == [
+        "TypeError: `objective` must be",
+        "ValueError: `study` must be a ",
+        "ValueError: `n_jobs` must be 1",
+    ]
+    assert first == [*second, "COMPLETE", "COMPLETE", "COMPLETE"]
