@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 import operator
@@ -9,9 +10,16 @@ from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Any
 
 import torch
+from torch.utils.data import ConcatDataset, Subset
 
 from optuna_nas.training._data import AnySplit, ImageData, Split
 from optuna_nas.training._partition import assemble
+from optuna_nas.training._pictures import (
+    READ_ERRORS,
+    UnreadableImageError,
+    damaged,
+    open_picture,
+)
 from optuna_nas.training._pixels import as_bytes, as_size, resized
 from optuna_nas.training._stream import StreamedSplit, worker_count
 
@@ -40,7 +48,7 @@ def data_from_datasets(
             "`image_size` must be given for a stream, but got image_size=None and stream=True."
         )
     pools = {
-        part: None if dataset is None else read(dataset, part)
+        part: None if dataset is None else read(_with_own_loader(dataset), part)
         for part, dataset in datasets.items()
     }
     names = _class_names(datasets["train"], pools, classes)
@@ -66,12 +74,11 @@ def content_hash(pools: Mapping[str, AnySplit | None]) -> str:
 def _stream(dataset: Any, part: str, size: tuple[int, int], workers: int) -> StreamedSplit:
     """Return a dataset as a stream; its labels come from ``targets``, else from all its items."""
     _require_items(dataset, part)
-    first, _ = _pair(dataset[0], 0, part)
+    first, _ = _item(dataset, 0, part)
     channels = as_bytes(first, f"Image 0 of `{part}`").shape[0]
     targets = getattr(dataset, "targets", None)
     if targets is None:
-        items: Any = dataset
-        targets = [_pair(items[index], index, part)[1] for index in range(len(dataset))]
+        targets = [_item(dataset, index, part)[1] for index in range(len(dataset))]
     labels = [_label(label, index, part) for index, label in enumerate(targets)]
     if len(labels) != len(dataset):
         raise ValueError(
@@ -95,9 +102,8 @@ def _require_items(dataset: Any, part: str) -> None:
 def _read(dataset: Any, part: str, image_size: int | tuple[int, int] | None) -> Split:
     _require_items(dataset, part)
     images, labels = [], []
-    items: Any = dataset
     for index in range(len(dataset)):
-        image, label = _pair(items[index], index, part)
+        image, label = _item(dataset, index, part)
         pixels = as_bytes(image, f"Image {index} of `{part}`")
         images.append(resized(pixels[None], image_size))
         labels.append(_label(label, index, part))
@@ -110,7 +116,36 @@ def _read(dataset: Any, part: str, image_size: int | tuple[int, int] | None) -> 
     return Split(torch.cat(images), torch.tensor(labels))
 
 
-def _pair(item: Any, index: int, part: str) -> tuple[Any, Any]:
+def _with_own_loader(dataset: Any) -> Any:
+    """Return torchvision's folders so that they open files as :func:`load_data` does.
+
+    Their default loader clips images of 16 bits at 255, leaves photographs on their side, and
+    waits forever at a pipe. A loader that a user has chosen stays.
+    """
+    from torchvision.datasets import DatasetFolder
+    from torchvision.datasets.folder import default_loader
+
+    if isinstance(dataset, DatasetFolder) and dataset.loader is default_loader:
+        changed = {"loader": open_picture}
+    elif isinstance(dataset, Subset):
+        changed = {"dataset": _with_own_loader(dataset.dataset)}
+    elif isinstance(dataset, ConcatDataset):
+        changed = {"datasets": [_with_own_loader(part) for part in dataset.datasets]}
+    else:
+        return dataset
+    dataset = copy.copy(dataset)  # the user's own stays as it is
+    vars(dataset).update(changed)
+    return dataset
+
+
+def _item(dataset: Any, index: int, part: str) -> tuple[Any, Any]:
+    """Return the pair (image, label) of a dataset at an index."""
+    try:
+        item = dataset[index]
+    except UnreadableImageError:
+        raise
+    except READ_ERRORS as e:
+        raise damaged(f"Image {index} of `{part}`", e) from e
     try:
         image, label = item
     except (TypeError, ValueError) as e:

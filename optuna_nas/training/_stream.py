@@ -18,7 +18,13 @@ from typing import Any
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
-from optuna_nas.training._pixels import as_bytes, as_size
+from optuna_nas.training._pictures import (
+    READ_ERRORS,
+    UnreadableImageError,
+    damaged,
+    in_sentence,
+)
+from optuna_nas.training._pixels import as_size, checked_image, to_bytes
 from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
 
 __all__ = ["StreamedSplit", "worker_count"]
@@ -127,18 +133,21 @@ class _Reader(Dataset[Any]):
 
     def __getitem__(self, position: int) -> tuple[torch.Tensor, torch.Tensor] | str:
         index = int(self._split.indices[position])
+        where = _item_name(self._split.dataset, index)
         try:
-            image = self._split.dataset[index][0]
+            image = checked_image(self._split.dataset[index][0], where)
             if self._view is not None:
                 with seeded(derived_seed(self._seed, 0, f"image {index}"), device="cpu"):
                     image = self._view(image)
-            pixels = _centre(as_bytes(image, f"Image {index}"), self._split.image_shape[1:])
-        except (OSError, SyntaxError, ValueError) as e:
-            return _unreadable(self._split.dataset, index, e)
+            pixels = _centre(to_bytes(image, where), self._split.image_shape[1:])
+        except UnreadableImageError as e:
+            return str(e)
+        except READ_ERRORS as e:
+            return str(damaged(where, e))
         if pixels.shape != self._split.image_shape:
             return (
-                f"All images must have {self._split.image_shape[0]} channels, but image {index} "
-                f"has {pixels.shape[0]}: convert them to the same mode."
+                f"All images must have {self._split.image_shape[0]} channels, but "
+                f"{in_sentence(where)} has {pixels.shape[0]}: convert them to the same mode."
             )
         return pixels, self._split.labels[position]
 
@@ -152,17 +161,14 @@ def _collate(items: list[Any]) -> tuple[torch.Tensor, torch.Tensor] | str:
     return torch.stack(images), torch.stack(labels)
 
 
-def _unreadable(dataset: Any, index: int, error: Exception) -> str:
+def _item_name(dataset: Any, index: int) -> str:
+    """Return the file of an item in quotes, where it is known, else its number."""
     if isinstance(dataset, ConcatDataset):
         part = bisect.bisect_right(dataset.cumulative_sizes, index)
         before = dataset.cumulative_sizes[part - 1] if part else 0
-        return _unreadable(dataset.datasets[part], index - before, error)
+        return _item_name(dataset.datasets[part], index - before)
     files = getattr(dataset, "samples", None)  # as torchvision's folders have
-    name = f"image {index}" if files is None else f"{str(files[index][0])!r}"
-    return (
-        f"Every image must be one that can be read, but {name} is damaged or something else "
-        f"({error}): replace or remove it."
-    )
+    return f"Image {index}" if files is None else repr(str(files[index][0]))
 
 
 def _centre(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
