@@ -63,7 +63,7 @@ def open_picture(file: str | Path) -> Image.Image:
         if limit is not None and picture.width * picture.height > limit:
             raise _too_large(where, f"{picture.width}x{picture.height}")
         if picture.format in _RUN_A_PROGRAM:
-            raise damaged(where, ValueError(f"a {picture.format} file"))
+            raise damaged(where, ValueError(f"of the format {picture.format}"))
         read = eight_bit(picture, where)
     return read if read.mode == "RGB" else read.convert("RGB")
 

@@ -103,7 +103,7 @@ def _require_channels_first(image: torch.Tensor, where: str) -> None:
     if last in (1, 3, 4) and min(first, second) > 4:
         raise UnreadableImageError(
             f"{where} must be of shape (C, H, W), but is {shape}, which looks like (H, W, C): "
-            "give image.permute(2, 0, 1). (If it is an image of that many channels and that width, "
+            "give image.permute(2, 0, 1). (If it does have that many channels and that width, "
             "swap its height and width: image.transpose(1, 2).)"
         )
 
@@ -114,8 +114,8 @@ def _float_to_bytes(image: torch.Tensor, where: str) -> torch.Tensor:
     if not image.is_floating_point() or not (low >= 0 and high <= 1):
         raise UnreadableImageError(
             f"{where} must be uint8 or float in [0, 1], or uint16 or bool, but is {image.dtype} "
-            f"in [{low:.3g}, {high:.3g}]: give the images before any normalisation, floats divided "
-            "by their largest possible value."
+            f"in [{low:.3g}, {high:.3g}]: give the images before any normalisation, floats "
+            "divided by their largest possible value."
         )
     exact = image.float() if image.dtype in (torch.float16, torch.bfloat16) else image
     return (exact * 255).round().to(torch.uint8)
