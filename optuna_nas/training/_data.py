@@ -227,8 +227,10 @@ class ImageData:
     ) -> ImageData:
         """Read map-style datasets of (image, label) into memory, or while networks train.
 
-        An image is a PIL image or a tensor of shape (C, H, W), uint8 or float in [0, 1], before
-        any normalisation or augmentation. What is not given is split off ``train``, stratified
+        An image is a PIL image or a tensor of shape (C, H, W), of uint8, uint16, bool, or float
+        in [0, 1], before any normalisation or augmentation. PIL images of 16 bits become 8,
+        photographs are turned as their EXIF orientation says, and ``ImageFolder`` opens its files
+        as :func:`load_data` does, unless it has a loader of yours. What is not given is split off ``train``, stratified
         by class: a fifth of it each.
 
         Example:

@@ -34,7 +34,8 @@ def read_folder(
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If a file is no image, a class has none, or the classes differ.
+        ValueError: If an image cannot be read rightly, a class has none, the classes differ, or
+            the layout is that of something else.
     """
     size = as_size(image_size)
     return _read(path, lambda files, labels: _read_files(files, labels, size))
@@ -52,7 +53,8 @@ def stream_folder(
 
     Raises:
         FileNotFoundError: If there is no such folder.
-        ValueError: If a class has no image, or the classes differ.
+        ValueError: If a class has no image, the classes differ, or the layout is that of
+            something else.
     """
     shape = (3, *as_size(image_size))
     return _read(

@@ -69,7 +69,9 @@ def load_data(
 
     Args:
         name: One of the names above. A folder has one sub-folder per class, or train/, val/ and
-            test/ (one of the last two may be missing) with those.
+            test/ (one of the last two may be missing) with those. Images of 16 bits become 8,
+            photographs are turned as their EXIF orientation says, animations are their first
+            frame.
         split_seed: Chooses the splits and subsets, in [0, 2**32).
         train_size: Images to train with, at least 2.
         val_size: Images to validate with, at least 1.
@@ -84,7 +86,8 @@ def load_data(
         workers: Processes that read a stream; by default one per processor, at most 8.
 
     Raises:
-        ValueError: If the name is unknown, an image is damaged, or the sizes ask for too many.
+        ValueError: If the name is unknown, an image is damaged or of a kind whose meaning is
+            not certain, the folder's layout is another one, or the sizes ask for too many.
         FileNotFoundError: If the files are missing and may not, or cannot, be downloaded.
     """
     sizes = {"train": train_size, "val": val_size, "test": test_size}
