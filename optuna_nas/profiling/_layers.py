@@ -8,19 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Any
 
-import torch
 from torch import nn
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
-from optuna_nas.profiling._forward import evaluating, example_input, run_forward
+from optuna_nas.profiling._count import Count, Shape
 from optuna_nas.profiling._profile import Profile
 
 __all__ = ["LayerProfile", "LayerTable", "layer_table"]
-
-Shape = tuple[int, ...]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -110,14 +104,7 @@ def layer_table(
     """
     if depth is not None and depth < 1:
         raise ValueError(f"`depth` must be at least 1 or None, but got depth={depth}.")
-    counted = _Count(model)
-    with evaluating(model), counted.counter:
-        hooks = counted.watch()
-        try:
-            run_forward(model, example_input(model, input_size))
-        finally:
-            for hook in hooks:
-                hook.remove()
+    counted = Count(model, input_size)
     rows = sorted(_rows(counted, model, "", depth), key=lambda pair: pair[0])
     kept = tuple(row for _, row in rows if row is not None)
     total = Profile(
@@ -128,46 +115,8 @@ def layer_table(
     return LayerTable(kept, total)
 
 
-class _Count:
-    """What each module does by itself, without the modules that it calls."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.counter = FlopCounterMode(display=False)
-        self.params: dict[nn.Module, int] = {}
-        self.macs: dict[nn.Module, int] = {}
-        self.shapes: dict[nn.Module, tuple[Shape | None, Shape | None]] = {}
-        self.order: dict[nn.Module, int] = {}
-        self._running: list[list[int]] = []  # operations before the call, and those of callees
-        seen: set[nn.Parameter] = set()
-        for module in model.modules():
-            own = {p for p in module.parameters(recurse=False) if p.requires_grad} - seen
-            seen |= own
-            self.params[module] = sum(p.numel() for p in own)
-            self.macs[module] = 0
-
-    def watch(self) -> list[Any]:
-        """Hook every module; return the hooks."""
-        hooks: list[Any] = []
-        for module in self.params:
-            hooks.append(module.register_forward_pre_hook(self._enter))
-            hooks.append(module.register_forward_hook(self._leave))
-        return hooks
-
-    def _enter(self, module: nn.Module, args: Any) -> None:
-        self.order.setdefault(module, len(self.order))
-        self._running.append([self.counter.get_total_flops(), 0])
-
-    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
-        before, of_callees = self._running.pop()
-        done = self.counter.get_total_flops() - before
-        self.macs[module] += (done - of_callees) // 2
-        if self._running:
-            self._running[-1][1] += done
-        self.shapes[module] = (_shape(args), _shape(output))
-
-
 def _rows(
-    count: _Count,
+    count: Count,
     module: nn.Module,
     name: str,
     depth: int | None,
@@ -193,7 +142,7 @@ def _rows(
 
 
 def _row(
-    count: _Count, module: nn.Module, name: str, parts: list[nn.Module], *, always: bool
+    count: Count, module: nn.Module, name: str, parts: list[nn.Module], *, always: bool
 ) -> tuple[int, LayerProfile | None]:
     before, after = count.shapes.get(module, (None, None))
     params, macs = (sum(of[part] for part in parts) for of in (count.params, count.macs))
@@ -203,14 +152,6 @@ def _row(
         return first, None
     kind = type(module).__name__
     return first, LayerProfile(name=name, kind=kind, params=params, macs=macs, output=after)
-
-
-def _shape(values: Any) -> Shape | None:
-    """Shape of the first tensor, without the batch."""
-    for leaf in tree_leaves(values):
-        if isinstance(leaf, torch.Tensor):
-            return tuple(leaf.shape[1:])
-    return None
 
 
 def _shown(shape: Shape | None) -> str:

@@ -2,7 +2,8 @@
 
 The multiply-adds come from torch's own ``FlopCounterMode``, which counts convolutions, linear
 layers and matrix products and leaves out biases, batch norm, pooling and activations, as the
-tables of the field do. They agree with counts by hooks.
+tables of the field do. Recurrent layers and attention count as the products that they stand for,
+also where torch has one kernel for all of it. They agree with counts by hooks.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ from __future__ import annotations
 import dataclasses
 
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from optuna_nas.profiling._forward import evaluating, example_input, run_forward
+from optuna_nas.profiling._count import Count
 
 __all__ = ["Profile", "profile"]
 
@@ -52,7 +52,8 @@ def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Pr
     """Count the trainable parameters of a network and its multiply-adds for one image.
 
     The model may be on any device; on torch's meta device nothing is computed. Its modes, its
-    batch norm statistics and the random state are as before (lazy modules are initialised).
+    batch norm statistics and the random state are as before (lazy modules are initialised). Warns
+    of layers with weight matrices that count 0, since torch has no formula for their kernels.
 
     Example:
         >>> from torch import nn
@@ -70,14 +71,9 @@ def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Pr
     Raises:
         ValueError: If the model cannot take an input of this size.
     """
-    counter = FlopCounterMode(display=False)
-    with evaluating(model), counter:
-        run_forward(model, example_input(model, input_size))
-    return Profile(
-        params=sum(p.numel() for p in model.parameters() if p.requires_grad),
-        macs=counter.get_total_flops() // 2,
-        input_size=tuple(input_size),
-    )
+    count = Count(model, input_size)
+    params = sum(count.params.values())
+    return Profile(params=params, macs=count.total, input_size=tuple(input_size))
 
 
 def _scaled(number: int, unit: str) -> str:
