@@ -27,6 +27,7 @@ from dataclasses import replace
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas.nn._assembly import ASSEMBLIES, Assembly, Place, Stem
 from optuna_nas.nn._cell import CellModule, CellShape
@@ -203,7 +204,7 @@ def cell_network(
         dropout=dropout,
     )
     for module in our_modules(network):
-        if isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, _BatchNorm):
             module.eps = before.eps
     return network
 

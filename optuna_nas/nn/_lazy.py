@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
+from optuna_nas.nn._norms import take_over_norms
+
 __all__ = ["LazyOp"]
 
 
@@ -64,6 +66,7 @@ class LazyOp(nn.Module):
                 with torch.no_grad():
                     kept.copy_(parameter)
             _set_parameter(op, path, kept)
+        take_over_norms(op, self.op)  # a recipe or shared weights may have set them up
         self.op = op
 
     def __repr__(self) -> str:

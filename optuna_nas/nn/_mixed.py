@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from optuna_nas.nn._mixed_op import MixedOp, Selection, Weights, mix
+from optuna_nas.nn._norms import use_batch_statistics
 
 __all__ = [
     "MixedOp",
@@ -138,14 +139,3 @@ def add_up(terms: Sequence[torch.Tensor | None]) -> torch.Tensor | None:
     """Add what is not None; None if nothing is."""
     there = [term for term in terms if term is not None]
     return sum(there[1:], start=there[0]) if there else None
-
-
-def use_batch_statistics(module: nn.Module) -> None:
-    """Have all batch norms use the statistics of the batch, in evaluation as well.
-
-    Children that share weights have no running statistics in common.
-    """
-    for norm in module.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            norm.track_running_stats = False
-            norm.running_mean = norm.running_var = norm.num_batches_tracked = None

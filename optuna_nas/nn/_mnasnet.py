@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas.nn._drop_path import set_drop_path
 from optuna_nas.nn._errors import check_positive
@@ -108,7 +109,7 @@ class MnasNetwork(nn.Module):
         self.features = ConvNormAct(channels, head, (1, 1), act=act)
         self.head = ClassifierHead(head, num_classes, dropout=dropout)
         for module in self.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, _BatchNorm):
                 module.eps, module.momentum = norm_eps, bn_momentum
         layers = [module for module in self.modules() if isinstance(module, ShortcutBlock)]
         for i, layer in enumerate(layers):

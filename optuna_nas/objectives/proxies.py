@@ -38,6 +38,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedParameter
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -60,7 +61,6 @@ __all__ = [
 Proxy: TypeAlias = Callable[[nn.Module, torch.Tensor, torch.Tensor], float]
 
 _JACOV_K = 1e-5  # k of [Mellor2021], v1
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _aten = torch.ops.aten
 _ACTIVATIONS = {
     getattr(_aten, name)
@@ -262,7 +262,7 @@ def _total(parts: Iterator[torch.Tensor]) -> float:
 def _drop_norms(model: nn.Module) -> None:
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
-            if isinstance(child, _NORMS):
+            if isinstance(child, _BatchNorm):
                 setattr(parent, name, nn.Identity())
 
 

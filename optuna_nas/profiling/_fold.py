@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrize import is_parametrized
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -28,7 +29,6 @@ from optuna_nas.profiling._forward import evaluating, example_input, run_forward
 __all__ = ["FoldedNetwork", "fold_batch_norm"]
 
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _TOLERANCE = 1e-3  # of the relative error; float32 stays below 1e-5
 _HALF_TOLERANCE = 5e-2
 
@@ -138,7 +138,7 @@ def _observe(model: nn.Module, images: torch.Tensor) -> tuple[dict[str, str], in
     for module in model.modules():
         if isinstance(module, _CONVS) and _is_plain(module):
             hooks.append(module.register_forward_hook(after_conv))
-        elif isinstance(module, _NORMS):
+        elif isinstance(module, _BatchNorm):
             hooks.append(module.register_forward_pre_hook(before_norm))
             hooks.append(module.register_forward_hook(after_norm))
     try:
@@ -170,7 +170,7 @@ def _without_norms(model: nn.Module, pairs: dict[str, str]) -> nn.Module:
     replaced: dict[nn.Module, nn.Module] = {}
     for norm_name, conv_name in pairs.items():
         norm, conv = model.get_submodule(norm_name), model.get_submodule(conv_name)
-        assert isinstance(norm, _NORMS)
+        assert isinstance(norm, _BatchNorm)
         assert isinstance(conv, _CONVS)
         replaced[conv] = fuse_conv_bn_eval(conv, norm)
         replaced[norm] = nn.Identity()

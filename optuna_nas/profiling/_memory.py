@@ -6,10 +6,13 @@ saved tensors sees all of it.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
-from optuna_nas.profiling._forward import example_input
+from optuna_nas.profiling._forward import evaluating, example_input, run_forward
 
 __all__ = ["activation_memory"]
 
@@ -20,7 +23,8 @@ def activation_memory(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 2
     """Count the bytes that a training step keeps for the backward pass, per image.
 
     On torch's meta device nothing is computed. Tensors that share their memory count once;
-    weights do not count. Modes and batch norm statistics are as before.
+    weights do not count. Modes and batch norm statistics are as before
+    (lazy modules are initialised).
 
     Example:
         >>> from torch import nn
@@ -38,6 +42,10 @@ def activation_memory(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 2
     Raises:
         ValueError: If the model cannot take an input of this size.
     """
+    images = example_input(model, input_size, batch_size=_BATCH)
+    if any(map(is_lazy, itertools.chain(model.parameters(), model.buffers()))):
+        with evaluating(model):
+            run_forward(model, images)
     weights = {tensor.untyped_storage()._cdata for tensor in model.parameters()}
     saved: dict[int, int] = {}
 
@@ -49,7 +57,6 @@ def activation_memory(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 2
         return tensor
 
     kept: list[torch.Tensor] = []  # so that no address is given to a second tensor
-    images = example_input(model, input_size, batch_size=_BATCH)
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     modes = [(module, module.training) for module in model.modules()]
     model.train()

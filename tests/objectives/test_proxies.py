@@ -90,6 +90,14 @@ def test_synflow_leaves_norms_out_and_data_alone() -> None:
     assert proxies.synflow(model, IMAGES, LABELS) == proxies.synflow(without, -IMAGES, LABELS)
 
 
+@pytest.mark.parametrize("norm", [nn.SyncBatchNorm, nn.BatchNorm2d])
+def test_synflow_leaves_batch_norms_of_every_kind_out(norm: Callable[[int], nn.Module]) -> None:
+    first, _, *rest = _net()
+    normed = nn.Sequential(first, norm(4), *rest)
+    plain = proxies.synflow(nn.Sequential(first, *rest), IMAGES, LABELS)
+    assert proxies.synflow(normed, IMAGES, LABELS) == plain
+
+
 def _by_hand(model: nn.Module) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     model = copy.deepcopy(model).train()
     functional.cross_entropy(model(IMAGES), LABELS).backward()

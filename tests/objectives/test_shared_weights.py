@@ -126,6 +126,34 @@ def test_children_are_those_that_the_sampler_proposes():
     assert changed - on_edges
 
 
+def _normed(trial, norm: torch.nn.Module, num_classes: int) -> torch.nn.Module:
+    acts = {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh, "identity": torch.nn.Identity}
+    head = torch.nn.Linear(32, num_classes)
+    layers = [torch.nn.Flatten(), torch.nn.Linear(64, 32), norm, choice(trial, "act", acts)]
+    return torch.nn.Sequential(*layers, torch.nn.Flatten(), head)
+
+
+@function_space
+def normed_vectors(trial, *, num_classes: int = 10):
+    return _normed(trial, torch.nn.BatchNorm1d(32), num_classes)
+
+
+@function_space
+def normed_maps(trial, *, num_classes: int = 10):
+    maps = torch.nn.Unflatten(1, (32, 1, 1)), torch.nn.BatchNorm2d(32)
+    return _normed(trial, torch.nn.Sequential(*maps), num_classes)
+
+
+def test_children_are_worth_the_same_however_their_batch_norm_is_spelled():
+    accuracies = []
+    for space in (normed_vectors, normed_maps):
+        ours = study()
+        ours.optimize(objective(space, supernet={}, epochs=4), n_trials=6)
+        accuracies.append(values(ours))
+    assert accuracies[0] == pytest.approx(accuracies[1])
+    assert min(accuracies[0]) > 0.3
+
+
 def supernet_of(judge: SharedWeightsObjective):
     return judge.weights._network.supernet
 

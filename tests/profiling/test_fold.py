@@ -178,3 +178,22 @@ def test_what_is_measured_is_folded_and_laid_out_and_a_copy() -> None:
     plain = _deployed(model, (3, 8, 8), fold=False, channels_last=True).model
     assert plain is not model
     assert _norms(plain) == 1
+
+
+@pytest.mark.parametrize(
+    ("conv", "norm", "size"),
+    [
+        (lambda: nn.Conv1d(3, 4, 3), lambda: nn.BatchNorm1d(4), (3, 8)),
+        (lambda: nn.Conv2d(3, 4, 3), lambda: nn.SyncBatchNorm(4), (3, 8, 8)),
+        (lambda: nn.Conv3d(3, 4, 3), lambda: nn.SyncBatchNorm(4), (3, 8, 8, 8)),
+        (lambda: nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d, (3, 8, 8)),
+    ],
+)
+def test_batch_norms_of_every_kind_are_folded(
+    conv: Callable[[], nn.Module], norm: Callable[[], nn.Module], size: tuple[int, ...]
+) -> None:
+    model = _trained(nn.Sequential(conv(), norm()), size)
+    folded = fold_batch_norm(model, size)
+    assert (folded.folded, folded.norms, folded.note) == (1, 1, "")
+    x = torch.randn(2, *size)
+    torch.testing.assert_close(folded.model(x), model(x))

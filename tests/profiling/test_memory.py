@@ -34,6 +34,13 @@ def test_meta_agrees_with_the_cpu_and_everything_stays_as_it_was() -> None:
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
+def test_lazy_modules_are_initialised() -> None:
+    lazy = nn.Sequential(nn.LazyConv2d(4, 3), nn.LazyBatchNorm2d(), nn.ReLU())
+    plain = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+    assert activation_memory(lazy, (3, 8, 8)) == activation_memory(plain, (3, 8, 8))
+    assert torch.equal(lazy[1].running_mean, torch.zeros(4))
+
+
 def test_a_wrong_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"`input_size` must fit the network, but Conv2d cannot"):
         activation_memory(nn.Conv2d(3, 8, 3), (1, 10, 10))
