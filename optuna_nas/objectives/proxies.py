@@ -60,6 +60,7 @@ __all__ = [
 
 Proxy: TypeAlias = Callable[[nn.Module, torch.Tensor, torch.Tensor], float]
 
+_IGNORED = -100  # torch's own default for labels that do not count
 _JACOV_K = 1e-5  # k of [Mellor2021], v1
 _aten = torch.ops.aten
 _ACTIVATIONS = {
@@ -152,7 +153,11 @@ def snip(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
     Args:
         model: As for :func:`naswot`.
         images: As for :func:`naswot`, but one is enough where batch norm takes it.
-        labels: int64, (B,).
+        labels: Classes, (B,) for logits (B, K) and (B, ...) for logits (B, K, ...), or
+            probabilities of the logits' shape.
+
+    Raises:
+        ValueError: If there are fewer than two logits, or the labels do not fit them.
     """
     with _copied(model, images) as network:
         weights = _weights(network)
@@ -166,7 +171,10 @@ def grad_norm(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> f
     Args:
         model: As for :func:`naswot`.
         images: As for :func:`snip`.
-        labels: int64, (B,).
+        labels: As for :func:`snip`.
+
+    Raises:
+        ValueError: As :func:`snip`.
     """
     with _copied(model, images) as network:
         gradients = _gradients(_loss(network, images, labels), _weights(network))
@@ -239,18 +247,47 @@ def _logits(output: Any) -> torch.Tensor:
 
 
 def _loss(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return functional.cross_entropy(_logits(model(images)), labels)
+    logits = _logits(model(images))
+    if logits.ndim < 2 or logits.shape[1] < 2:
+        raise ValueError(
+            "`model` must put out logits of at least two classes for this proxy, but "
+            f"{type(model).__name__} puts out shape {tuple(logits.shape)}, whose cross entropy is "
+            "always 0: take a proxy that needs no labels (naswot, jacov, synflow)."
+        )
+    if labels.is_floating_point():
+        fits = labels.shape == logits.shape
+    else:
+        classes = (*logits.shape[:1], *logits.shape[2:])
+        known = (labels >= 0) & (labels < logits.shape[1]) | (labels == _IGNORED)
+        labels, fits = labels.long(), labels.shape == classes and bool(known.all())
+    if not fits:
+        raise ValueError(
+            f"`labels` must be classes from 0 to {logits.shape[1] - 1} for each of the outputs of "
+            f"shape {tuple(logits.shape)}, or probabilities of that shape, but got "
+            f"{_described(labels)}: take a proxy that needs no labels (naswot, jacov, synflow)."
+        )
+    return functional.cross_entropy(logits, labels, ignore_index=_IGNORED)
+
+
+def _described(labels: torch.Tensor) -> str:
+    ends = f" from {labels.min().item():g} to {labels.max().item():g}" if labels.numel() else ""
+    return f"{labels.dtype} of shape {tuple(labels.shape)}{ends}"
 
 
 def _weights(model: nn.Module) -> list[torch.Tensor]:
     """The weights of convolutions and linear layers, each tensor once."""
     layers = [m for m in model.modules() if isinstance(m, _ConvNd | nn.Linear)]
+    if not layers:
+        raise ValueError(
+            "`model` must have convolutions or linear layers for this proxy, but "
+            f"{type(model).__name__} has none: take another proxy."
+        )
     return list({id(layer.weight): layer.weight for layer in layers}.values())
 
 
 def _gradients(value: torch.Tensor, weights: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """Gradients, zero for weights that take no part."""
-    if not weights or not value.requires_grad:
+    if not value.requires_grad:
         return tuple(torch.zeros_like(weight) for weight in weights)
     return torch.autograd.grad(value, weights, allow_unused=True, materialize_grads=True)
 

@@ -211,3 +211,54 @@ def test_every_kind_of_network_has_a_score(name: str) -> None:
 def test_one_image_is_too_few(proxy: proxies.Proxy) -> None:
     with pytest.raises(ValueError, match="`images` must be at least 2 for this proxy, but got 1"):
         proxy(_net(), IMAGES[:1], LABELS[:1])
+
+
+# What has no gradient
+
+
+WITH_LABELS = pytest.mark.parametrize("proxy", [proxies.grad_norm, proxies.snip])
+
+
+@WITH_LABELS
+@pytest.mark.parametrize("labels", [torch.zeros(6).long(), LABELS, torch.randn(6, 1)])
+def test_a_single_output_has_no_cross_entropy(proxy: proxies.Proxy, labels: torch.Tensor) -> None:
+    single = nn.Sequential(nn.Flatten(), nn.Linear(192, 1))
+    with pytest.raises(
+        ValueError, match=r"at least two classes .* shape \(6, 1\), .* always 0: take a proxy that"
+    ):
+        proxy(single, IMAGES, labels)
+    with pytest.raises(ValueError, match=r"puts out shape \(6,\)"):
+        proxy(nn.Sequential(single, nn.Flatten(0)), IMAGES, labels)
+
+
+@WITH_LABELS
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (torch.arange(6), r"torch.int64 of shape \(6,\) from 0 to 5"),
+        (-1 - LABELS, r"torch.int64 of shape \(6,\) from -4 to -1"),
+        (torch.ones(6), r"torch.float32 of shape \(6,\) from 1 to 1"),
+        (torch.zeros(6, 8, 8).long(), r"torch.int64 of shape \(6, 8, 8\) from 0 to 0"),
+    ],
+)
+def test_labels_that_do_not_fit_the_outputs_are_told(
+    proxy: proxies.Proxy, labels: torch.Tensor, told: str
+) -> None:
+    with pytest.raises(
+        ValueError, match=rf"classes from 0 to 3 .* shape \(6, 4\), .*, but got {told}: take"
+    ):
+        proxy(_net(), IMAGES, labels)
+
+
+@WITH_LABELS
+def test_labels_of_pixels_and_probabilities_have_a_score(proxy: proxies.Proxy) -> None:
+    assert proxy(nn.Conv2d(3, 4, 1), IMAGES, torch.zeros(6, 8, 8).long()) > 0.0
+    certain = functional.one_hot(LABELS, 4).float()
+    assert proxy(_net(), IMAGES, certain) == pytest.approx(proxy(_net(), IMAGES, LABELS), rel=1e-4)
+    assert proxy(_net(), IMAGES, LABELS.int()) == proxy(_net(), IMAGES, LABELS)
+
+
+@pytest.mark.parametrize("proxy", [proxies.grad_norm, proxies.snip, proxies.synflow])
+def test_networks_without_weights_are_told(proxy: proxies.Proxy) -> None:
+    with pytest.raises(ValueError, match="must have convolutions or linear layers .* Flatten has"):
+        proxy(nn.Flatten(), IMAGES, LABELS)
