@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["darts"]
 
+# The names of VARIANTS, which needs torch, as the help does not.
 REMEDIES = ("none", "pc-darts", "es", "pt", "gdas", "fair", "drnas")
-APART = (("gdas", "fair", "drnas"), ("es", "pt"))  # of each only one
-SUPERNETS: Mapping[str, Mapping[str, Any]] = {
-    "pc-darts": {"partial": 4, "edge_normalisation": True},
-}
-ALPHAS: Mapping[str, Mapping[str, Any]] = {
-    "pc-darts": {"lr": 6e-4, "warmup_epochs": 15},
-    "fair": {"lr": 3e-3},
-    "drnas": {"lr": 6e-4, "warmup_epochs": 10},
-}
 DEFAULTS: Mapping[str, Any] = {
     "order": 1,
     "epochs": 50,
@@ -66,10 +58,16 @@ def _remedies(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> list[str] | None:
     """Callback that refuses what does not go together."""
-    for names in (*APART, *(("none", name) for name in REMEDIES[1:])):
-        both = [name for name in names if name in values]
-        if len(both) > 1:
-            raise click.BadParameter(f"{' and '.join(both)} do not go together: take one")
+    if len(values) > 1:
+        from optuna_nas.objectives.one_shot import combine_variants
+
+        if "none" in values:
+            other = next((name for name in values if name != "none"), "none")
+            raise click.BadParameter(f"none and {other} do not go together: take one")
+        try:
+            combine_variants(values)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
     return [name for name in values if name != "none"] if values else None
 
 
@@ -169,7 +167,7 @@ def _objective(
     """The objective that was chosen."""
     from optuna_nas.dashboard import picture_store
     from optuna_nas.objectives import AlphaRecipe, DARTSObjective
-    from optuna_nas.objectives.one_shot import published_recipe
+    from optuna_nas.objectives.one_shot import combine_variants, published_recipe
 
     def on_epoch(phase: str, result: EpochResult) -> None:
         bars.advance(phase, f"accuracy {result.val_accuracy:.1%}")
@@ -179,19 +177,16 @@ def _objective(
         raise click.UsageError(
             f"--remedy pc-darts needs a supernet with partial channels, which {space.name} has not"
         )
-    supernet, alpha = (
-        {key: value for name in remedies for key, value in table.get(name, {}).items()}
-        for table in (SUPERNETS, ALPHAS)
-    )
+    variant = combine_variants(remedies)
     store = picture_store(storage, artifacts=artifacts)
     return DARTSObjective(
         space,
         data,
         order=chosen["order"],
         epochs=chosen["epochs"],
-        supernet=sizes(chosen, {**supernet, **chosen["supernet"]}),
+        supernet=sizes(chosen, {**variant.supernet, **chosen["supernet"]}),
         recipe=dataclasses.replace(published_recipe(space), **chosen["recipe"]),
-        alpha=AlphaRecipe(**{**alpha, **chosen["alpha"]}),
+        alpha=AlphaRecipe(**{**variant.alpha, **chosen["alpha"]}),
         judge_epochs=chosen["judge_epochs"],
         build=sizes(chosen, chosen["build"]),
         watch_eigenvalue=chosen["watch_eigenvalue"],
@@ -202,21 +197,8 @@ def _objective(
         checkpoints=folder_of(storage, artifacts),
         keep_checkpoints=1,
         on_epoch=on_epoch,
-        **_options_of(remedies),
+        **variant.options,
     )
-
-
-def _options_of(remedies: Sequence[str]) -> dict[str, Any]:
-    from optuna_nas import objectives
-
-    options: Mapping[str, Mapping[str, Any]] = {
-        "es": {"stop": objectives.EigenvalueStop()},
-        "pt": {"selection": objectives.Perturbation()},
-        "gdas": {"mixing": objectives.HardGumbel()},
-        "fair": {"mixing": objectives.Sigmoid()},
-        "drnas": {"mixing": objectives.Dirichlet()},
-    }
-    return {key: value for name in remedies for key, value in options.get(name, {}).items()}
 
 
 def _search(

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from optuna_nas.profiling._formulas import FORMULAS
-from optuna_nas.profiling._forward import evaluating, example_input, run_forward
+from optuna_nas.profiling._forward import evaluating, example_input, materialise, run_forward
 
 __all__ = ["Count", "Shape"]
 
@@ -55,6 +55,7 @@ class Count:
     """
 
     def __init__(self, model: nn.Module, input_size: tuple[int, ...]) -> None:
+        materialise(model, input_size)  # what a lazy module makes of itself has no hooks
         self.macs: dict[nn.Module, int] = defaultdict(int)
         self.shapes: dict[nn.Module, tuple[Shape | None, Shape | None]] = {}
         self.order: dict[nn.Module, int] = {}

@@ -1,5 +1,7 @@
 """One forward pass that leaves a network as it was, with an error that names the input.
 
+A lazy network (``nn.LazyLinear``, ``make_op`` without ``in_channels``) is finished by such a pass.
+
 Letters: ``B`` images in a batch, ``C`` channels, ``H`` x ``W`` pixels.
 """
 
@@ -11,21 +13,87 @@ from collections.abc import Iterator
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
-__all__ = ["evaluating", "example_input", "run_forward"]
+__all__ = ["evaluating", "example_input", "materialise", "run_forward", "training"]
+
+
+_BATCH = 2  # batch norm needs two values per channel
+
+
+def materialise(model: nn.Module, input_size: tuple[int, ...]) -> None:
+    """Give every lazy parameter its shape and its first value; a network without stays untouched.
+
+    Modes, batch norm statistics and the random state are as before. Where a supernet mixes all
+    its candidates in a forward pass, all of them are finished.
+
+    Args:
+        model: A network that takes images of shape (B, *input_size).
+        input_size: (channels, height, width) of one image.
+
+    Raises:
+        ValueError: If the model cannot take an input of this size, or does not use a lazy module.
+    """
+    for mode in (evaluating, training):  # an auxiliary head may run in training alone
+        if not _lazy_names(model):
+            return
+        with mode(model), torch.no_grad():
+            run_forward(model, example_input(model, input_size, batch_size=_BATCH))
+    left = _lazy_names(model)
+    if left:
+        raise ValueError(
+            f"`model` must use all its lazy modules, but a forward pass of {type(model).__name__} "
+            f"on {tuple(input_size)} leaves {left} without a shape: give those modules their "
+            "sizes, such as `in_channels`, or leave them out."
+        )
 
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Switch to eval mode without gradients; afterwards every module has its own mode again."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
+    with _own_modes(model):
+        model.eval()
         with torch.no_grad():
             yield
+
+
+@contextlib.contextmanager
+def training(model: nn.Module) -> Iterator[None]:
+    """Switch to train mode; afterwards every module has its own mode and statistics again."""
+    lazy = {module for module in model.modules() if any(map(is_lazy, module._buffers.values()))}
+    buffers = {n: buffer.clone() for n, buffer in model.named_buffers() if not is_lazy(buffer)}
+    with _own_modes(model):
+        model.train()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, buffer in model.named_buffers():
+                    if name in buffers:
+                        buffer.copy_(buffers[name])
+            for norm in lazy:
+                norm.reset_running_stats()  # type: ignore[operator]
+
+
+@contextlib.contextmanager
+def _own_modes(model: nn.Module) -> Iterator[None]:
+    """Keep the modes; modules that a lazy one makes meanwhile get that of what holds them."""
+    modes = {module: module.training for module in model.modules()}
+
+    def restore(module: nn.Module, inherited: bool) -> None:
+        module.training = modes.get(module, inherited)
+        for child in module.children():
+            restore(child, module.training)
+
+    try:
+        yield
     finally:
-        for module, training in modes:
-            module.training = training
+        restore(model, model.training)
+
+
+def _lazy_names(model: nn.Module) -> list[str]:
+    tensors = itertools.chain(model.named_parameters(), model.named_buffers())
+    return [name for name, tensor in tensors if is_lazy(tensor)]
 
 
 def example_input(

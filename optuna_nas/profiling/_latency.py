@@ -17,7 +17,7 @@ from torch import nn
 
 from optuna_nas._device import resolve_device
 from optuna_nas.profiling._fold import FoldedNetwork, fold_batch_norm
-from optuna_nas.profiling._forward import evaluating, example_input, run_forward
+from optuna_nas.profiling._forward import evaluating, example_input, materialise, run_forward
 from optuna_nas.profiling._timing import Timed, time_forward
 from optuna_nas.profiling._turn import turn_on
 
@@ -259,6 +259,7 @@ def _deployed(
     if fold:
         deployed = fold_batch_norm(model, input_size)
     else:
+        materialise(model, input_size)
         model = copy.deepcopy(model) if channels_last else model
         deployed = FoldedNetwork(model=model, folded=0, norms=0)
     if channels_last:

@@ -6,13 +6,10 @@ saved tensors sees all of it.
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
-from optuna_nas.profiling._forward import evaluating, example_input, run_forward
+from optuna_nas.profiling._forward import example_input, materialise, training
 
 __all__ = ["activation_memory"]
 
@@ -42,10 +39,7 @@ def activation_memory(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 2
     Raises:
         ValueError: If the model cannot take an input of this size.
     """
-    images = example_input(model, input_size, batch_size=_BATCH)
-    if any(map(is_lazy, itertools.chain(model.parameters(), model.buffers()))):
-        with evaluating(model):
-            run_forward(model, images)
+    materialise(model, input_size)
     weights = {tensor.untyped_storage()._cdata for tensor in model.parameters()}
     saved: dict[int, int] = {}
 
@@ -57,20 +51,14 @@ def activation_memory(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 2
         return tensor
 
     kept: list[torch.Tensor] = []  # so that no address is given to a second tensor
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    modes = [(module, module.training) for module in model.modules()]
-    model.train()
+    images = example_input(model, input_size, batch_size=_BATCH)
+    hooks = torch.autograd.graph.saved_tensors_hooks(note, lambda t: t)
     try:
-        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
+        with training(model), torch.enable_grad(), hooks:
             model(images)
     except (RuntimeError, ValueError, IndexError) as e:
         raise ValueError(
             f"`input_size` must fit the network, but {type(model).__name__} cannot take images of "
             f"shape {tuple(images.shape)} in training ({str(e).splitlines()[0].rstrip('.')})."
         ) from e
-    finally:
-        for module, training in modes:
-            module.training = training
-        for name, buffer in model.named_buffers():
-            buffer.copy_(buffers[name])
     return sum(saved.values()) // _BATCH

@@ -17,6 +17,7 @@ from torch import nn
 
 from optuna_nas._checks import require_int
 from optuna_nas.nn import set_drop_path
+from optuna_nas.profiling._forward import materialise
 from optuna_nas.training._checkpoint import Checkpoints, CheckpointSlot
 from optuna_nas.training._data import ImageData
 from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
@@ -156,6 +157,9 @@ class _Run:
         self._seed = seed
         self._device = place(model, device)
         self._processes = processes()
+        if channels_last or self._processes.count > 1:  # for which weights must have their shapes
+            with seeded(derived_seed(seed, 0, "lazy"), device=self._device):
+                materialise(model, data.input_size)
         if channels_last:
             model.to(memory_format=torch.channels_last)
         set_drop_path(model, recipe.drop_path)

@@ -17,7 +17,7 @@ import pytest
 from click.testing import Result
 from optuna.trial import TrialState
 
-from optuna_nas.cli._darts import REMEDIES, _options_of
+from optuna_nas.cli._darts import REMEDIES
 from optuna_nas.objectives import read_identity
 from optuna_nas.spaces import ENASMicroSpace, NASBench201Space
 from optuna_nas.stores import open_storage
@@ -125,7 +125,7 @@ def test_every_remedy_is_told_to_the_study(run: Run, remedy: str) -> None:
     run(*DARTS, *space, "--epochs", "20", "--remedy", remedy, "--trials", "0")
     identity = read_identity(study("darts"))
     assert identity is not None
-    told = {name: value.to_dict() for name, value in _options_of([remedy]).items()}
+    told = {name: value.to_dict() for name, value in VARIANTS[remedy].options.items()}
     assert {name: identity[name] for name in told} == told
     alphas = {"pc-darts": (6e-4, 15), "fair": (3e-3, 0), "drnas": (6e-4, 10)}
     alpha = identity["alpha"]

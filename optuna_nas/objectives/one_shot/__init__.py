@@ -20,6 +20,7 @@ from optuna_nas.objectives.one_shot._shared import (
     SharedWeightsObjective,
     published_shared_recipe,
 )
+from optuna_nas.objectives.one_shot._variants import VARIANTS, Variant, combine_variants
 
 __all__ = [
     "ALPHAS_KEY",
@@ -28,6 +29,7 @@ __all__ = [
     "ENTROPY_KEY",
     "EPOCH_KEY",
     "SKIP_SHARE_KEY",
+    "VARIANTS",
     "AlphaRecipe",
     "DARTSObjective",
     "Dirichlet",
@@ -39,6 +41,8 @@ __all__ = [
     "SharedWeightsObjective",
     "Sigmoid",
     "Softmax",
+    "Variant",
+    "combine_variants",
     "published_recipe",
     "published_shared_recipe",
     "read_alphas",

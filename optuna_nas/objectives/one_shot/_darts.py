@@ -41,11 +41,11 @@ from optuna_nas.objectives.one_shot._search import AlphaSearch, split_for_alpha
 from optuna_nas.objectives.one_shot._settings import (
     changed,
     check_at_least_one,
-    check_order,
-    check_warmup,
     published_recipe,
     supernet_arguments,
 )
+from optuna_nas.objectives.one_shot._supernets import make_supernet
+from optuna_nas.objectives.one_shot._variants import check_together
 from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace
 from optuna_nas.training import (
     EpochResult,
@@ -54,7 +54,6 @@ from optuna_nas.training import (
     Recipe,
     load_checkpoint,
     resolve_device,
-    seeded,
 )
 from optuna_nas.training._checkpoint import Checkpoints
 from optuna_nas.training._seeded import derived_seed
@@ -111,9 +110,10 @@ class DARTSObjective:
         judge_recipe: How it is trained; default as the supernet.
         build: Arguments for ``architecture.build``. Default: ``space.proxy``.
         selection: How the architecture is derived: None: by alpha; ``Perturbation()`` (DARTS-PT):
-            by what the supernet loses without a candidate.
+            by what the supernet loses without a candidate; not with GDAS or ``stop``.
         stop: Ends the search when the eigenvalue rises, and derives from an earlier epoch.
-        watch_eigenvalue: Whether the eigenvalue is computed after each epoch; ``stop`` needs it.
+        watch_eigenvalue: Whether the eigenvalue is computed after each epoch; ``stop`` does so,
+            too. Neither goes together with GDAS, whose alpha has no Hessian.
         hyperparameters: A function of the trial that returns fields of the recipe, and fields of
             ``AlphaRecipe`` with ``alpha_`` before them.
         recompute: Whether backward passes compute the results of depthwise convolutions again
@@ -217,7 +217,7 @@ class DARTSObjective:
         self._on_epoch = on_epoch or _ignore
         self._studies = SettledStudies()
         split_for_alpha(self.data, alpha_share)
-        self._check(self.recipe, self.alpha)
+        self._settings_of(None)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -301,7 +301,8 @@ class DARTSObjective:
         """
         if self._checkpoints is None:
             raise ValueError("`checkpoints` must be given to keep supernets, but is None.")
-        network = MixedNetwork(self.space.supernet(**self.supernet), self._mixing)
+        supernet = make_supernet(self.space, self.supernet, self.data, self._seed)
+        network = MixedNetwork(supernet, self._mixing)
         load_checkpoint(network, self._checkpoints.of(trial))
         return network.supernet
 
@@ -310,8 +311,7 @@ class DARTSObjective:
     ) -> tuple[Architecture, float]:
         """Return what is derived, and the supernet's accuracy after the last epoch."""
         seed = training_seed(self._seed, trial)
-        with seeded(seed):
-            supernet = self.space.supernet(**self.supernet).to(self._device)
+        supernet = make_supernet(self.space, self.supernet, self.data, seed).to(self._device)
         learner = BilevelLearner(
             supernet,
             self.data,
@@ -368,16 +368,21 @@ class DARTSObjective:
             own.remove()
         return accuracy
 
-    def _settings_of(self, trial: Trial) -> tuple[Recipe, AlphaRecipe]:
-        if self._hyperparameters is None:
-            return self.recipe, self.alpha
-        recipe, alpha = changed(self.recipe, self.alpha, self._hyperparameters(trial))
-        self._check(recipe, alpha)
+    def _settings_of(self, trial: Trial | None) -> tuple[Recipe, AlphaRecipe]:
+        """Both recipes, with what a trial changes, checked."""
+        asked = None if trial is None else self._hyperparameters
+        recipe, alpha = changed(self.recipe, self.alpha, {} if asked is None else asked(trial))
+        check_together(
+            order=self._order,
+            epochs=self.epochs,
+            recipe=recipe,
+            alpha=alpha,
+            mixing=self._mixing,
+            selection=self._selection,
+            stop=self._stop,
+            watch_eigenvalue=self._watches,
+        )
         return recipe, alpha
-
-    def _check(self, recipe: Recipe, alpha: AlphaRecipe) -> None:
-        check_order(self._order, self._mixing, recipe)
-        check_warmup(alpha, self.epochs)
 
     def _show(self, trial: Trial, architecture: Architecture, accuracy: float) -> None:
         if self._artifact_store is None or not isinstance(trial, Trial):

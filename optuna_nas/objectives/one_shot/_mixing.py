@@ -39,6 +39,9 @@ class Mixing(ABC):
     draws: ClassVar[bool] = False
     """Whether weights are drawn anew for every batch."""
 
+    hard: ClassVar[bool] = False
+    """Whether ``mean`` gives one choice all of the weight, and so has no gradient in alpha."""
+
     @abstractmethod
     def mean(self, alpha: torch.Tensor) -> torch.Tensor:
         """Weights ``(O,)`` by which the supernet is judged and an architecture derived."""
@@ -82,6 +85,7 @@ class HardGumbel(Mixing):
     """
 
     draws: ClassVar[bool] = True
+    hard: ClassVar[bool] = True
     tau_start: float = 10.0
     tau_end: float = 0.1
 

@@ -1,4 +1,4 @@
-"""The settings of a search by alphas: as published, as changed by a trial, as checked.
+"""The settings of a search by alphas: as published, and as changed by a trial.
 
 References:
     [Liu2019] Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019.
@@ -18,15 +18,12 @@ from optuna_nas.spaces._given import require_space
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
-    from optuna_nas.objectives.one_shot._mixing import Mixing
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
 __all__ = [
     "changed",
     "check_at_least_one",
-    "check_order",
-    "check_warmup",
     "published_recipe",
     "supernet_arguments",
 ]
@@ -115,40 +112,6 @@ def check_at_least_one(**numbers: int) -> None:
     """
     for name, value in numbers.items():
         require_int(name, value, at_least=1)
-
-
-def check_order(order: int, mixing: Mixing, recipe: Recipe) -> None:
-    """Refuse a second order where it cannot be computed.
-
-    Raises:
-        ValueError: If so, or it is neither the first nor the second.
-    """
-    if order not in (1, 2):
-        raise ValueError(f"`order` must be 1 or 2, but got order={order!r}.")
-    if order == 2 and mixing.draws:
-        raise ValueError(
-            f"`order` must be 1 with {mixing}, whose weights are drawn anew for every batch, but "
-            "got order=2."
-        )
-    if order == 2 and recipe.optimizer != "sgd":
-        raise ValueError(
-            "`order` must be 1 unless the weights learn by SGD, whose next step can be foreseen, "
-            f"but got order=2 and optimizer={recipe.optimizer!r}."
-        )
-
-
-def check_warmup(alpha: AlphaRecipe, epochs: int) -> None:
-    """Refuse a warm-up of alpha that never ends.
-
-    Raises:
-        ValueError: If so.
-    """
-    if alpha.warmup_epochs >= epochs:
-        raise ValueError(
-            f"`warmup_epochs` of alpha must be below the epochs of the search, {epochs}, or alpha "
-            f"never learns, but got warmup_epochs={alpha.warmup_epochs}: search for longer, or "
-            "warm up for less."
-        )
 
 
 def _fields(cls: type[Any]) -> set[str]:

@@ -36,8 +36,9 @@ from optuna_nas.objectives.one_shot._settings import (
     supernet_arguments,
 )
 from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
+from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace, sample_architectures
-from optuna_nas.training import ImageData, Recipe, recipes, resolve_device, seeded
+from optuna_nas.training import ImageData, Recipe, recipes, resolve_device
 from optuna_nas.training._seeded import derived_seed
 
 if TYPE_CHECKING:
@@ -190,10 +191,9 @@ class SharedWeightsObjective:
     def weights(self) -> SharedWeights:
         """The shared weights, made when they are first asked for."""
         if self._weights is None:
-            with seeded(self._seed):
-                supernet = self.space.supernet(**self.supernet).to(self._device)
+            supernet = make_supernet(self.space, self.supernet, self.data, self._seed)
             self._weights = SharedWeights(
-                supernet,
+                supernet.to(self._device),
                 self.data,
                 self.recipe,
                 epochs=self.epochs,

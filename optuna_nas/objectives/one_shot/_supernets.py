@@ -1,0 +1,37 @@
+"""Supernets as a one-shot search needs them: with all weights there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from optuna_nas.profiling._forward import materialise
+from optuna_nas.training import seeded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from optuna_nas.spaces import SearchSpace
+    from optuna_nas.spaces._supernet import Supernet
+    from optuna_nas.training import ImageData
+
+__all__ = ["make_supernet"]
+
+
+def make_supernet(
+    space: SearchSpace, arguments: Mapping[str, Any], data: ImageData, seed: int
+) -> Supernet:
+    """Make a supernet on the CPU of which every weight is known, those of lazy modules too.
+
+    Args:
+        space: One with a supernet.
+        arguments: Of ``space.supernet``.
+        data: What its inputs look like.
+        seed: Of the weights and alphas; the process's random state is neither used nor changed.
+
+    Raises:
+        ValueError: If the supernet cannot take the images, or does not use one of its modules.
+    """
+    with seeded(seed):
+        supernet = space.supernet(**arguments)
+        materialise(supernet, data.input_size)
+    return supernet
