@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 
 from optuna_nas.cli._darts import REMEDIES
 from optuna_nas.objectives import read_identity
+from optuna_nas.objectives.one_shot import VARIANTS
 from optuna_nas.spaces import ENASMicroSpace, NASBench201Space
 from optuna_nas.stores import open_storage
 
@@ -119,6 +120,10 @@ def test_a_killed_darts_goes_on(run: Run) -> None:
     assert dead.intermediate_values.items() <= again.intermediate_values.items()
 
 
+def test_the_remedies_are_the_variants() -> None:
+    assert REMEDIES == ("none", *VARIANTS)
+
+
 @pytest.mark.parametrize("remedy", REMEDIES[1:])
 def test_every_remedy_is_told_to_the_study(run: Run, remedy: str) -> None:
     space = ("--space", "darts", "--space-setting", "num_nodes=1", "--channels", "4")
@@ -184,6 +189,13 @@ def test_random_search_with_weight_sharing(run: Run) -> None:
         ([*DARTS, "--remedy", "gdas", "--remedy", "fair"], 2, "gdas and fair do not go together"),
         ([*DARTS, "--remedy", "es", "--remedy", "pt"], 2, "es and pt do not go together"),
         ([*DARTS, "--remedy", "none", "--remedy", "pt"], 2, "none and pt do not go together"),
+        ([*DARTS, "--remedy", "gdas", "--remedy", "es"], 2, "gdas and es do not go together: `st"),
+        ([*DARTS, "--remedy", "pt", "--remedy", "gdas"], 2, "pt and gdas do not go together: `se"),
+        (
+            [*DARTS, "--remedy", "gdas", "--watch-eigenvalue"],
+            1,
+            "`watch_eigenvalue` must be False with HardGumbel",
+        ),
         ([*DARTS, "--remedy", "pc-darts"], 2, "needs a supernet with partial channels"),
         ([*DARTS, "--remedy", "drnas"], 1, "`warmup_epochs` of alpha must be below the epochs"),
         ([*DARTS, "--remedy", "gdas", "--order", "2"], 1, "`order` must be 1 with HardGumbel"),

@@ -152,10 +152,12 @@ class AlphaSearch:
         tuned = itertools.count(1)
 
         def use(decided: Rows) -> None:
-            network.decided = {
+            mixture = {
                 name: torch.tensor(row, device=self._device)
                 for name, row in (rows | decided).items()
             }
+            for mixed in (network, self._learner.judged):  # an average of weights is a copy
+                mixed.decided = mixture  # type: ignore[assignment]
 
         def accuracy(rows: Rows) -> float:
             use(rows)
