@@ -31,7 +31,6 @@ Differences from the papers:
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -44,6 +43,7 @@ from torch.nn.parameter import UninitializedParameter
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from optuna_nas.profiling import profile
+from optuna_nas.profiling._forward import copied
 from optuna_nas.training import seeded
 
 __all__ = [
@@ -232,7 +232,7 @@ def _check_images(images: torch.Tensor) -> None:
 @contextlib.contextmanager
 def _copied(model: nn.Module, images: torch.Tensor) -> Iterator[nn.Module]:
     """Give a copy in train mode, whose dropout always draws alike; random states are restored."""
-    network = copy.deepcopy(model).train()
+    network = copied(model).train()
     with seeded(0), torch.enable_grad():
         if any(isinstance(p, UninitializedParameter) for p in network.parameters()):
             with torch.no_grad():

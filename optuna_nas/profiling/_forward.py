@@ -8,14 +8,15 @@ Letters: ``B`` images in a batch, ``C`` channels, ``H`` x ``W`` pixels.
 from __future__ import annotations
 
 import contextlib
+import copy
 import itertools
 from collections.abc import Iterator
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 
-__all__ = ["evaluating", "example_input", "materialise", "run_forward", "training"]
+__all__ = ["copied", "evaluating", "example_input", "materialise", "run_forward", "training"]
 
 
 _BATCH = 2  # batch norm needs two values per channel
@@ -46,6 +47,16 @@ def materialise(model: nn.Module, input_size: tuple[int, ...]) -> None:
             f"on {tuple(input_size)} leaves {left} without a shape: give those modules their "
             "sizes, such as `in_channels`, or leave them out."
         )
+
+
+def copied(model: nn.Module) -> nn.Module:
+    """Return a copy, also of a network with lazy buffers, which torch does not copy."""
+    memo: dict[int, object] = {
+        id(buffer): UninitializedBuffer(device=buffer.device, dtype=buffer.dtype)
+        for buffer in model.buffers()
+        if is_lazy(buffer)
+    }
+    return copy.deepcopy(model, memo)
 
 
 @contextlib.contextmanager

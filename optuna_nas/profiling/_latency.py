@@ -17,7 +17,13 @@ from torch import nn
 
 from optuna_nas._device import resolve_device
 from optuna_nas.profiling._fold import FoldedNetwork, fold_batch_norm
-from optuna_nas.profiling._forward import evaluating, example_input, materialise, run_forward
+from optuna_nas.profiling._forward import (
+    copied,
+    evaluating,
+    example_input,
+    materialise,
+    run_forward,
+)
 from optuna_nas.profiling._timing import Timed, time_forward
 from optuna_nas.profiling._turn import turn_on
 
@@ -249,7 +255,7 @@ def _placed(model: nn.Module, device: torch.device) -> nn.Module:
         return model
     if all(tensor.device == device for tensor in tensors):
         return model
-    return copy.deepcopy(model).to(device)
+    return copied(model).to(device)
 
 
 def _deployed(
