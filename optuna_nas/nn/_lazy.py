@@ -79,32 +79,30 @@ class LazyOp(nn.Module):
         self.op = op
 
     def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, metadata: Any, strict: bool, *args: Any
+        self, state_dict: Mapping[str, Any], prefix: str, metadata: Mapping[str, Any], *args: Any
     ) -> None:
         """Take ``C`` from the state, before the parts of the operation load theirs."""
         if self.in_channels is None:
-            in_channels = self._in_channels_of(state_dict, f"{prefix}op.", strict=strict)
-            if in_channels is not None:
-                device = next(self.op.parameters()).device
-                with torch.random.fork_rng(devices=[]):  # what is drawn is loaded over
-                    self._finish(in_channels, device)
-        super()._load_from_state_dict(state_dict, prefix, metadata, strict, *args)
+            with torch.random.fork_rng(devices=[]):  # what is drawn is loaded over
+                in_channels = self._in_channels_of(state_dict, f"{prefix}op.", metadata)
+                if in_channels is not None:
+                    self._finish(in_channels, next(self.op.parameters()).device)
+        super()._load_from_state_dict(state_dict, prefix, metadata, *args)
 
     def _in_channels_of(
-        self, state_dict: Mapping[str, Any], prefix: str, *, strict: bool
+        self, state_dict: Mapping[str, Any], prefix: str, metadata: Mapping[str, Any]
     ) -> int | None:
         """Read ``C`` off the shapes that depend on it, which grow evenly with it."""
         base, more = (dict(self._make(self.channels + n).named_parameters()) for n in (1, 2))
         lazy = [path for path in base if base[path].shape != more[path].shape]
         for path in lazy:
             shape = getattr(state_dict.get(prefix + path), "shape", ())
-            for size, at_base, at_more in zip(
-                shape, base[path].shape, more[path].shape, strict=False
-            ):
+            sizes = zip(shape, base[path].shape, more[path].shape, strict=False)
+            for size, at_base, at_more in sizes:
                 if at_more != at_base:
                     return self.channels + 1 + (size - at_base) // (at_more - at_base)
-        # None of them is there: they are those of the projection that C == D spares.
-        return self.channels if lazy and strict else None
+        # The state of an operation that has none of them is that of C == D, without projection.
+        return self.channels if lazy and "version" in metadata else None
 
     def __repr__(self) -> str:
         if self.in_channels is None:  # what is within has a number of channels to stand in

@@ -252,3 +252,49 @@ def test_a_lazy_network_learns_with_an_early_optimizer():
     changed = [not torch.equal(p, b) for p, b in zip(model.parameters(), before, strict=True)]
     assert len(changed) == 11
     assert all(changed[:4])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", OPS)
+def test_a_lazy_operation_is_finished_by_the_state_that_it_loads(name, family):
+    for channels in (3, 4):  # with and without the projection
+        torch.manual_seed(channels)
+        first, second = (make_op(name, channels, family=family) for _ in range(2))
+        held = list(second.parameters())
+        expected = first(X)
+        state = first.state_dict()
+        random = torch.random.get_rng_state()
+        second.load_state_dict(state)
+        assert torch.equal(torch.random.get_rng_state(), random)
+        assert second.state_dict().keys() == state.keys()
+        assert all(any(p is h for h in held) for p in second.parameters())
+        assert torch.equal(second.eval()(X), first.eval()(X))
+        assert second(X).shape == expected.shape
+
+
+def test_a_state_without_the_operation_leaves_it_open():
+    model = nn.Sequential(make_op("max_pool_3x3", 3), nn.BatchNorm2d(3))
+    norm = nn.Sequential(nn.Identity(), nn.BatchNorm2d(3)).state_dict()
+    norm._metadata.pop("0")
+    assert "0.op.1.weight" in model.load_state_dict(norm, strict=False).missing_keys
+    assert model(X).shape == (2, 3, 8, 6)
+    whole = make_op("max_pool_3x3", 3)
+    whole(X[:, :3])
+    again = make_op("max_pool_3x3", 3)
+    again.load_state_dict(whole.state_dict())  # which is empty: there is no projection
+    with pytest.raises(ValueError, match="read 3 channels at first, but got 4"):
+        again(X)
+
+
+def test_layers_that_do_not_depend_on_the_input_stay_the_same():
+    model = nn.Sequential(make_op("sep_conv_3x3", 6), make_op("max_pool_3x3", 3))
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum, norm.eps = 0.5, 0.01  # as a recipe does
+    calls = []
+    norms[0].register_forward_hook(lambda *call: calls.append(call))
+    assert model.double()(X.double()).dtype == torch.float64
+    assert len(calls) == 1
+    after = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(after) == 3
+    assert all(norm is before for norm, before in zip(after, norms, strict=True))

@@ -13,6 +13,7 @@ TRAIN = """
 import json, math, sys
 import torch
 from torch import nn
+from optuna_nas.nn import make_op
 from optuna_nas.training import Recipe, distributed, evaluate, fit, load_data, seeded
 
 torch.set_num_threads(1)
@@ -47,6 +48,11 @@ with distributed() as processes:
     found["norm"] = curve(fit(model, data, epochs=2, recipe=recipe, device="cpu"))
     found["judged"] = evaluate(model, data.val, data, device="cpu").loss
     found["weights"] = [float(value.double().sum()) for value in model.state_dict().values()]
+
+    torch.manual_seed(processes.rank)
+    layers = [make_op("conv_3x3", 8), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.LazyLinear(10)]
+    lazy = nn.Sequential(*layers)
+    found["lazy"] = curve(fit(lazy, data, epochs=2, recipe=recipe, device="cpu"))
 
     class Breaks(nn.Linear):
         calls = 0
@@ -87,7 +93,7 @@ def test_two_processes_give_the_curve_of_one(found: dict[str, Any]) -> None:
 @pytest.mark.slow
 def test_both_end_with_the_same_network(found: dict[str, Any]) -> None:
     first, second = found["2-0"], found["2-1"]
-    for key in ("curve", "norm", "judged", "weights"):
+    for key in ("curve", "norm", "judged", "weights", "lazy"):
         assert first[key] == second[key]
     assert first["judged"] == pytest.approx(first["norm"][-1][1], abs=1e-5)
     assert first["norm"] != found["1-0"]["norm"]
