@@ -96,7 +96,7 @@ class LazyOp(nn.Module):
         base, more = (dict(self._make(self.channels + n).named_parameters()) for n in (1, 2))
         lazy = [path for path in base if base[path].shape != more[path].shape]
         for path in lazy:
-            shape = getattr(state_dict.get(prefix + path), "shape", ())
+            shape: tuple[int, ...] = getattr(state_dict.get(prefix + path), "shape", ())
             sizes = zip(shape, base[path].shape, more[path].shape, strict=False)
             for size, at_base, at_more in sizes:
                 if at_more != at_base:

@@ -52,7 +52,9 @@ def materialise(model: nn.Module, input_size: tuple[int, ...]) -> None:
 def copied(model: nn.Module) -> nn.Module:
     """Return a copy, also of a network with lazy buffers, which torch does not copy."""
     memo: dict[int, object] = {
-        id(buffer): UninitializedBuffer(device=buffer.device, dtype=buffer.dtype)
+        id(buffer): UninitializedBuffer(  # type: ignore[call-arg]
+            device=buffer.device, dtype=buffer.dtype
+        )
         for buffer in model.buffers()
         if is_lazy(buffer)
     }
@@ -71,7 +73,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 @contextlib.contextmanager
 def training(model: nn.Module) -> Iterator[None]:
     """Switch to train mode; afterwards every module has its own mode and statistics again."""
-    lazy = {module for module in model.modules() if any(map(is_lazy, module._buffers.values()))}
+    lazy = {
+        module for module in model.modules() if any(map(is_lazy, module.buffers(recurse=False)))
+    }
     buffers = {n: buffer.clone() for n, buffer in model.named_buffers() if not is_lazy(buffer)}
     with _own_modes(model):
         model.train()

@@ -265,7 +265,6 @@ def _deployed(
     if fold:
         deployed = fold_batch_norm(model, input_size)
     else:
-        materialise(model, input_size)
         model = copy.deepcopy(model) if channels_last else model
         deployed = FoldedNetwork(model=model, folded=0, norms=0)
     if channels_last:

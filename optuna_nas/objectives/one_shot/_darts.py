@@ -370,8 +370,9 @@ class DARTSObjective:
 
     def _settings_of(self, trial: Trial | None) -> tuple[Recipe, AlphaRecipe]:
         """Both recipes, with what a trial changes, checked."""
-        asked = None if trial is None else self._hyperparameters
-        recipe, alpha = changed(self.recipe, self.alpha, {} if asked is None else asked(trial))
+        ask = self._hyperparameters
+        changes = {} if ask is None or trial is None else ask(trial)
+        recipe, alpha = changed(self.recipe, self.alpha, changes)
         check_together(
             order=self._order,
             epochs=self.epochs,
