@@ -230,8 +230,8 @@ class ImageData:
         An image is a PIL image or a tensor of shape (C, H, W), of uint8, uint16, bool, or float
         in [0, 1], before any normalisation or augmentation. PIL images of 16 bits become 8,
         photographs are turned as their EXIF orientation says, and ``ImageFolder`` opens its files
-        as :func:`load_data` does, unless it has a loader of yours. What is not given is split off ``train``, stratified
-        by class: a fifth of it each.
+        as :func:`load_data` does, unless it has a loader of yours. What is not given is split off
+        ``train``, stratified by class: a fifth of it each.
 
         Example:
             >>> import torch
