@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from optuna.storages import BaseStorage, InMemoryStorage
-from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, Trial
+from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, Trial, TrialState
 
 from optuna_nas._attributes import Attribute, integer, list_of, mapping
 
@@ -83,6 +83,11 @@ def reported_steps(trial: BaseTrial) -> set[int]:
     if not isinstance(trial, Trial):
         return set()
     return set(trial.storage.get_trial(trial._trial_id).intermediate_values)
+
+
+def stored_state(trial: Trial) -> TrialState:
+    """State of a live trial in the storage, where another process may have ended it."""
+    return trial.storage.get_trial(trial._trial_id).state
 
 
 def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,9 @@ from optuna_nas.cli._one_shot import (
     one_shot_options,
     place_options,
     search_command,
-    shown,
     sizes,
 )
-from optuna_nas.cli._options import changes_option
+from optuna_nas.cli._options import changes_option, place_words, tell_password
 from optuna_nas.cli._progress import PhaseBars
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def darts(
     On an existing study it goes on with the study's settings, and with a search that was killed.
     """
     from optuna_nas.objectives import best_trials
+    from optuna_nas.stores import file_name
 
     study, searched, data, chosen = begin(
         storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given
@@ -139,8 +140,9 @@ def darts(
     click.echo(summary(study))
     for trial in best_trials(study, 1):
         click.echo(describe(study, searched, trial))
-        named = f"{shown(storage)} --study-name {study_name}"
-        click.echo(f"\nDraw it:             optuna-nas draw{named} -o {study_name}.svg")
+        named = f"{place_words(storage)} --study-name {shlex.quote(study_name)}"
+        picture = shlex.quote(file_name(study_name, ".svg"))
+        click.echo(f"\nDraw it:             optuna-nas draw{named} -o {picture}")
         click.echo(f"Train it to the end: optuna-nas train{named} --epochs 100")
         alone = search_command(
             study,
@@ -149,10 +151,11 @@ def darts(
             str(searched.architecture(trial)),
             given=space,
             build=sizes(chosen, chosen["build"]),
-            place=shown(storage),
+            place=place_words(storage),
         )
         click.echo(f"Search around it:    {alone}")
-    click.echo(f"Look at the study:   optuna-nas dashboard{shown(storage, artifacts)}")
+    click.echo(f"Look at the study:   optuna-nas dashboard{place_words(storage, artifacts)}")
+    tell_password(storage)
 
 
 def _objective(
@@ -207,6 +210,7 @@ def _search(
     import optuna
 
     from optuna_nas.pruners import CollapsePruner
+    from optuna_nas.stores import optimize
     from optuna_nas.visualization import keep_figures
 
     def judged(trial: Trial) -> float:
@@ -214,5 +218,5 @@ def _search(
         return objective(trial)
 
     study.pruner = CollapsePruner() if prune_collapse else optuna.pruners.NopPruner()
-    study.optimize(judged, n_trials=trials, callbacks=[keep_figures])
+    optimize(study, judged, n_trials=trials, callbacks=[keep_figures])
     objective.prune_checkpoints(study)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from optuna_nas.cli._options import artifacts_option
+from optuna_nas.cli._options import artifacts_option, storage_option
 
 __all__ = ["dashboard"]
 
 
 @click.command()
-@click.option("--storage", default="sqlite:///nas.db", show_default=True, help="As in search.")
+@storage_option
 @artifacts_option
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,9 @@ from optuna_nas.cli._one_shot import (
     one_shot_options,
     place_options,
     search_command,
-    shown,
     sizes,
 )
+from optuna_nas.cli._options import place_words, tell_password
 from optuna_nas.cli._progress import PhaseBars
 
 if TYPE_CHECKING:
@@ -116,8 +117,9 @@ def enas(
     if best:
         click.echo(f"\nthe best on shared weights, on all {len(data.val)} validation images:")
         click.echo(_table(best))
-        trial = f"--study-name {study_name} --trial {best[0].trial}"
-        click.echo(f"\nDraw it:           optuna-nas draw{shown(storage)} {trial} -o enas.svg")
+        trial = f"--study-name {shlex.quote(study_name)} --trial {best[0].trial}"
+        place = place_words(storage)
+        click.echo(f"\nDraw it:           optuna-nas draw{place} {trial} -o enas.svg")
         alone = search_command(
             study,
             searched,
@@ -125,10 +127,11 @@ def enas(
             str(best[0].architecture),
             given=space,
             build=sizes(chosen, {}),
-            place=shown(storage),
+            place=place,
         )
         click.echo(f"Train it alone:    {alone}")
-    click.echo(f"Look at the study: optuna-nas dashboard{shown(storage, artifacts)}")
+    click.echo(f"Look at the study: optuna-nas dashboard{place_words(storage, artifacts)}")
+    tell_password(storage)
 
 
 def _left(study: Study, chosen: Mapping[str, Any]) -> int:
@@ -188,13 +191,15 @@ def _sampler(chosen: Mapping[str, Any], space: SearchSpace) -> BaseSampler:
 
 
 def _search(study: Study, objective: SharedWeightsObjective, trials: int, bars: PhaseBars) -> None:
+    from optuna_nas.stores import optimize
+
     def count(study: Study, trial: FrozenTrial) -> None:
         bars.advance(CHILDREN)
 
     if trials:
         first = WEIGHTS if objective.identity["schedule"] == "pretrain" else CHILDREN
         bars.begin(first)
-        study.optimize(objective, n_trials=trials, callbacks=[count])
+        optimize(study, objective, n_trials=trials, callbacks=[count])
 
 
 def _table(children: Sequence[ScoredChild]) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import traceback
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -14,6 +18,7 @@ from optuna_nas.cli._draw import draw
 from optuna_nas.cli._enas import enas
 from optuna_nas.cli._estimate import estimate
 from optuna_nas.cli._export import export
+from optuna_nas.cli._options import told_without_password
 from optuna_nas.cli._profile import profile
 from optuna_nas.cli._scale import scale
 from optuna_nas.cli._search import search
@@ -29,16 +34,52 @@ class _OneLineErrors(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            with _quiet_heartbeats():
+                return super().invoke(ctx)
+        except (click.exceptions.Exit, click.Abort):
+            raise
+        except click.ClickException as e:
+            e.message = told_without_password(ctx, e.message)
             raise
         except KeyboardInterrupt:
             raise click.ClickException("interrupted; finished trials are kept") from None
         except Exception as e:
             if ctx.params["debug"]:
-                raise
-            message = " ".join(str(e).split()) or type(e).__name__
-            raise click.ClickException(message) from e
+                _show_traceback(ctx, e)
+            raise click.ClickException(told_without_password(ctx, _in_one_line(e))) from None
+
+
+def _in_one_line(error: Exception) -> str:
+    from optuna_nas.stores import explained
+
+    return " ".join((explained(error) or str(error)).split()) or type(error).__name__
+
+
+def _show_traceback(ctx: click.Context, error: Exception) -> None:
+    """Raise the error, or only print its traceback if that has the storage's password."""
+    text = "".join(traceback.format_exception(error))
+    shown = told_without_password(ctx, text)
+    if shown == text:
+        raise error
+    click.echo(shown, err=True)
+
+
+@contextlib.contextmanager
+def _quiet_heartbeats() -> Iterator[None]:
+    """Leave it to the main thread to tell of a storage that Optuna's heartbeats fail at, too."""
+    told = threading.excepthook
+
+    def tell(failure: threading.ExceptHookArgs) -> None:
+        from optuna_nas.stores import explained
+
+        if failure.exc_value is None or explained(failure.exc_value) is None:
+            told(failure)
+
+    threading.excepthook = tell
+    try:
+        yield
+    finally:
+        threading.excepthook = told
 
 
 @click.group(cls=_OneLineErrors, context_settings={"help_option_names": ["-h", "--help"]})

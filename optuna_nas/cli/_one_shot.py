@@ -12,7 +12,6 @@ import click
 
 from optuna_nas.cli._objective import read_choice, study_data
 from optuna_nas.cli._options import (
-    STORAGE,
     F,
     artifacts_option,
     changes_option,
@@ -37,7 +36,6 @@ __all__ = [
     "one_shot_options",
     "place_options",
     "search_command",
-    "shown",
     "sizes",
 ]
 
@@ -137,12 +135,6 @@ def folder_of(storage: str, artifacts: Path | None) -> Path:
     from optuna_nas.stores import artifact_directory
 
     return artifacts or artifact_directory(storage)
-
-
-def shown(storage: str, artifacts: Path | None = None) -> str:
-    """The options that find a storage again."""
-    place = "" if storage == STORAGE else f" --storage {shlex.quote(storage)}"
-    return place if artifacts is None else f"{place} --artifacts {shlex.quote(str(artifacts))}"
 
 
 def search_command(

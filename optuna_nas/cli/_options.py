@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,11 +28,15 @@ __all__ = [
     "load_space",
     "make_study",
     "open_study",
+    "place_words",
     "recipe_option",
     "space_of_study",
     "space_options",
+    "storage_option",
     "study_options",
     "study_options_of",
+    "tell_password",
+    "told_without_password",
     "training_options",
 ]
 
@@ -40,20 +45,58 @@ F = TypeVar("F", bound=Callable[..., Any])
 STORAGE = "sqlite:///nas.db"
 
 
+STORAGE_KEY = "optuna_nas.cli.storage"
+"""Where a command's context keeps what ``--storage`` says, for :func:`told_without_password`."""
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Callback that lets errors be told without the password."""
+    ctx.meta[STORAGE_KEY] = value
+    return value
+
+
+storage_option = click.option(
+    "--storage",
+    default=STORAGE,
+    show_default=True,
+    callback=_remember,
+    help="Where the study is kept: sqlite:///FILE, journal:FILE, or a database URL.",
+)
+
+
+def told_without_password(ctx: click.Context, text: str) -> str:
+    """A text that may quote the storage of a command, without the storage's password."""
+    from optuna_nas.stores import without_password
+
+    storage = ctx.meta.get(STORAGE_KEY)
+    return text if storage is None else without_password(text, storage)
+
+
+def place_words(storage: str, artifacts: Path | None = None, *, always: bool = False) -> str:
+    """The options that find a storage again, for a shell; the default one only if ``always``."""
+    from optuna_nas.stores import shown_storage
+
+    is_needed = always or storage != STORAGE
+    place = f" --storage {shlex.quote(shown_storage(storage))}" if is_needed else ""
+    return place if artifacts is None else f"{place} --artifacts {shlex.quote(str(artifacts))}"
+
+
+def tell_password(storage: str) -> None:
+    """Say where the password goes in commands that were shown without it."""
+    from optuna_nas.stores import shown_storage
+
+    if shown_storage(storage) != storage:
+        click.echo("(write the password of the storage in place of ***)")
+
+
 def study_options_of(default: str) -> Callable[[F], F]:
     """``--storage`` and ``--study-name``, which name a study."""
     name = click.option(
         "--study-name", default=default, show_default=True, help="Name of the study."
     )
-    storage = click.option(
-        "--storage",
-        default=STORAGE,
-        show_default=True,
-        help="Where the study is kept: sqlite:///FILE, journal:FILE, or a database URL.",
-    )
 
     def decorate(function: F) -> F:
-        return storage(name(function))
+        return storage_option(name(function))
 
     return decorate
 
@@ -251,7 +294,7 @@ def open_study(storage: str, study_name: str) -> Study:
     """
     import optuna
 
-    from optuna_nas.stores import open_storage
+    from optuna_nas.stores import open_storage, shown_storage
 
     opened = open_storage(storage)
     try:
@@ -259,7 +302,8 @@ def open_study(storage: str, study_name: str) -> Study:
     except KeyError:
         names = optuna.get_all_study_names(opened)
         known = f"it has {', '.join(map(repr, names))}" if names else "it is empty"
-        raise click.UsageError(f"{storage} has no study {study_name!r}: {known}.") from None
+        shown = shown_storage(storage)
+        raise click.UsageError(f"{shown} has no study {study_name!r}: {known}.") from None
 
 
 def space_of_study(

@@ -205,6 +205,7 @@ def _run(
         StrategyObjective,
     )
     from optuna_nas.profiling import LatencyMeter
+    from optuna_nas.stores import optimize
 
     judge = _judge(data, device=device, **training)
     limits: dict[str, Any] = {
@@ -217,7 +218,7 @@ def _run(
     if how == "compound":
         search = CompoundScalingObjective(base, judge, epochs=epochs[0], target=factor, **limits)
         _check_shares(search)
-        study.optimize(search, n_trials=search.enqueue_grid(study), show_progress_bar=True)
+        optimize(study, search, n_trials=search.enqueue_grid(study), show_progress_bar=True)
         return str(scaling.fit(study))
     objective: StrategyObjective | ScalingStudyObjective
     if how == "strategies":
@@ -237,7 +238,8 @@ def _run(
     study.sampler = objective.sampler(seed=0)
     done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
     if done < objective.num_trials:
-        study.optimize(objective, n_trials=objective.num_trials - done, show_progress_bar=True)
+        left = objective.num_trials - done
+        optimize(study, objective, n_trials=left, show_progress_bar=True)
     if how == "strategies":
         return scaling.strategy_table(scaling.read_results(study))
     return str(scaling.analyse(study))

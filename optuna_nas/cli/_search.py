@@ -20,8 +20,10 @@ from optuna_nas.cli._objective import (
 from optuna_nas.cli._options import (
     artifacts_option,
     make_study,
+    place_words,
     space_options,
     study_options,
+    tell_password,
     training_options,
 )
 
@@ -83,6 +85,7 @@ def search(
     """Search an architecture. On an existing study it goes on with the study's settings."""
     from optuna_nas.dashboard import picture_store
     from optuna_nas.objectives import best_trials, drawn_in
+    from optuna_nas.stores import optimize
 
     study = make_study(storage, study_name)
     if drawn_in(study):
@@ -111,12 +114,13 @@ def search(
     make_ready(study, objective, chosen)
     for text in enqueue:
         objective.space.parse(text).enqueue(study)
-    study.optimize(objective, n_trials=trials, show_progress_bar=True)
+    optimize(study, objective, n_trials=trials, show_progress_bar=True)
     click.echo(summary(study))
     for trial in best_trials(study, 1):
         click.echo(describe(study, objective.space, trial))
-    shown = f"--storage {storage}" + (f" --artifacts {artifacts}" if artifacts else "")
-    click.echo(f"\nLook at it:  optuna-nas dashboard {shown}")
+    place = place_words(storage, artifacts, always=True)
+    click.echo(f"\nLook at it:  optuna-nas dashboard{place}")
+    tell_password(storage)
 
 
 def _sampler(name: str, seed: int, space: SearchSpace) -> BaseSampler:

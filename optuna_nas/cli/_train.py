@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,6 +113,7 @@ def train(
 
     from optuna_nas.final import retrain
     from optuna_nas.objectives import read_identity
+    from optuna_nas.stores import file_name
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = open_study(storage, study_name)
@@ -124,7 +126,7 @@ def train(
     study.pruner = make_pruner(chosen["pruner"], objective.epochs)
     lasts = final_epochs(published_recipe, epochs)
     rival = _rival(study, random_trials, random_study, storage)
-    folder = output or Path(f"{study_name}-final")
+    folder = output or Path(file_name(study_name, "-final"))
     click.echo(f"training in {folder}")
     compared = retrain(
         study,
@@ -144,7 +146,7 @@ def train(
     )
     click.echo(f"\n{compared}")
     if compared.chosen is not None:
-        click.echo(f"\nExport it:  optuna-nas export {compared.chosen.folder}")
+        click.echo(f"\nExport it:  optuna-nas export {shlex.quote(str(compared.chosen.folder))}")
 
 
 def tell_run(name: str, run: FinalRun) -> None:

@@ -20,6 +20,7 @@ from optuna_nas.final._candidate import Candidate, of_trial
 from optuna_nas.objectives import fail_dead_trials
 from optuna_nas.objectives._runs import COPY
 from optuna_nas.samplers import RandomSearchSampler
+from optuna_nas.stores import optimize
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -90,7 +91,7 @@ def random_search(
             rival.stop()
 
     if not is_over():
-        rival.optimize(objective, callbacks=[stop_in_time])
+        optimize(rival, objective, callbacks=[stop_in_time])
     return rival
 
 

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas.stores import optimize
 from optuna_nas.training import share
 from optuna_nas.training._distributed import processes
 
@@ -106,7 +107,11 @@ def optimize_together(
         train_along()
         return
     assert study is not None
-    study.optimize(objective, **options)
+    options.pop("n_jobs", None)
+    if processes().count == 1:
+        optimize(study, objective, **options)
+    else:  # the others cannot leave a network's training where a trial is lost
+        study.optimize(objective, **options)
     share(None)  # the others are done
 
 

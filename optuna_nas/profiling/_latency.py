@@ -21,7 +21,6 @@ from optuna_nas.profiling._forward import (
     copied,
     evaluating,
     example_input,
-    materialise,
     run_forward,
 )
 from optuna_nas.profiling._timing import Timed, time_forward

@@ -14,17 +14,25 @@ from optuna_nas.stores._checked import (
     unsealed,
     write_checked,
 )
-from optuna_nas.stores._location import artifact_directory
+from optuna_nas.stores._failures import explained
+from optuna_nas.stores._file_names import file_name
+from optuna_nas.stores._location import artifact_directory, shown_storage, without_password
+from optuna_nas.stores._optimize import optimize
 from optuna_nas.stores._storage import open_storage
 
 __all__ = [
     "AtomicArtifactStore",
     "DamagedFileError",
     "artifact_directory",
+    "explained",
+    "file_name",
     "open_storage",
+    "optimize",
     "read_checked",
     "sealed",
+    "shown_storage",
     "unsealed",
+    "without_password",
     "write_atomically",
     "write_checked",
 ]

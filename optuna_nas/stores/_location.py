@@ -1,18 +1,35 @@
-"""What a storage URL says about places on the disk: the database file, the journal file.
+"""Places that a storage URL names on the disk, and its text without its password.
 
 Accepted are SQLAlchemy's URLs and one scheme of our own, ``journal:PATH``.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import sqlalchemy.engine
 import sqlalchemy.exc
 
-__all__ = ["artifact_directory", "journal_path", "parse_url", "sqlite_path"]
+__all__ = [
+    "HIDDEN",
+    "artifact_directory",
+    "journal_path",
+    "parse_url",
+    "shown_storage",
+    "sqlite_path",
+    "without_braces",
+    "without_password",
+]
+
+HIDDEN = "***"
+"""Stands where a password was."""
 
 _JOURNAL = "journal:"
+_FILE = re.compile(r"sqlite[\w+]*:(?!//[^/])|[A-Za-z]:[\\/]")  # nobody logs in to a file
+_SECRET = re.compile("pass|pwd|secret|token|cred", re.IGNORECASE)  # names of settings
+_NO_PORT = re.compile(r"(\[[^\]]*\]|[^:/\[]*):(?!\d*(/|\Z))")  # a host without a port's number
 _ACCEPTED = (
     "sqlite:///nas.db, postgresql+psycopg://user@host/database, "
     "mysql+pymysql://user@host/database or journal:nas.log"
@@ -42,6 +59,31 @@ def artifact_directory(url: str) -> Path:
     return path.with_name(f"{path.name}-artifacts")
 
 
+def shown_storage(url: str) -> str:
+    """Return a storage URL for people and logs, with ``***`` for its password.
+
+    It takes any text: in doubt, as where a URL cannot be parsed, it hides more than the password.
+
+    Example:
+        >>> from optuna_nas.stores import shown_storage
+        >>> shown_storage("mysql+pymysql://nas:S3cret@host:33o6/nas?charset=utf8mb4")
+        'mysql+pymysql://nas:***@host:33o6/nas?charset=utf8mb4'
+
+    Args:
+        url: A storage URL as :func:`open_storage` takes it, or one that it refuses.
+    """
+    return _shown(url)[0]
+
+
+def without_password(text: str, url: str) -> str:
+    """Return a text with ``***`` for the password of a storage URL, wherever it stands."""
+    shown, secrets = _shown(url)
+    text = text.replace(url, shown)
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", HIDDEN, text)
+    return text
+
+
 def journal_path(url: str) -> Path | None:
     """Return the file of ``journal:PATH`` or ``journal:///PATH``, None for other schemes.
 
@@ -63,10 +105,32 @@ def parse_url(url: str) -> sqlalchemy.engine.URL:
     """Return the parts of an SQLAlchemy URL, or say how one is written."""
     try:
         return sqlalchemy.engine.make_url(url)
-    except (sqlalchemy.exc.ArgumentError, ValueError) as e:
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        # Without its cause, which may quote a part of the password: int("S3cret@host").
         raise ValueError(
-            f"`url` must be a storage URL such as {_ACCEPTED}, but got url={url!r}."
-        ) from e
+            f"`url` must be a storage URL such as {_ACCEPTED}, but got "
+            f"url={shown_storage(url)!r}{_hint(url)}."
+        ) from None
+
+
+def without_braces(url: str) -> str:
+    """Return a URL whose user and password have no braces, which Optuna takes for placeholders.
+
+    Raises:
+        ValueError: If there are placeholders elsewhere that Optuna does not know.
+    """
+    scheme, user, place, settings = _split(url)
+    user = user.replace("{", "%7B").replace("}", "%7D")
+    escaped = f"{scheme}{user}{place}{settings}"
+    try:
+        escaped.format(SCHEMA_VERSION=0)
+    except (LookupError, ValueError, AttributeError):
+        raise ValueError(
+            "`url` must lead to a database that Optuna can use, but Optuna takes the braces of "
+            f"url={shown_storage(url)!r} for a placeholder: take a name without braces, and write "
+            "%7B and %7D in a setting after the question mark."
+        ) from None
+    return escaped
 
 
 def sqlite_path(url: sqlalchemy.engine.URL) -> Path | None:
@@ -74,3 +138,65 @@ def sqlite_path(url: sqlalchemy.engine.URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
     return Path(url.database)
+
+
+def _split(url: str) -> tuple[str, str, str, str]:
+    """Return ``scheme://``, ``user:password@``, ``host:port/database`` and ``?settings``.
+
+    The parts make up the URL. SQLAlchemy ends a password at the first ``@``; here it is the last
+    one before the settings, so that no part of a password is taken for the host.
+    """
+    start = url.find("://") + len("://") if "://" in url else 0
+    scheme, rest = url[:start], url[start:]
+    place, question, settings = rest.partition("?")
+    end = 0 if _FILE.match(url) else place.rfind("@") + 1
+    return scheme, place[:end], place[end:], question + settings
+
+
+def _shown(url: str) -> tuple[str, set[str]]:
+    """Return a URL without its secrets, and these as they are written and as they are meant."""
+    if url.startswith(_JOURNAL):
+        return url, set()
+    scheme, user, place, settings = _split(url)
+    is_file = _FILE.match(url) is not None
+    rest = user + place + settings
+    if "@" in settings and not is_file:  # perhaps a password with a question mark
+        open_end = re.search("[:?]", rest)
+    else:  # perhaps a password whose host is missing
+        open_end = None if user or is_file else _NO_PORT.match(place)
+    if open_end is not None:
+        shown, tail = f"{scheme}{rest[: open_end.end() - 1]}:{HIDDEN}", rest[open_end.end() :]
+        secrets = {tail, tail.rpartition("@")[0], tail.partition("/")[0]}
+    else:
+        name, colon, password = user.removesuffix("@").partition(":")
+        pieces, in_settings = _shown_settings(settings)
+        shown = f"{scheme}{f'{name}:{HIDDEN}@' if colon else user}{place}{pieces}"
+        secrets = {password, *in_settings}
+    return shown, {t for secret in secrets for t in (secret, unquote_plus(secret)) if t}
+
+
+def _shown_settings(settings: str) -> tuple[str, set[str]]:
+    """Return ``?name=value&...`` without its secrets, and these."""
+    shown, secrets, in_secret = [], set(), False
+    for setting in settings.removeprefix("?").split("&"):
+        name, equals, value = setting.partition("=")
+        if equals:
+            in_secret = _SECRET.search(unquote_plus(setting)) is not None
+        if not in_secret:
+            shown.append(setting)
+            continue
+        # A piece without a name may be the rest of a password that has an ampersand.
+        shown.append(f"{name}={HIDDEN}" if equals else HIDDEN)
+        secrets.add(value if equals else name)
+    return settings[:1] + "&".join(shown), secrets
+
+
+def _hint(url: str) -> str:
+    """Return what may be wrong with a URL that has all its parts, else nothing."""
+    scheme, user, place, _ = _split(url)
+    if not scheme or not (user or ":" in place):
+        return ""
+    return (
+        ": the port must be a number, and in a password @ is written %40, : %3A, / %2F, ? %3F "
+        "and % %25"
+    )

@@ -28,7 +28,14 @@ from optuna.storages.journal import (
     JournalStorage,
 )
 
-from optuna_nas.stores._location import journal_path, parse_url, sqlite_path
+from optuna_nas.stores._failures import first_line, is_passing, way_out
+from optuna_nas.stores._location import (
+    journal_path,
+    parse_url,
+    shown_storage,
+    sqlite_path,
+    without_braces,
+)
 
 __all__ = ["open_storage"]
 
@@ -43,13 +50,13 @@ _DATABASE_ERRORS = (
     sqlite3.Error,
     optuna.exceptions.OptunaError,
     RuntimeError,  # a schema of another release of Optuna
-    LookupError,  # Optuna fills braces in a URL as a template
     ValueError,
+    TypeError,  # a setting in the URL that the driver does not know
 )
 _DRIVERS = {
     "postgresql": 'pip install "optuna-nas[postgresql]" and a URL postgresql+psycopg://...',
-    "mysql": "pip install pymysql and a URL mysql+pymysql://...",
-    "mariadb": "pip install pymysql and a URL mariadb+pymysql://...",
+    "mysql": 'pip install "optuna-nas[mysql]" and a URL mysql+pymysql://...',
+    "mariadb": 'pip install "optuna-nas[mysql]" and a URL mariadb+pymysql://...',
 }
 
 
@@ -99,12 +106,13 @@ class _SharedConnection(sqlite3.Connection):
 
 def _open_database(url: str) -> BaseStorage:
     parsed = parse_url(url)
-    shown = parsed.render_as_string(hide_password=True)
+    shown = shown_storage(url)
     path = sqlite_path(parsed)
     if path is not None:
         _require_folder(shown, path)
+    filled = without_braces(url)
     try:
-        return optuna.storages.get_storage(_retried(lambda: _rdb_storage(url, parsed)))
+        return optuna.storages.get_storage(_retried(lambda: _rdb_storage(filled, parsed)))
     except sqlalchemy.exc.NoSuchModuleError as e:
         raise ValueError(
             "`url` must start with sqlite, postgresql, mysql or journal, but got "
@@ -119,7 +127,7 @@ def _open_database(url: str) -> BaseStorage:
     except _DATABASE_ERRORS as e:
         raise ValueError(
             f"`url` must lead to a database that Optuna can use, but url={shown!r} cannot be "
-            f"opened ({_cause(e)}): {_way_out(path)}."
+            f"opened ({first_line(e)}): {_way_out(e, path)}."
         ) from e
 
 
@@ -156,15 +164,10 @@ def _retried(create: Callable[[], RDBStorage]) -> RDBStorage:
         try:
             return create()
         except (sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.StorageInternalError) as e:
-            if attempt == _OPEN_ATTEMPTS - 1 or not _is_passing(e):
+            if attempt == _OPEN_ATTEMPTS - 1 or not is_passing(e):
                 raise
         time.sleep(0.05 * (1 + attempt))
     raise AssertionError("the last attempt returns or raises")
-
-
-def _is_passing(error: Exception) -> bool:
-    text = f"{error} {error.__cause__}".lower()
-    return any(sign in text for sign in ("already exists", "is locked", "unique constraint"))
 
 
 def _require_folder(shown: str, path: Path) -> None:
@@ -176,13 +179,10 @@ def _require_folder(shown: str, path: Path) -> None:
         )
 
 
-def _cause(error: Exception) -> str:
-    """Return the first line of the lowest error."""
-    lowest = getattr(error, "orig", None) or error
-    return (str(lowest).strip() or type(lowest).__name__).splitlines()[0].rstrip(".")
-
-
-def _way_out(path: Path | None) -> str:
+def _way_out(error: Exception, path: Path | None) -> str:
+    known = way_out(error)
+    if known is not None:
+        return known
     if path is None:
         return "check that the server runs, and the user, the password and the database's name"
     return f"give the path of a new file, or move {str(path)!r} away"
@@ -200,7 +200,7 @@ def _open_journal(url: str, path: Path) -> BaseStorage:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise ValueError(
             f"`url` must lead to a journal of Optuna, but url={url!r} cannot be opened "
-            f"({_cause(e)}): {_way_out(path)}."
+            f"({first_line(e)}): {_way_out(e, path)}."
         ) from e
 
 
