@@ -149,8 +149,7 @@ def _code(error: BaseException) -> tuple[str, int | str] | None:
         return None if code is None else ("sqlite", code & 0xFF)  # without the extension
     if isinstance(error, OSError):
         return None if error.errno is None else ("os", error.errno)
-    for name in ("sqlstate", "pgcode"):
-        if isinstance(state := getattr(error, name, None), str):
-            return "postgresql", state
-    is_numbered = len(error.args) == 2 and isinstance(error.args[0], int)
-    return ("mysql", error.args[0]) if is_numbered else None
+    if len(error.args) == 2 and isinstance(error.args[0], int):  # PyMySQL has a state, too
+        return "mysql", error.args[0]
+    states = (getattr(error, name, None) for name in ("sqlstate", "pgcode"))
+    return next((("postgresql", state) for state in states if isinstance(state, str)), None)
