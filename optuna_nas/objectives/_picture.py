@@ -6,10 +6,13 @@ optuna-dashboard's gallery goes by the position of an artifact, so each trial ge
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna.artifacts import get_all_artifact_meta, upload_artifact
+from optuna.exceptions import OptunaError
+from sqlalchemy.exc import SQLAlchemyError
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas.drawing import save_picture
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["attach_picture", "write_note"]
 
 
-def attach_picture(trial: Trial, graph: Graph, store: seam.ArtifactStore) -> str:
+def attach_picture(trial: Trial, graph: Graph, store: seam.ArtifactStore) -> str | None:
     """Attach the picture of an architecture to a running trial, unless it has one already.
+
+    A picture is decoration: where it cannot be kept, there is a warning and the trial goes on.
 
     Args:
         trial: A live trial.
@@ -31,11 +36,27 @@ def attach_picture(trial: Trial, graph: Graph, store: seam.ArtifactStore) -> str
         store: Where the file is kept; any artifact store of Optuna.
 
     Returns:
-        Id of the trial's artifact.
+        Id of the trial's artifact, None if the picture could not be kept.
     """
     present = get_all_artifact_meta(trial)
     if present:  # a trial that is tried again brings it along
         return present[0].artifact_id
+    try:
+        return _uploaded(trial, graph, store)
+    except (OptunaError, SQLAlchemyError):  # of the study's storage
+        raise
+    except Exception as e:  # a store of one's own raises what it will
+        # Without the trial's number: Python shows equal warnings once.
+        what = getattr(e, "strerror", None) or f"{type(e).__name__}: {e}"
+        warnings.warn(
+            f"Pictures of architectures cannot be kept ({what}), and trials go on without: is the "
+            "artifact store's folder still there, and is there space on its disk?",
+            stacklevel=2,
+        )
+        return None
+
+
+def _uploaded(trial: Trial, graph: Graph, store: seam.ArtifactStore) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "architecture.svg"
         save_picture(graph, path)
@@ -45,10 +66,12 @@ def attach_picture(trial: Trial, graph: Graph, store: seam.ArtifactStore) -> str
     return artifact
 
 
-def write_note(trial: Trial, artifact: str, lines: list[str]) -> None:
-    """Write a trial's note: its picture, then lines of Markdown."""
+def write_note(trial: Trial, artifact: str | None, lines: list[str]) -> None:
+    """Write a trial's note: its picture, if it has one, then lines of Markdown."""
     from optuna_dashboard import save_note
     from optuna_dashboard.artifact import get_artifact_path
 
-    picture = f"![architecture]({get_artifact_path(trial, artifact)})"
-    save_note(trial, "\n\n".join([picture, *lines]))
+    picture = (
+        [] if artifact is None else [f"![architecture]({get_artifact_path(trial, artifact)})"]
+    )
+    save_note(trial, "\n\n".join([*picture, *lines]))

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
 
 import sqlalchemy.exc
 from optuna.exceptions import StorageInternalError
 
 __all__ = ["chain", "explained", "first_line", "is_passing", "way_out"]
+
+_Code: TypeAlias = tuple[str, int | str]
+"""Whose code it is, and the code."""
 
 
 class _Trouble(NamedTuple):
@@ -44,7 +47,7 @@ _OTHER = _Trouble("The storage failed", "see to what the database reports")
 
 # Codes of an OSError, of SQLite (sqlite.org/rescode.html), of PostgreSQL (its appendix A), and of
 # MySQL and MariaDB.
-_TROUBLES: dict[tuple[str, int | str], _Trouble] = {
+_TROUBLES: Mapping[_Code, _Trouble] = {
     ("os", errno.ENOSPC): _FULL,
     ("os", errno.EDQUOT): _FULL,
     ("sqlite", 13): _FULL,
@@ -59,9 +62,14 @@ _TROUBLES: dict[tuple[str, int | str], _Trouble] = {
     ("sqlite", 6): _LOCKED,
 }
 
+# Codes that say this of a storage only while it is opened; later on the file may be any.
+_AT_OPENING: Mapping[_Code, _Trouble] = {
+    ("os", code): _UNWRITABLE for code in (errno.EACCES, errno.EPERM, errno.EROFS)
+}
+
 # Several processes that make the same tables at the same time: a table, type or index is there
 # already, a lock is waited for in vain, two wait for each other.
-_PASSING: set[tuple[str, int | str]] = {
+_PASSING: Collection[_Code] = {
     *(("sqlite", code) for code in (5, 6)),
     *(("postgresql", code) for code in ("42P07", "42710", "40001", "40P01")),
     *(("mysql", code) for code in (1050, 1061, 1205, 1213)),
@@ -80,8 +88,8 @@ def is_passing(error: BaseException) -> bool:
 
 def way_out(error: BaseException) -> str | None:
     """Return what helps against a failure to open a storage, None if it is of no known kind."""
-    trouble, _ = _trouble(error)
-    return None if trouble in (None, _OTHER) else trouble.way_out
+    trouble = _AT_OPENING.get(_code(error) or ("", 0)) or _trouble(error)[0]
+    return None if trouble is None or trouble is _OTHER else trouble.way_out
 
 
 def explained(error: BaseException) -> str | None:
@@ -141,7 +149,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _code(error: BaseException) -> tuple[str, int | str] | None:
+def _code(error: BaseException) -> _Code | None:
     """Return whose code an error bears, and the code."""
     error = getattr(error, "orig", None) or error
     if isinstance(error, sqlite3.Error):

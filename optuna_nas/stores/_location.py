@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 import sqlalchemy.engine
 import sqlalchemy.exc
@@ -15,11 +15,12 @@ import sqlalchemy.exc
 __all__ = [
     "HIDDEN",
     "artifact_directory",
+    "escaped_url",
     "journal_path",
     "parse_url",
+    "require_no_braces",
     "shown_storage",
     "sqlite_path",
-    "without_braces",
     "without_password",
 ]
 
@@ -104,7 +105,7 @@ def journal_path(url: str) -> Path | None:
 def parse_url(url: str) -> sqlalchemy.engine.URL:
     """Return the parts of an SQLAlchemy URL, or say how one is written."""
     try:
-        return sqlalchemy.engine.make_url(url)
+        return sqlalchemy.engine.make_url(escaped_url(url))
     except (sqlalchemy.exc.ArgumentError, ValueError):
         # Without its cause, which may quote a part of the password: int("S3cret@host").
         raise ValueError(
@@ -113,24 +114,38 @@ def parse_url(url: str) -> sqlalchemy.engine.URL:
         ) from None
 
 
-def without_braces(url: str) -> str:
-    """Return a URL whose user and password have no braces, which Optuna takes for placeholders.
+def escaped_url(url: str) -> str:
+    """Return a URL whose user and password are read as they are written.
+
+    SQLAlchemy ends a password at the first ``@`` and would tell of the rest as the host; Optuna
+    takes braces for placeholders of its own.
 
     Raises:
-        ValueError: If there are placeholders elsewhere that Optuna does not know.
+        ValueError: If nobody can say where the password ends.
     """
     scheme, user, place, settings = _split(url)
-    user = user.replace("{", "%7B").replace("}", "%7D")
-    escaped = f"{scheme}{user}{place}{settings}"
+    if user and "@" in settings:
+        raise ValueError("a password with both @ and ?")
+    name = user.removesuffix("@")
+    for character in "@{}":
+        name = name.replace(character, quote(character))
+    return f"{scheme}{name}{'@' if user else ''}{place}{settings}"
+
+
+def require_no_braces(url: str) -> None:
+    """Refuse placeholders that Optuna does not know.
+
+    Raises:
+        ValueError: If there are such.
+    """
     try:
-        escaped.format(SCHEMA_VERSION=0)
+        url.format(SCHEMA_VERSION=0)
     except (LookupError, ValueError, AttributeError):
         raise ValueError(
             "`url` must lead to a database that Optuna can use, but Optuna takes the braces of "
             f"url={shown_storage(url)!r} for a placeholder: take a name without braces, and write "
             "%7B and %7D in a setting after the question mark."
         ) from None
-    return escaped
 
 
 def sqlite_path(url: sqlalchemy.engine.URL) -> Path | None:

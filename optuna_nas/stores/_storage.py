@@ -30,11 +30,12 @@ from optuna.storages.journal import (
 
 from optuna_nas.stores._failures import first_line, is_passing, way_out
 from optuna_nas.stores._location import (
+    escaped_url,
     journal_path,
     parse_url,
+    require_no_braces,
     shown_storage,
     sqlite_path,
-    without_braces,
 )
 
 __all__ = ["open_storage"]
@@ -110,9 +111,10 @@ def _open_database(url: str) -> BaseStorage:
     path = sqlite_path(parsed)
     if path is not None:
         _require_folder(shown, path)
-    filled = without_braces(url)
+    escaped = escaped_url(url)
+    require_no_braces(escaped)
     try:
-        return optuna.storages.get_storage(_retried(lambda: _rdb_storage(filled, parsed)))
+        return optuna.storages.get_storage(_retried(lambda: _rdb_storage(escaped, parsed)))
     except sqlalchemy.exc.NoSuchModuleError as e:
         raise ValueError(
             "`url` must start with sqlite, postgresql, mysql or journal, but got "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -358,6 +359,27 @@ def test_each_trial_has_one_picture_and_a_note(data: ImageData, tmp_path: Path) 
     assert str(CONV) in notes
     assert f"{study.trials[0].value:.2%}" in notes
     assert f"{study.trials[0].user_attrs[PARAMS_KEY]:,} parameters" in notes
+
+
+def test_pictures_that_cannot_be_kept_are_one_warning(data: ImageData, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    objective = _objective(data, artifact_store=FileSystemArtifactStore(folder), epochs=1)
+    folder.rmdir()
+    study = _study()
+    CONV.enqueue(study)
+    SKIP.enqueue(study)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        study.optimize(objective, n_trials=2)
+    assert [trial.state for trial in study.trials] == [TrialState.COMPLETE] * 2
+    (told,) = caught
+    assert "Pictures of architectures cannot be kept (No such file or directory)" in str(
+        told.message
+    )
+    notes = json.dumps(study._storage.get_study_system_attrs(study._study_id))
+    assert str(CONV) in notes
+    assert "![architecture]" not in notes
 
 
 def test_test_images_are_never_seen(data: ImageData) -> None:

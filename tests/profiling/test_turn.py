@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import stat
 import subprocess
 import sys
 import threading
@@ -45,6 +47,38 @@ def test_each_device_has_its_own_turn() -> None:
     assert lock_path(torch.device("cuda:0")) != lock_path(torch.device("cuda:1"))
     with turn_on(torch.device("cuda:0")), turn_on(CPU, patience=0.0):
         pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere the temporary folder is private")
+def test_the_lock_lies_in_a_folder_of_this_user_alone(tmp_path: Path) -> None:
+    with turn_on(CPU):
+        pass
+    path = lock_path(CPU)
+    assert path == tmp_path / f"optuna-nas-{os.getuid()}" / "measuring-cpu.lock"
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere the temporary folder is private")
+@pytest.mark.parametrize("kind", ["open to all", "a link", "a file"])
+def test_a_folder_that_others_prepared_is_neither_used_nor_waited_for(
+    kind: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, other = tmp_path / f"optuna-nas-{os.getuid()}", tmp_path / "other"
+    other.mkdir(mode=0o700)
+    if kind == "open to all":
+        folder.mkdir()
+        folder.chmod(0o777)
+    elif kind == "a link":
+        folder.symlink_to(other)
+    else:
+        folder.touch(mode=0o600)
+    with pytest.raises(PermissionError, match="must belong to this user alone"):
+        lock_path(CPU)
+    start = time.monotonic()
+    with caplog.at_level(logging.WARNING), turn_on(CPU):
+        assert time.monotonic() - start < 5
+    assert "Measuring without waiting" in caplog.text
+    assert kind == "a file" or list(folder.iterdir()) == []
 
 
 HOLDER = """
