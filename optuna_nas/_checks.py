@@ -1,60 +1,119 @@
-"""Checks of settings: an error names the setting, the rule and the value."""
+"""Checks of settings: an error names the setting, the rule and the value.
+
+A value may come from a storage or a text, so nothing is taken for granted: a boolean is no number,
+NaN is within no bounds, and whatever is given is shown in a few characters.
+"""
 
 from __future__ import annotations
 
 import math
+from numbers import Real
+from typing import Any
 
 __all__ = [
+    "is_int",
+    "is_number",
+    "require_bool",
     "require_choice",
     "require_int",
     "require_number",
     "require_positive",
+    "require_probability",
     "require_share",
+    "require_size",
+    "shown",
 ]
+
+_LONGEST = 120  # characters of a value in a message
+
+
+def shown(value: object) -> str:
+    """Return the ``repr`` of a value for a message, shortened where it is long."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # integers of more than 4,300 digits, deep lists
+        text = f"a huge {type(value).__name__}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def is_int(value: object) -> bool:
+    """Tell whether a value is an integer, which a boolean is not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite real number, which a boolean is not."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the floats
+        return False
+
+
+def require_bool(name: str, value: object) -> None:
+    """Raise unless the value is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"`{name}` must be True or False, but got {name}={shown(value)}.")
 
 
 def require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raise unless the value is one of the names."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         names = ", ".join(f'"{choice}"' for choice in choices)
-        raise ValueError(f"`{name}` must be one of {names}, but got {name}={value!r}.")
+        raise ValueError(f"`{name}` must be one of {names}, but got {name}={shown(value)}.")
 
 
-def require_positive(name: str, value: float) -> None:
+def require_positive(name: str, value: Any) -> None:
     """Raise unless the value is finite and above 0."""
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"`{name}` must be a finite number above 0, but got {name}={value!r}.")
+    if not (is_number(value) and value > 0):
+        raise ValueError(
+            f"`{name}` must be a finite number above 0, but got {name}={shown(value)}."
+        )
 
 
-def require_share(name: str, value: float) -> None:
+def require_share(name: str, value: Any) -> None:
     """Raise unless the value lies in [0, 1)."""
-    if not 0 <= value < 1:
-        raise ValueError(f"`{name}` must lie in [0, 1), but got {name}={value!r}.")
+    if not (is_number(value) and 0 <= value < 1):
+        raise ValueError(f"`{name}` must lie in [0, 1), but got {name}={shown(value)}.")
+
+
+def require_probability(name: str, value: Any) -> None:
+    """Raise unless the value lies in [0, 1]."""
+    if not (is_number(value) and 0 <= value <= 1):
+        raise ValueError(f"`{name}` must lie in [0, 1], but got {name}={shown(value)}.")
 
 
 def require_number(
-    name: str, value: float, *, at_least: float, at_most: float | None = None
+    name: str, value: Any, *, at_least: float, at_most: float | None = None
 ) -> None:
     """Raise unless the value is finite and within the bounds."""
-    if not (value >= at_least and math.isfinite(value)) or (
-        at_most is not None and value > at_most
-    ):
+    if not is_number(value) or value < at_least or (at_most is not None and value > at_most):
         top = "" if at_most is None else f" and at most {at_most:g}"
         raise ValueError(
             f"`{name}` must be a finite number of at least {at_least:g}{top}, but got "
-            f"{name}={value!r}."
+            f"{name}={shown(value)}."
         )
 
 
-def require_int(name: str, value: object, *, at_least: int, at_most: int | None = None) -> None:
+def require_int(name: str, value: Any, *, at_least: int, at_most: int | None = None) -> None:
     """Raise unless the value is an integer within the bounds."""
-    if (
-        not isinstance(value, int)
-        or isinstance(value, bool)
-        or value < at_least
-        or (at_most is not None and value > at_most)
-    ):
+    if not is_int(value) or value < at_least or (at_most is not None and value > at_most):
         top = "" if at_most is None else f" and at most {at_most}"
         raise ValueError(
-            f"`{name}` must be an integer of at least {at_least}{top}, but got {name}={value!r}."
+            f"`{name}` must be an integer of at least {at_least}{top}, but got "
+            f"{name}={shown(value)}."
         )
+
+
+def require_size(name: str, value: Any, *, at_least: int = 1, at_most: int | None = None) -> None:
+    """Raise unless the value is an integer within the bounds, naming the bound that it breaks."""
+    rule = ""
+    if not is_int(value):
+        rule = "an integer"
+    elif value < at_least:
+        rule = f"at least {at_least}"
+    elif at_most is not None and value > at_most:
+        rule = f"at most {at_most}"
+    if rule:
+        raise ValueError(f"`{name}` must be {rule}, but got {name}={shown(value)}.")

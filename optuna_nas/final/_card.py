@@ -28,7 +28,7 @@ from optuna_nas._attributes import (
 )
 from optuna_nas.final import _resnet
 from optuna_nas.final._comparison import Finalist, as_arguments
-from optuna_nas.final._json import read_json
+from optuna_nas.final._json import decoded_file
 from optuna_nas.spaces import Architecture
 from optuna_nas.stores import write_atomically
 from optuna_nas.training import Recipe, load_weights
@@ -117,7 +117,7 @@ def read_card(folder: str | Path) -> dict[str, Any]:
             f"`folder` must be one of a finalist, with {_CARD}, but got {str(folder)!r}: give a "
             "folder that train has made, such as nas-final/trial-17."
         )
-    return read_json(path, _card, way_out="Let train write it again, or restore a copy.")
+    return decoded_file(path, _card, way_out="Let train write it again, or restore a copy.")
 
 
 def trained_network(

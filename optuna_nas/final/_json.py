@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from optuna_nas._json import read_json
 
 if TYPE_CHECKING:
     from optuna_nas._attributes import Decode
 
-__all__ = ["read_json"]
+__all__ = ["decoded_file"]
 
 T = TypeVar("T")
 
-LARGEST = 10_000_000  # bytes
 
-
-def read_json(path: Path, decode: Decode[T], *, way_out: str) -> T:
-    """Return what a file holds.
+def decoded_file(path: Path, decode: Decode[T], *, way_out: str) -> T:
+    """Return the content of a JSON file.
 
     Args:
         path: An existing file.
-        decode: Says what it must hold.
-        way_out: What to do about a damaged one, as a sentence.
+        decode: Checks the content.
+        way_out: Advice about a damaged one, as a sentence.
 
     Raises:
         ValueError: If it is damaged.
     """
+    what = f"The file {str(path)!r}"
     try:
-        if (size := path.stat().st_size) > LARGEST:
-            raise ValueError(f"must have at most {LARGEST:,} bytes, but has {size:,}")
-        return decode(_parsed(path.read_bytes()))
+        # Python writes NaN, as the accuracy of a run that failed, and reads it again.
+        value = read_json(path, what, nan=True)
     except ValueError as e:
-        raise ValueError(f"The file {str(path)!r} is damaged: it {e}. {way_out}") from e
-
-
-def _parsed(content: bytes) -> object:
+        raise ValueError(f"{e} {way_out}") from e
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as e:
-        raise ValueError(f"must hold JSON, but does not ({e})") from e
+        return decode(value)
+    except ValueError as e:
+        raise ValueError(f"{what} is damaged: it {e}. {way_out}") from e

@@ -20,7 +20,7 @@ from optuna_nas._attributes import fields, integer, json_value, mapping, real, t
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.final._card import write_card
 from optuna_nas.final._comparison import Comparison, Finalist, FinalRun
-from optuna_nas.final._json import read_json
+from optuna_nas.final._json import decoded_file
 from optuna_nas.objectives._runs import run_key
 from optuna_nas.objectives._study import differences
 from optuna_nas.stores import write_atomically
@@ -188,7 +188,7 @@ class _Run:
     def _kept(self) -> FinalRun | None:
         if not self._results.is_file():
             return None
-        kept = read_json(self._results, _KEPT, way_out="Remove it, and the run begins anew.")
+        kept = decoded_file(self._results, _KEPT, way_out="Remove it, and the run begins anew.")
         different = differences("", kept["settings"], self._identity)
         if different:
             raise ValueError(

@@ -1,5 +1,6 @@
 """Building blocks of networks: operations, cells, skeletons and heads."""
 
+from optuna_nas.nn._allocation import NetworkTooLargeError, built_within_memory
 from optuna_nas.nn._cell_network import CellNetwork, cell_network
 from optuna_nas.nn._chain import ConcatChain, concat_padded
 from optuna_nas.nn._drop_path import DropPath, set_drop_path
@@ -41,6 +42,7 @@ __all__ = [
     "MnasNetwork",
     "NASBench201Cell",
     "NASBench201Network",
+    "NetworkTooLargeError",
     "Node",
     "OddSizeError",
     "RESNET_STEMS",
@@ -52,6 +54,7 @@ __all__ = [
     "SqueezeExcite",
     "Stage",
     "avg_pool",
+    "built_within_memory",
     "cell_network",
     "check_image_size",
     "check_positive",

@@ -31,6 +31,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from optuna_nas._checks import require_bool
 from optuna_nas.nn._assembly import ASSEMBLIES
 from optuna_nas.nn._errors import check_positive
 from optuna_nas.nn._factorized import FactorizedReduction, check_width
@@ -240,6 +241,8 @@ class BlockSupernet(nn.Module):
         super().__init__()
         check_positive(num_classes=num_classes, in_channels=in_channels, cells=cells)
         check_width(channels)
+        require_bool("auxiliary", auxiliary)
+        require_bool("track_running_stats", track_running_stats)
         assembly = ASSEMBLIES["enas"]
         before = assembly.stems["cifar"]
         (self.stem,) = before.make(in_channels, channels)

@@ -29,6 +29,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from optuna_nas._checks import require_bool, require_probability
 from optuna_nas.nn._assembly import ASSEMBLIES, Assembly, Place, Stem
 from optuna_nas.nn._cell import CellModule, CellShape
 from optuna_nas.nn._errors import ImageTooSmallError, OddSizeError, check_positive
@@ -188,6 +189,7 @@ def cell_network(
     check_positive(num_classes=num_classes, in_channels=in_channels, cells=cells)
     rules, before = _choose(assembly, stem)
     _check_numbers(channels, before, drop_path=drop_path, dropout=dropout)
+    require_bool("auxiliary", auxiliary)
     family = rules.style.ops if ops is None else ops
     rules = replace(rules, style=replace(rules.style, ops=family, own_ops=own_ops or {}))
     network = CellNetwork(
@@ -210,12 +212,12 @@ def cell_network(
 
 
 def _choose(assembly: str, stem: str) -> tuple[Assembly, Stem]:
-    if assembly not in ASSEMBLIES:
+    if assembly not in tuple(ASSEMBLIES):
         raise ValueError(
             f"`assembly` must be one of {tuple(ASSEMBLIES)}, but got assembly={assembly!r}."
         )
     stems = ASSEMBLIES[assembly].stems
-    if stem not in stems:
+    if stem not in tuple(stems):
         raise ValueError(
             f"`stem` must be one of {tuple(stems)} with assembly={assembly!r}, but got "
             f"stem={stem!r}."
@@ -224,14 +226,14 @@ def _choose(assembly: str, stem: str) -> tuple[Assembly, Stem]:
 
 
 def _check_numbers(channels: int, stem: Stem, **probabilities: float) -> None:
+    check_positive(channels=channels)
     if channels < stem.min_channels:
         raise ValueError(
             f"`channels` must be at least {stem.min_channels} with this stem, but got "
             f"channels={channels}."
         )
     for name, value in probabilities.items():
-        if not 0.0 <= value <= 1.0:
-            raise ValueError(f"`{name}` must lie in [0, 1], but got {name}={value}.")
+        require_probability(name, value)
 
 
 def _shape(place: Place, maps: list[tuple[int, int]]) -> CellShape:

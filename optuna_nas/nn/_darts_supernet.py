@@ -22,6 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from optuna_nas._checks import is_int, shown
 from optuna_nas.nn._assembly import ASSEMBLIES, Place
 from optuna_nas.nn._errors import ImageTooSmallError, OddSizeError, check_positive
 from optuna_nas.nn._factorized import SMALLEST_WIDTH, FactorizedReduction, check_width
@@ -260,10 +261,11 @@ def _scaled(weights: Weights, shares: Weights | None, state: int) -> Weights:
 
 
 def _check_partial(channels: int, partial: int) -> None:
-    if partial < 1 or channels % partial or channels // partial < SMALLEST_WIDTH:
+    divides = is_int(partial) and partial >= 1 and channels % partial == 0
+    if not divides or channels // partial < SMALLEST_WIDTH:
         raise ValueError(
             f"`partial` must divide the channels of a cell and leave {SMALLEST_WIDTH} of them, "
-            f"but got partial={partial} and {channels} channels."
+            f"but got partial={shown(partial)} and {channels} channels."
         )
 
 

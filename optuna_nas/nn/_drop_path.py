@@ -13,6 +13,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from optuna_nas._checks import require_probability
+
 __all__ = ["DropPath", "set_drop_path"]
 
 
@@ -56,8 +58,7 @@ def set_drop_path(model: nn.Module, p: float) -> None:
     Raises:
         ValueError: If ``p`` lies outside, or is above 0 and the network has no drop path.
     """
-    if not 0.0 <= p <= 1.0:
-        raise ValueError(f"`drop_path` must lie in [0, 1], but got drop_path={p}.")
+    require_probability("drop_path", p)
     found = [module for module in model.modules() if hasattr(module, "drop_prob")]
     if not found and p > 0.0:
         raise ValueError(

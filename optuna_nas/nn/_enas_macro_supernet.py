@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from optuna_nas._checks import require_bool
 from optuna_nas.nn._enas_macro import macro_op_parts, macro_reductions
 from optuna_nas.nn._errors import check_positive
 from optuna_nas.nn._factorized import FactorizedReduction, check_width
@@ -70,6 +71,7 @@ class ENASMacroSupernet(nn.Module):
         super().__init__()
         check_positive(num_classes=num_classes, in_channels=in_channels)
         check_width(channels)
+        require_bool("track_running_stats", track_running_stats)
         self.layers = layers
         self.choices = choices
         self.stem = ConvNormAct(in_channels, channels, (3, 3), act=False)

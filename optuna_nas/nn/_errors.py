@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from optuna_nas._bounds import MAX_CELLS, MAX_CHANNELS, MAX_CLASSES
+from optuna_nas._checks import require_size
+
 __all__ = ["ImageTooSmallError", "OddSizeError", "check_image_size", "check_positive"]
+
+
+_LARGEST = {"num_classes": MAX_CLASSES, "cells": MAX_CELLS}  # the others are channels
 
 
 class ImageTooSmallError(ValueError):
@@ -63,11 +69,10 @@ def check_image_size(x: torch.Tensor, minimum: int) -> None:
 
 
 def check_positive(**arguments: int) -> None:
-    """Refuse build arguments below 1.
+    """Refuse build arguments that are no integers, below 1 or beyond all networks.
 
     Raises:
         ValueError: Naming the first such argument.
     """
     for name, value in arguments.items():
-        if value < 1:
-            raise ValueError(f"`{name}` must be at least 1, but got {name}={value}.")
+        require_size(name, value, at_most=_LARGEST.get(name, MAX_CHANNELS))

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from optuna_nas._bounds import MAX_CHANNELS
+from optuna_nas._checks import require_size
 from optuna_nas.nn._same import conv2d
 
 __all__ = ["FactorizedReduction", "check_width"]
@@ -78,12 +80,9 @@ class FactorizedReduction(nn.Module):
 
 
 def check_width(channels: int) -> None:
-    """Refuse a network with too few ``channels`` for its factorised reductions.
+    """Refuse a network with too few ``channels`` for its factorised reductions, or too many.
 
     Raises:
         ValueError: If so.
     """
-    if channels < SMALLEST_WIDTH:
-        raise ValueError(
-            f"`channels` must be at least {SMALLEST_WIDTH}, but got channels={channels}."
-        )
+    require_size("channels", channels, at_least=SMALLEST_WIDTH, at_most=MAX_CHANNELS)

@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from optuna_nas._checks import require_probability
+
 __all__ = ["AuxiliaryHead", "ClassifierHead"]
 
 AUXILIARY_CHANNELS = (128, 768)
@@ -45,6 +47,7 @@ class ClassifierHead(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
+        require_probability("dropout", dropout)
         self.act = nn.ReLU() if act else nn.Identity()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)

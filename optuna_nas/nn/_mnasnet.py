@@ -21,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from optuna_nas._checks import require_probability
 from optuna_nas.nn._drop_path import set_drop_path
 from optuna_nas.nn._errors import check_positive
 from optuna_nas.nn._head import ClassifierHead
@@ -98,6 +99,7 @@ class MnasNetwork(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(num_classes=num_classes, in_channels=in_channels)
+        require_probability("bn_momentum", bn_momentum)
         channels = scaled_channels(stem, width)
         strides = (stem_stride, stem_stride)
         self.stem = ConvNormAct(in_channels, channels, (3, 3), stride=strides, act=act)

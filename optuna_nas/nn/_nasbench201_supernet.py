@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from optuna_nas._checks import require_bool
 from optuna_nas.nn._errors import check_image_size
 from optuna_nas.nn._mixed import MixedOp, Selection, add_up, use_batch_statistics
 from optuna_nas.nn._nasbench201 import SMALLEST_IMAGE, NASBench201Network, nasbench201_op
@@ -44,6 +45,8 @@ class NASBench201MixedCell(nn.Module):
         track_running_stats: bool,
     ) -> None:
         super().__init__()
+        require_bool("affine", affine)
+        require_bool("track_running_stats", track_running_stats)
         self.edges = edges
         self.mixed = nn.ModuleDict(
             {

@@ -35,7 +35,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas.nn._errors import check_positive
+from optuna_nas._checks import require_size
 from optuna_nas.nn._factorized import FactorizedReduction
 from optuna_nas.nn._lazy import LazyOp
 from optuna_nas.nn._ops import ReLUConvBN, ReLUSepConvBN
@@ -148,11 +148,11 @@ def make_op(
         raise ValueError(f"`family` must be one of {FAMILIES}, but got family={family!r}.")
     if stride not in (1, 2):
         raise ValueError(f"`stride` must be 1 or 2, but got stride={stride}.")
-    check_positive(channels=channels)
+    require_size("channels", channels)  # of a place within a network: no bound of its own
     make = partial(_make, name, channels=channels, stride=stride, affine=affine, family=family)
     if in_channels is None:
         return LazyOp(make, channels, name)
-    check_positive(in_channels=in_channels)
+    require_size("in_channels", in_channels)
     return make(in_channels)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from optuna_nas._bounds import MAX_FACTOR
+from optuna_nas._checks import is_number, shown
+
 __all__ = ["scaled_channels"]
 
 DIVISOR = 8
@@ -25,8 +28,12 @@ def scaled_channels(channels: int, width: float) -> int:
         assert scaled_channels(40, 1.1) == 48
         assert scaled_channels(18, 1.0) == 18
     """
-    if width <= 0.0:
-        raise ValueError(f"`width` must be positive, but got width={width}.")
+    if not is_number(width) or not 0.0 < width <= MAX_FACTOR:
+        raise ValueError(
+            f"`width` must be positive, but got width={shown(width)}."
+            if not is_number(width) or width <= 0.0
+            else f"`width` must be at most {MAX_FACTOR:g}, but got width={shown(width)}."
+        )
     if width == 1.0:
         return channels
     wanted = channels * width

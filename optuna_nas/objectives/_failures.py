@@ -15,7 +15,7 @@ import torch
 from optuna import TrialPruned
 
 from optuna_nas._attributes import Attribute, text
-from optuna_nas.nn import ImageTooSmallError
+from optuna_nas.nn import ImageTooSmallError, NetworkTooLargeError
 from optuna_nas.training import NonFiniteLossError
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ INFEASIBLE = Attribute(INFEASIBLE_KEY, text(100_000))
 
 FAILURE_CONSTRAINT = "optuna_nas:failure"
 """Constraint of a trial: 1 if its network cannot be trained."""
+
+_ARCHITECTURES = (ImageTooSmallError, NetworkTooLargeError, NonFiniteLossError)
 
 
 class TrialError(RuntimeError):
@@ -89,7 +91,7 @@ def prune_infeasible(trial: BaseTrial, why: str, *, cause: Exception | None = No
 def is_the_architectures(error: BaseException | None) -> bool:
     """Whether a network cannot be built, run or trained as it is: no bug, and no one's mistake."""
     while error is not None:
-        if isinstance(error, ImageTooSmallError | NonFiniteLossError) or is_out_of_memory(error):
+        if isinstance(error, _ARCHITECTURES) or is_out_of_memory(error):
             return True
         error = error.__cause__
     return False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from optuna_nas.spaces._identity import read_architecture
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -21,6 +22,10 @@ __all__ = ["ARCHITECTURE_KEY", "Architecture"]
 # User attribute of a trial: the JSON of the architecture that the trial judges. Written by
 # objectives and by `Architecture.enqueue`, read by `SearchSpace.architecture` and `suggest`.
 ARCHITECTURE_KEY = "optuna_nas:architecture"
+
+_WAY_OUT = (
+    "It must come from Architecture.to_json(). For the field's own notation use space.parse(text)."
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,7 @@ class Architecture:
         """
         from optuna_nas.spaces._catalogue import space_from_settings
 
-        data = _parse_json(text)
+        data = read_architecture(text, "The text", _WAY_OUT)
         if space is None:
             space = space_from_settings(data)
         else:
@@ -141,19 +146,3 @@ class Architecture:
 
     def __str__(self) -> str:
         return self.space._format(self.genotype)
-
-
-def _parse_json(text: str) -> Mapping[str, Any]:
-    try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"The text is not JSON ({error}); it must come from Architecture.to_json(). "
-            "For the field's own notation use space.parse(text)."
-        ) from error
-    if not isinstance(data, dict) or not {"space", "version", "settings", "params"} <= data.keys():
-        raise ValueError(
-            "The JSON must have the keys space, version, settings and params, as "
-            f"Architecture.to_json() writes them, but got {text[:80]!r}."
-        )
-    return data

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from optuna_nas._checks import shown
 from optuna_nas.spaces._block_text import format_blocks, read_blocks
 from optuna_nas.spaces._cells import (
     NUM_INPUTS,
@@ -78,7 +79,7 @@ class BlockSpace(CellNetworkSpace):
             kind = "an int or a range (low, high) within" if self._growing else "an int in"
             raise ValueError(
                 f"`num_blocks` must be {kind} [1, {MAX_BLOCKS}], but got "
-                f"num_blocks={self.num_blocks!r}."
+                f"num_blocks={shown(self.num_blocks)}."
             )
         self._check_ops()
 
@@ -304,7 +305,7 @@ def _as_concat(concat: Any, scopes: Sequence[str], num_states: int) -> str | Con
     ):
         raise ValueError(
             f'`concat` must be "{LOOSE_ENDS}", "{ALL}" or {_written(scopes)} with '
-            f"different states in [0, {num_states - 1}] in each, but got concat={concat!r}."
+            f"different states in [0, {num_states - 1}] in each, but got concat={shown(concat)}."
         )
     return tuple(tuple(sorted(states)) for states in lists)
 
@@ -318,8 +319,8 @@ def _are_states(states: object, num_states: int) -> bool:
         isinstance(states, Sequence)
         and not isinstance(states, str)
         and len(states) > 0
-        and len(set(states)) == len(states)
         and all(type(state) is int and 0 <= state < num_states for state in states)
+        and len(set(states)) == len(states)
     )
 
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from optuna_nas._checks import shown
 from optuna_nas.spaces._amoebanet import AmoebaNetSpace
 from optuna_nas.spaces._darts import DARTSSpace
 from optuna_nas.spaces._enas_macro import ENASMacroSpace
 from optuna_nas.spaces._enas_micro import ENASMicroSpace
+from optuna_nas.spaces._identity import check_identity
 from optuna_nas.spaces._mnasnet import MnasNetSpace
 from optuna_nas.spaces._nas_rl import NASRLSpace
 from optuna_nas.spaces._nasbench201 import NASBench201Space
@@ -47,24 +49,27 @@ def space_from_settings(identity: Mapping[str, Any]) -> SearchSpace:
     Raises:
         ValueError: If the name is not one of this package, or version or settings are unknown.
     """
+    check_identity(identity, "`identity`", "Give what space.identity gives.")
     name = identity["space"]
     if name not in SPACES:
         raise ValueError(
-            f"`space` must be one of {sorted(SPACES)}, but got {name!r}: a space of your own is "
-            "never imported from a name that stands in a text or a study. Give the space itself: "
-            "Architecture.from_json(text, space)."
+            f"`space` must be one of {sorted(SPACES)}, but got {shown(name)}: a space of your own "
+            "is never imported from a name that stands in a text or a study. Give the space "
+            "itself: Architecture.from_json(text, space)."
         )
     cls = SPACES[name]
     if identity["version"] != cls.version:
         raise ValueError(
-            f"The settings of {name!r} have version {identity['version']!r}, but this release "
-            f"reads version {cls.version}. Use the release of optuna-nas that wrote them."
+            f"The settings of {name!r} have version {shown(identity['version'])}, but this "
+            f"release reads version {cls.version}. Use the release of optuna-nas that wrote them."
         )
     settings = {key: _as_field(value) for key, value in identity["settings"].items()}
     try:
         return cls(**settings)
     except TypeError as error:
-        raise ValueError(f"{name!r} does not take the settings {settings} ({error}).") from error
+        raise ValueError(
+            f"{name!r} does not take the settings {shown(settings)} ({error})."
+        ) from error
 
 
 def _as_field(value: Any) -> Any:

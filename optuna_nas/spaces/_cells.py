@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from optuna_nas._checks import shown
 from optuna_nas.spaces._canonical import Form, canonical_form
 from optuna_nas.spaces._decisions import DecisionTrial
 from optuna_nas.spaces._space import SearchSpace
@@ -179,13 +180,17 @@ def check_ops(ops: object, refused: Iterable[str] = (), way_out: str = "") -> No
         ValueError: If it is something else.
     """
     allowed = tuple(op for op in KNOWN_OPS if op not in refused)
-    if not isinstance(ops, tuple) or not ops or len(set(ops)) < len(ops):
+    are_names = isinstance(ops, tuple) and all(isinstance(op, str) for op in ops)
+    if not isinstance(ops, tuple) or not are_names or not ops or len(set(ops)) < len(ops):
         raise ValueError(
-            f"`ops` must be a tuple of different operations, at least one, but got ops={ops!r}."
+            "`ops` must be a tuple of different operations, at least one, but got "
+            f"ops={shown(ops)}."
         )
     unknown = [op for op in ops if op not in allowed]
     if unknown:
-        raise ValueError(f"`ops` must be among {allowed}, but got {unknown}. {way_out}".rstrip())
+        raise ValueError(
+            f"`ops` must be among {allowed}, but got {shown(unknown)}. {way_out}".rstrip()
+        )
 
 
 def names_cell_decision(name: str, scopes: Iterable[str]) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from optuna_nas._checks import require_bool, shown
 from optuna_nas.spaces._cells import (
     NUM_INPUTS,
     CellNetworkSpace,
@@ -98,8 +99,9 @@ class DARTSSpace(CellNetworkSpace):
         if type(self.num_nodes) is not int or not 1 <= self.num_nodes <= MAX_NODES:
             raise ValueError(
                 f"`num_nodes` must be an int in [1, {MAX_NODES}], but got "
-                f"num_nodes={self.num_nodes!r}."
+                f"num_nodes={shown(self.num_nodes)}."
             )
+        require_bool("keep_none", self.keep_none)
         check_ops(
             self.ops,
             refused=("none", "identity"),
@@ -159,6 +161,7 @@ class DARTSSpace(CellNetworkSpace):
                 "alpha for each edge of a cell, which decides on inputs and operations together. "
                 "To search with fewer operations, set `ops` of the space."
             )
+        require_bool("edge_normalisation", edge_normalisation)
         edges = {
             scope: [[_edge(scope, state, j) for j in range(state)] for state in self._states]
             for scope in self.scopes

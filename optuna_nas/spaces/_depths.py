@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from optuna_nas._checks import is_int, shown
+
 __all__ = ["MAX_LAYERS", "depth_range"]
 
 MAX_LAYERS = 99  # names have two digits
@@ -14,10 +16,10 @@ def depth_range(num_layers: int | tuple[int, int]) -> tuple[int, int]:
         ValueError: If it is neither an int nor a range, or lies outside [1, 99].
     """
     depths = num_layers if isinstance(num_layers, tuple) else (num_layers, num_layers)
-    are_ints = len(depths) == 2 and all(isinstance(depth, int) for depth in depths)
+    are_ints = len(depths) == 2 and all(map(is_int, depths))
     if not are_ints or not 1 <= depths[0] <= depths[1] <= MAX_LAYERS:
         raise ValueError(
             f"`num_layers` must be an int or a range (low, high) within [1, {MAX_LAYERS}], "
-            f"but got num_layers={num_layers}."
+            f"but got num_layers={shown(num_layers)}."
         )
     return depths

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from optuna_nas._checks import shown
 from optuna_nas.spaces._decisions import DecisionTrial
 from optuna_nas.spaces._depths import depth_range
 from optuna_nas.spaces._relaxation import Choices, open_choices
@@ -90,7 +91,7 @@ class ENASMacroSpace(SearchSpace):
         super().__post_init__()
         depth_range(self.num_layers)
         if self.rules not in RULES:
-            raise ValueError(f"`rules` must be one of {RULES}, but got rules={self.rules!r}.")
+            raise ValueError(f"`rules` must be one of {RULES}, but got rules={shown(self.rules)}.")
 
     @property
     def num_architectures(self) -> int:

@@ -32,6 +32,7 @@ __all__ = ["ENASMicroSpace"]
 
 OPS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "identity")
 
+MOST_DIGITS = 18
 BETWEEN = r"[\s,;|\[\]]*"  # what may stand between the integers of a text
 
 
@@ -124,6 +125,8 @@ class _Integers:
         self._found: list[tuple[int, int]] = []
         at = 0
         while match := tokens.match(text, at):
+            if len(match[1]) > MOST_DIGITS:
+                self._fail(match.start(1), f"Expected an integer of at most {MOST_DIGITS} digits")
             self._found.append((int(match[1]), match.start(1)))
             at = match.end()
         blanks = re.compile(BETWEEN).match(text, at)

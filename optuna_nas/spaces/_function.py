@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import TrialPruned
 
+from optuna_nas._checks import shown
+from optuna_nas._json import parse_json
 from optuna_nas.spaces._decisions import DecisionTrial, FixedParams, Source
 from optuna_nas.spaces._enumeration import SizeEstimate, count_leaves, estimate_leaves
 from optuna_nas.spaces._relaxation import Choices
@@ -223,15 +225,15 @@ class FunctionSpace(SearchSpace):
 
     def _encode(self, text: str) -> dict[str, Any]:
         try:
-            params = json.loads(text)
-        except json.JSONDecodeError as error:
+            params = parse_json(text, "the text")
+        except ValueError as error:
             raise ValueError(
                 f"Architectures of {self} are written as JSON, such as "
-                f'{{"depth": 3}}, but got {text!r} ({error}).'
+                f'{{"depth": 3}}, but got {shown(text)}: {error}'
             ) from error
         if not isinstance(params, dict):
             raise ValueError(
-                f"Architectures of {self} are written as a JSON object, but got {text!r}."
+                f"Architectures of {self} are written as a JSON object, but got {shown(text)}."
             )
         return params
 

@@ -24,6 +24,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from optuna_nas._checks import shown
 from optuna_nas.spaces._text import text_error
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ __all__ = ["GenotypeText", "format_genotype"]
 
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 FIRST_STATE = 2
-MAX_STATES = 100
+MAX_LENGTH = 2**16
+MAX_SHOWN = 100  # characters of an expression in a message
 
 
 def format_genotype(cells: Mapping[str, Cell]) -> str:
@@ -58,6 +60,8 @@ class GenotypeText:
     """
 
     def __init__(self, text: str) -> None:
+        if len(text) > MAX_LENGTH:  # Python's parser takes seconds for more
+            raise text_error(text, MAX_LENGTH, f"Expected at most {MAX_LENGTH} characters")
         self._text = text
         before = re.match(r"(\s|#.*)*", text)  # Python would mind the indentation
         self._start = before.end() if before else 0
@@ -183,14 +187,14 @@ class GenotypeText:
         if op is not None and op not in ops:
             op = rename.get(op, op)
         if op is None or op not in ops:
-            shown = ast.unparse(expr) if op is None else repr(value)
-            self._fail(expr, f"Expected an operation, one of {tuple(ops)}, but got {shown}")
+            got = self._source(expr) if op is None else shown(value)
+            self._fail(expr, f"Expected an operation, one of {tuple(ops)}, but got {got}")
         return op
 
     def _state(self, expr: ast.expr, count: int) -> int:
         value = expr.value if isinstance(expr, ast.Constant) else None
         if type(value) is not int or value >= count:
-            self._fail(expr, f"Expected a state in [0, {count - 1}], but got {ast.unparse(expr)}")
+            self._fail(expr, f"Expected a state in [0, {count - 1}], but got {self._source(expr)}")
         return value
 
     def _states(self, expr: ast.expr, count: int) -> tuple[int, ...]:
@@ -210,6 +214,11 @@ class GenotypeText:
 
     def _place(self, node: ast.expr | ast.keyword | ast.stmt) -> int:
         return self._offset(node.lineno, node.col_offset, in_bytes=True)
+
+    def _source(self, node: ast.expr) -> str:
+        """Return what was written, without ``ast.unparse``, which recurs and writes numbers."""
+        text = ast.get_source_segment(self._text[self._start :], node) or ""
+        return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
     def _offset(self, line: int, column: int, *, in_bytes: bool) -> int:
         """Turn a place of the syntax tree into one of the text."""

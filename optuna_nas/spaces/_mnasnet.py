@@ -24,6 +24,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from optuna_nas._bounds import MAX_CHANNELS, MAX_CHOICES, MAX_FACTOR, MAX_LAYERS
+from optuna_nas._checks import is_int, is_number, require_size, shown
 from optuna_nas.spaces._decisions import DecisionTrial
 from optuna_nas.spaces._mnasnet_text import OPS, SKIPS, Block, Limits, read_block, write_block
 from optuna_nas.spaces._space import SearchSpace
@@ -38,6 +40,7 @@ __all__ = ["MnasNetSpace"]
 
 KERNELS = (3, 5)
 FIRST_BLOCK = 2  # number of the first searched block, as the paper counts; block 1 is fixed
+MAX_BLOCK_TEXT = 100
 SMALLEST_WIDTH = 8  # a whole number below is a multiplier that was written without its point
 
 
@@ -101,44 +104,55 @@ class MnasNetSpace(SearchSpace):
         self._check_blocks()
         self._check_choices()
         for name in ("stem", "head"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1, but got {getattr(self, name)}.")
+            require_size(name, getattr(self, name), at_most=MAX_CHANNELS)
         for name in ("first", "last"):
             _fixed_block(name, getattr(self, name))
 
     def _check_blocks(self) -> None:
-        counts = {len(self.widths), len(self.layers), len(self.strides)}
-        if len(counts) != 1 or counts == {0}:
+        tables = (self.widths, self.layers, self.strides)
+        got = (
+            f"widths={shown(self.widths)}, layers={shown(self.layers)}, "
+            f"strides={shown(self.strides)}"
+        )
+        counts = {len(table) if isinstance(table, tuple) else 0 for table in tables}
+        if len(counts) != 1 or not 1 <= min(counts) <= MAX_LAYERS:
             raise ValueError(
-                "`widths`, `layers` and `strides` must have one value for each searched block, "
-                f"but got widths={self.widths}, layers={self.layers}, strides={self.strides}."
+                "`widths`, `layers` and `strides` must have one value for each searched block, as "
+                f"tuples, but got {got}."
             )
-        if min(self.widths) < 1 or min(self.layers) < 1 or not {1, 2}.issuperset(self.strides):
+        are_ints = all(is_int(value) for table in tables for value in table)
+        if not are_ints or min(*self.widths, *self.layers) < 1 or {*self.strides} - {1, 2}:
             raise ValueError(
-                "`widths` and `layers` must be at least 1 and `strides` 1 or 2, but got "
-                f"widths={self.widths}, layers={self.layers}, strides={self.strides}."
+                f"`widths` and `layers` must be at least 1 and `strides` 1 or 2, but got {got}."
+            )
+        if max(self.widths) > MAX_CHANNELS or sum(self.layers) > MAX_LAYERS:
+            raise ValueError(
+                f"`widths` must be at most {MAX_CHANNELS} and all `layers` together at most "
+                f"{MAX_LAYERS}, but got {got}."
             )
 
     def _check_choices(self) -> None:
         ratios = self.se_ratios
-        if not ratios or len(set(ratios)) < len(ratios) or not all(0.0 <= r <= 1 for r in ratios):
+        are_ratios = _are_numbers(ratios) and all(0.0 <= ratio <= 1.0 for ratio in ratios)
+        if not are_ratios or len(set(ratios)) < len(ratios):
             raise ValueError(
                 "`se_ratios` must be different numbers in [0, 1], at least one, but got "
-                f"se_ratios={ratios}."
+                f"se_ratios={shown(ratios)}."
             )
-        odd = [f for f in self.filters if f <= 0 or isinstance(f, int) and f < SMALLEST_WIDTH]
-        if odd or not self.filters:
+        if not _are_numbers(self.filters) or not all(map(_is_filter, self.filters)):
             raise ValueError(
                 "`filters` must be positive multipliers such as 1.0 or absolute widths from "
-                f"{SMALLEST_WIDTH} such as 112, at least one, but got filters={self.filters}."
+                f"{SMALLEST_WIDTH} such as 112, at least one, but got "
+                f"filters={shown(self.filters)}."
             )
         for i, width in enumerate(self.widths):
             choices = self._channels(i)
-            if len(choices) < len(self.filters) or 0 in choices:
+            if len(choices) < len(self.filters) or 0 in choices or max(choices) > MAX_CHANNELS:
                 raise ValueError(
-                    f"`filters` must give different widths in every block, but block "
-                    f"{i + FIRST_BLOCK} of width {width} has "
-                    f"{[_filters(width, f) for f in self.filters]} with filters={self.filters}."
+                    f"`filters` must give different widths of at most {MAX_CHANNELS} in every "
+                    f"block, but block {i + FIRST_BLOCK} of width {width} has "
+                    f"{shown([_filters(width, f) for f in self.filters])} with "
+                    f"filters={shown(self.filters)}."
                 )
 
     def _channels(self, i: int) -> dict[int, float]:
@@ -234,11 +248,28 @@ class MnasNetSpace(SearchSpace):
         return Graph(tuple(nodes), tuple(edges), title="MnasNet network")
 
 
+def _are_numbers(values: object) -> bool:
+    if not isinstance(values, tuple) or not 1 <= len(values) <= MAX_CHOICES:
+        return False
+    return all(map(is_number, values))
+
+
+def _is_filter(choice: float) -> bool:
+    """Tell whether it is an absolute width or a multiplier."""
+    if isinstance(choice, int):
+        return SMALLEST_WIDTH <= choice <= MAX_CHANNELS
+    return 0 < choice <= MAX_FACTOR
+
+
 def _filters(width: int, choice: float) -> int:
     return choice if isinstance(choice, int) else round(width * choice)
 
 
 def _fixed_block(name: str, text: str) -> Block:
+    if not isinstance(text, str) or len(text) > MAX_BLOCK_TEXT:
+        raise ValueError(
+            f"`{name}` must be a block such as 'ir_r1_k3_s1_e6_c320', but got {shown(text)}."
+        )
     scanner = Scanner(text)
     try:
         block = read_block(scanner, Limits())

@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
+from optuna_nas._bounds import MAX_CHANNELS, MAX_LAYERS
 from optuna_nas.spaces._text import Scanner
 
 __all__ = ["OPS", "SKIPS", "Block", "Limits", "read_block", "write_block"]
@@ -49,11 +50,11 @@ class Block(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a text may say; None stands for any positive number."""
+    """What a text may say; None stands for any positive number up to ``_bounds``."""
 
     layers: Collection[int] | None = None
-    kernels: Collection[int] | None = (1, 3, 5, 7)
-    strides: Collection[int] | None = (1, 2)
+    kernels: Collection[int] = (1, 3, 5, 7)
+    strides: Collection[int] = (1, 2)
     channels: Collection[int] | None = None
     se_ratios: Collection[float] | None = None
 
@@ -79,7 +80,7 @@ def read_block(scanner: Scanner, limits: Limits) -> Block:
         ValueError: If something else stands there, or a number is outside the limits.
     """
     kind = scanner.need("ir|ds|cn", "a block: ir (MBConv), ds (sep_conv) or cn (conv)")
-    layers = _number(scanner, "_r", limits.layers, "the number of layers")
+    layers = _number(scanner, "_r", limits.layers, "the number of layers", MAX_LAYERS)
     kernel = _number(scanner, "_k", limits.kernels, "the kernel's side")
     stride = _number(scanner, "_s", limits.strides, "the stride of this block")
     op = {"cn": "conv", "ds": "sep_conv"}.get(kind, "")
@@ -87,16 +88,17 @@ def read_block(scanner: Scanner, limits: Limits) -> Block:
         op = f"mbconv{_number(scanner, '_e', _EXPANSIONS.values(), 'the expansion')}"
     elif kind == "ds":
         scanner.take("_e1(?![0-9])")
-    channels = _number(scanner, "_c", limits.channels, "the channels of this block")
+    what = "the channels of this block"
+    channels = _number(scanner, "_c", limits.channels, what, MAX_CHANNELS)
     se_ratio = _read_se_ratio(scanner, limits.se_ratios)
     return Block(op, kernel, stride, se_ratio, _read_skip(scanner, kind), channels, layers)
 
 
-def _number(scanner: Scanner, letter: str, allowed: Collection[int] | None, what: str) -> int:
+def _number(
+    scanner: Scanner, letter: str, allowed: Collection[int] | None, what: str, most: int = 0
+) -> int:
     scanner.need(letter, f"'{letter}' and {what}")
-    if allowed is None:
-        return int(scanner.need(r"[1-9][0-9]*", what))
-    return scanner.need_int(allowed, what)
+    return scanner.need_int(range(1, most + 1) if allowed is None else allowed, what)
 
 
 def _read_se_ratio(scanner: Scanner, allowed: Collection[float] | None) -> float:

@@ -25,6 +25,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
+from optuna_nas._bounds import MAX_CHANNELS, MAX_CHOICES, MAX_LAYERS
+from optuna_nas._checks import is_int, require_size, shown
 from optuna_nas.spaces._canonical import Form, canonical_form
 from optuna_nas.spaces._decisions import DecisionTrial
 from optuna_nas.spaces._depths import depth_range
@@ -40,6 +42,7 @@ __all__ = ["NASRLSpace"]
 
 KERNEL_SIZES = (1, 3, 5, 7)
 FILTERS = (24, 36, 48, 64)
+MAX_STRIDE = 100
 
 
 class Layer(NamedTuple):
@@ -116,28 +119,41 @@ class NASRLSpace(SearchSpace):
     def __post_init__(self) -> None:
         super().__post_init__()
         depth_range(self.num_layers)
-        _check_choices("strides", self.strides, "(1,) or (1, 2, 3)")
-        _check_choices("filters", self.filters, f"{FILTERS} or (6, 12, 24, 36)")
+        _check_choices("strides", self.strides, "(1,) or (1, 2, 3)", at_most=MAX_STRIDE)
+        _check_choices(
+            "filters", self.filters, f"{FILTERS} or (6, 12, 24, 36)", at_most=MAX_CHANNELS
+        )
         if self.depth_schedule is not None:
-            self._check_schedule(*self.depth_schedule)
-        if self.block_layers < 1 or (self.block_layers > 1 and self.strides != (1,)):
+            self._check_schedule(self.depth_schedule)
+        self._check_blocks()
+        if self.pool_after != ():
+            _check_choices("pool_after", self.pool_after, "(13, 24)", at_most=MAX_LAYERS)
+
+    def _check_blocks(self) -> None:
+        deepest = MAX_LAYERS // depth_range(self.num_layers)[1]
+        require_size("block_layers", self.block_layers, at_most=deepest)
+        if self.block_layers > 1 and self.strides != (1,):
             raise ValueError(
                 "`block_layers` must be at least 1, and above 1 only with strides=(1,), but got "
                 f"block_layers={self.block_layers} and strides={self.strides}."
             )
-        if self.pool_after:
-            _check_choices("pool_after", self.pool_after, "(13, 24)")
 
-    def _check_schedule(self, start: int, step: int, every: int) -> None:
+    def _check_schedule(self, schedule: object) -> None:
+        if (
+            not isinstance(schedule, tuple)
+            or len(schedule) != 3
+            or not all(map(is_int, schedule))
+            or min(schedule[0], schedule[2]) < 1
+            or schedule[1] < 0
+        ):
+            raise ValueError(
+                "`depth_schedule` must be (start >= 1, step >= 0, every >= 1), but got "
+                f"depth_schedule={shown(schedule)}."
+            )
         if not self._conditional:
             raise ValueError(
                 "`depth_schedule` needs a range of depths, such as num_layers=(6, 22), but got "
                 f"num_layers={self.num_layers}."
-            )
-        if start < 1 or step < 0 or every < 1:
-            raise ValueError(
-                "`depth_schedule` must be (start >= 1, step >= 0, every >= 1), but got "
-                f"depth_schedule={self.depth_schedule}."
             )
 
     @property
@@ -201,10 +217,7 @@ class NASRLSpace(SearchSpace):
     ) -> nn.Module:
         from optuna_nas.nn import ConcatChain
 
-        if extra_filters < 0:
-            raise ValueError(
-                f"`extra_filters` must be at least 0, but got extra_filters={extra_filters}."
-            )
+        require_size("extra_filters", extra_filters, at_least=0, at_most=MAX_CHANNELS)
         layers = _expanded(genotype, self.block_layers)
         return ConcatChain(
             [(layer.kernel, layer.stride, layer.filters + extra_filters) for layer in layers],
@@ -235,16 +248,17 @@ class NASRLSpace(SearchSpace):
     def _encode(self, text: str) -> dict[str, Any]:
         scanner = Scanner(text)
         params: dict[str, Any] = {}
+        low, high = depth_range(self.num_layers)
         depth = 0
-        while depth == 0 or scanner.take(r"\|"):
+        while depth == 0 or (depth <= high and scanner.take(r"\|")):
             depth += 1
             params |= {f"layer_{depth:02d}_{k}": v for k, v in self._read_layer(scanner, depth)}
-        if not scanner.at_end:
+        if not scanner.at_end and depth <= high:
             scanner.fail("Expected '|' and a further layer, or the end")
-        low, high = depth_range(self.num_layers)
         if not low <= depth <= high:
             allowed = f"{low} to {high}" if self._conditional else str(low)
-            scanner.fail(f"This space has {allowed} layers, but the text has {depth}")
+            more = "" if scanner.at_end else " or more"
+            scanner.fail(f"This space has {allowed} layers, but the text has {depth}{more}")
         return params | ({"num_layers": depth} if self._conditional else {})
 
     def _read_layer(self, scanner: Scanner, i: int) -> Iterator[tuple[str, Any]]:
@@ -301,11 +315,16 @@ class NASRLSpace(SearchSpace):
         return "\n".join(lines)
 
 
-def _check_choices(name: str, values: tuple[int, ...], such_as: str) -> None:
-    if not values or min(values) < 1 or len(set(values)) < len(values):
+def _check_choices(name: str, values: object, such_as: str, *, at_most: int) -> None:
+    if (
+        not isinstance(values, tuple)
+        or not 1 <= len(values) <= MAX_CHOICES
+        or not all(is_int(value) and 1 <= value <= at_most for value in values)
+        or len(set(values)) < len(values)
+    ):
         raise ValueError(
-            f"`{name}` must be different positive integers, such as {such_as}, but got "
-            f"{name}={values}."
+            f"`{name}` must be different positive integers of at most {at_most}, such as "
+            f"{such_as}, but got {name}={shown(values)}."
         )
 
 

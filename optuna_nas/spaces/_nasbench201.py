@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from optuna_nas._checks import shown
 from optuna_nas.spaces._architecture import Architecture
 from optuna_nas.spaces._canonical import Form, canonical_form
 from optuna_nas.spaces._decisions import DecisionTrial
@@ -242,12 +243,12 @@ def _read_node(text: str, position: int, group: str, node: int) -> dict[int, str
     for part in group[1:-1].split("|"):
         op, _, index = part.partition("~")
         if op not in OPS:
-            raise text_error(text, place, f"Unknown operation {op!r}; must be one of {OPS}")
+            raise text_error(text, place, f"Unknown operation {shown(op)}; must be one of {OPS}")
         if index not in map(str, range(node)):
             raise text_error(
                 text,
                 place + len(op) + 1,
-                f"Node {node} takes its inputs from nodes 0 to {node - 1}, but got {index!r}",
+                f"Node {node} takes its inputs from nodes 0 to {node - 1}, but got {shown(index)}",
             )
         if int(index) in ops:
             raise text_error(text, place, f"Node {node} has two edges from node {index}")

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from optuna.distributions import BaseDistribution
 from optuna.trial import FixedTrial, FrozenTrial
 
+from optuna_nas._bounds import MAX_TEXT
+from optuna_nas._checks import shown
 from optuna_nas._optuna_seam import fixed_params
 from optuna_nas.spaces._architecture import ARCHITECTURE_KEY, Architecture
 from optuna_nas.spaces._decisions import (
@@ -29,6 +31,7 @@ from optuna_nas.spaces._decisions import (
     LiveTrial,
     Source,
 )
+from optuna_nas.spaces._identity import read_architecture
 from optuna_nas.spaces._relaxation import Choices, no_relaxation
 from optuna_nas.spaces._sizes import size_of
 
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
     from optuna_nas.spaces._supernet import Supernet
 
 __all__ = ["SearchSpace"]
+
+MAX_PREFIX = 100
+_NOTE_WAY_OUT = "Leave that trial out, or give its decisions: space.architecture(trial.params)."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +81,11 @@ class SearchSpace(ABC):
     prefix: str = ""
 
     def __post_init__(self) -> None:
-        if self.prefix and not self.prefix.isidentifier():
+        is_text = isinstance(self.prefix, str) and len(self.prefix) <= MAX_PREFIX
+        if not is_text or (self.prefix and not self.prefix.isidentifier()):
             raise ValueError(
-                f"`prefix` must be empty or a Python identifier, but got prefix={self.prefix!r}. "
+                f"`prefix` must be empty or a Python identifier of at most {MAX_PREFIX} "
+                f"characters, but got prefix={shown(self.prefix)}. "
                 'Take something like prefix="encoder_".'
             )
 
@@ -151,7 +159,7 @@ class SearchSpace(ABC):
                 f"`trial` must be an Optuna trial, but got {trial!r}. To decode parameters use "
                 "space.architecture(params)."
             )
-        note = self._note_of(trial.user_attrs)
+        note = self._note_of(trial)
         if note is not None:
             self._refuse_other(note, f"trial {trial.number} (enqueued or retried)")
         source = LiveTrial(trial, self)
@@ -173,7 +181,7 @@ class SearchSpace(ABC):
             TypeError: For a live trial, which takes :meth:`suggest`, and for anything else.
         """
         if isinstance(source, FrozenTrial):
-            note = self._note_of(source.user_attrs)
+            note = self._note_of(source)
             if note is not None:
                 self._refuse_other(note, f"trial {source.number}")
                 return self._decode_exactly(note["params"])
@@ -198,6 +206,10 @@ class SearchSpace(ABC):
         Raises:
             ValueError: If the text is wrong; the message points at the place.
         """
+        if not isinstance(text, str) or len(text) > MAX_TEXT:
+            raise ValueError(
+                f"`text` must be a text of at most {MAX_TEXT:,} characters, but got {shown(text)}."
+            )
         return self._decode_exactly({self.prefix + k: v for k, v in self._encode(text).items()})
 
     def digest(self, params: Mapping[str, Any]) -> str:
@@ -218,10 +230,13 @@ class SearchSpace(ABC):
             ValueError: If ``fixed`` holds something that the space does not ask for, or a value
                 that does not fit.
         """
+        from optuna_nas.nn import built_within_memory
         from optuna_nas.spaces._supernet import Supernet
 
         self._check_arguments(self.supernet_arguments, arguments)
-        network, choices = self._relax(fixed or {}, **arguments)
+        network, choices = built_within_memory(
+            lambda: self._relax(fixed or {}, **arguments), lambda: f"The supernet of {self}"
+        )
         return Supernet(self, network, choices)
 
     # What a subclass writes
@@ -286,9 +301,9 @@ class SearchSpace(ABC):
         left = [k for k in known if k not in params and self._owns_full(k)]
         if left:
             raise ValueError(
-                f"{self} did not ask for {sorted(left)}: these parameters belong to another "
-                "architecture, or to a space with other settings. Use that space, or leave them "
-                "out."
+                f"{self} did not ask for {shown(sorted(left))}: these parameters belong to "
+                "another architecture, or to a space with other settings. Use that space, or "
+                "leave them out."
             )
         return Architecture(self, tuple(sorted(params.items())), genotype)
 
@@ -300,17 +315,19 @@ class SearchSpace(ABC):
         architecture = self._decode(params)
         left = sorted(params.keys() - architecture.params.keys())
         if left:
-            raise ValueError(f"{self} does not ask for {left}. Leave them out.")
+            raise ValueError(f"{self} does not ask for {shown(left)}. Leave them out.")
         return architecture
 
     def _owns_full(self, name: str) -> bool:
         return name.startswith(self.prefix) and self._owns(name.removeprefix(self.prefix))
 
-    def _note_of(self, user_attrs: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def _note_of(self, trial: Any) -> Mapping[str, Any] | None:
         """Read a trial's note of its architecture, unless it speaks of another prefix."""
+        user_attrs = trial.user_attrs
         if ARCHITECTURE_KEY not in user_attrs:
             return None
-        note: Mapping[str, Any] = json.loads(user_attrs[ARCHITECTURE_KEY])
+        what = f"The attribute `{ARCHITECTURE_KEY}` of trial {trial.number}"
+        note = read_architecture(user_attrs[ARCHITECTURE_KEY], what, _NOTE_WAY_OUT)
         return note if note["settings"].get("prefix", "") == self.prefix else None
 
     def _refuse_other(self, identity: Mapping[str, Any], whose: str) -> None:
@@ -323,7 +340,7 @@ class SearchSpace(ABC):
         ]
         if self.name == identity["space"]:
             pairs += [(k, ours.get(k), theirs.get(k)) for k in sorted({*ours, *theirs})]
-        different = [f"{k}={a!r} here, {k}={b!r} there" for k, a, b in pairs if a != b]
+        different = [f"{k}={shown(a)} here, {k}={shown(b)} there" for k, a, b in pairs if a != b]
         if different:
             raise ValueError(
                 f"The architecture of {whose} belongs to another space than {self}: "
@@ -345,8 +362,10 @@ class SearchSpace(ABC):
             )
 
     def _build_checked(self, genotype: Any, arguments: Mapping[str, Any]) -> nn.Module:
+        from optuna_nas.nn import built_within_memory
+
         self._check_arguments(self.build_arguments, arguments)
-        return self._build(genotype, **arguments)
+        return built_within_memory(lambda: self._build(genotype, **arguments), self.__str__)
 
     def _check_arguments(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         unknown = sorted(given.keys() - known.keys())

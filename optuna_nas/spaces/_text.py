@@ -6,7 +6,13 @@ import re
 from collections.abc import Collection
 from typing import NoReturn
 
+from optuna_nas._checks import shown
+
 __all__ = ["Scanner", "text_error"]
+
+LONGEST_LINE = 400  # of a text that is shown whole in a message
+MOST_DIGITS = 18
+MOST_LISTED = 100  # allowed numbers in a message
 
 
 def text_error(text: str, position: int, message: str) -> ValueError:
@@ -23,7 +29,17 @@ def text_error(text: str, position: int, message: str) -> ValueError:
     where = f"character {position + 1}"
     if "\n" in text:
         where = f"line {text.count(chr(10), 0, start) + 1}, character {position - start + 1}"
-    return ValueError(f"{message} (at {where})\n    {line}\n    {' ' * (position - start)}^")
+    line, before = _around(line, position - start)
+    return ValueError(f"{message} (at {where})\n    {line}\n    {' ' * before}^")
+
+
+def _around(line: str, position: int) -> tuple[str, int]:
+    """Cut a long line to what stands around a position; return where that is then, too."""
+    if len(line) <= LONGEST_LINE:
+        return line, position
+    first = max(0, position - LONGEST_LINE // 2)
+    cut = line[first : first + LONGEST_LINE]
+    return f"...{cut}..." if first else f"{cut}...", position - first + 3 * (first > 0)
 
 
 class Scanner:
@@ -65,12 +81,12 @@ class Scanner:
         """
         self._skip_blanks()
         start = self._at
-        value = int(self.need(r"[0-9]+", what))
-        if value not in allowed:
-            raise text_error(
-                self._text, start, f"Expected {what}, one of {tuple(allowed)}, but got {value}"
-            )
-        return value
+        digits = self.need(r"[0-9]+", what)
+        if len(digits) <= MOST_DIGITS and int(digits) in allowed:
+            return int(digits)
+        raise text_error(
+            self._text, start, f"Expected {what}, {_listed(allowed)}, but got {_cut(digits)}"
+        )
 
     def need_word(self, allowed: Collection[str], what: str) -> str:
         """Read a word of letters, digits and underscores that is one of ``allowed``.
@@ -82,7 +98,9 @@ class Scanner:
         word = self.need(r"[A-Za-z0-9_]+", what)
         if word not in allowed:
             raise text_error(
-                self._text, start, f"Expected {what}, one of {tuple(allowed)}, but got {word!r}"
+                self._text,
+                start,
+                f"Expected {what}, one of {tuple(allowed)}, but got {shown(word)}",
             )
         return word
 
@@ -105,3 +123,15 @@ class Scanner:
     def _skip_blanks(self) -> None:
         while self._at < len(self._text) and self._text[self._at].isspace():
             self._at += 1
+
+
+def _listed(allowed: Collection[int]) -> str:
+    if len(allowed) > MOST_LISTED:
+        return f"in [{min(allowed)}, {max(allowed)}]"
+    return f"one of {tuple(allowed)}"
+
+
+def _cut(digits: str) -> str:
+    if len(digits) <= MOST_DIGITS:
+        return str(int(digits))
+    return f"{digits[:MOST_DIGITS]}... ({len(digits)} digits)"

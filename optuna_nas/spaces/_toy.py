@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from optuna_nas._checks import is_int, require_number, shown
 from optuna_nas.spaces._decisions import DecisionTrial
+from optuna_nas.spaces._depths import depth_range
 from optuna_nas.spaces._space import SearchSpace
 from optuna_nas.spaces._text import text_error
 
@@ -56,16 +58,12 @@ class ToySpace(SearchSpace):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        low, high = self._depths
-        if not 1 <= low <= high <= 99:
+        depth_range(self.num_layers)
+        if not is_int(self.num_ops) or not 1 <= self.num_ops <= len(OPS):
             raise ValueError(
-                "`num_layers` must be an int or a range (low, high) within [1, 99], but got "
-                f"num_layers={self.num_layers}."
+                f"`num_ops` must lie in [1, {len(OPS)}], but got num_ops={shown(self.num_ops)}."
             )
-        if not 1 <= self.num_ops <= len(OPS):
-            raise ValueError(
-                f"`num_ops` must lie in [1, {len(OPS)}], but got num_ops={self.num_ops}."
-            )
+        require_number("interaction", self.interaction, at_least=0)
 
     @property
     def ops(self) -> tuple[str, ...]:
@@ -164,7 +162,7 @@ class ToySpace(SearchSpace):
         for i, op in enumerate(ops, start=1):
             if op not in self.ops:
                 raise text_error(
-                    text, place, f"Unknown operation {op!r}; must be one of {self.ops}"
+                    text, place, f"Unknown operation {shown(op)}; must be one of {self.ops}"
                 )
             params[f"layer_{i:02d}_op"] = op
             place += len(op) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 from optuna.distributions import (
@@ -12,6 +12,8 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+
+from optuna_nas._checks import is_number, shown
 
 __all__ = ["checked_value"]
 
@@ -49,7 +51,7 @@ def _checked_choice(
         return distribution.choices[distribution.choices.index(value)]
     except ValueError:
         raise ValueError(
-            f"`{name}` must be one of {distribution.choices} in {space}, but got {value!r}. "
+            f"`{name}` must be one of {distribution.choices} in {space}, but got {shown(value)}. "
             f"{_WAY_OUT}"
         ) from None
 
@@ -60,15 +62,15 @@ def _checked_int(name: str, value: Any, distribution: IntDistribution, space: ob
     if not fits or not low <= value <= high or (value - low) % step != 0:
         steps = f" in steps of {step}" if step != 1 else ""
         raise ValueError(
-            f"`{name}` must be an int in [{low}, {high}]{steps} in {space}, but got {value!r}. "
-            f"{_WAY_OUT}"
+            f"`{name}` must be an int in [{low}, {high}]{steps} in {space}, but got "
+            f"{shown(value)}. {_WAY_OUT}"
         )
     return int(value)
 
 
 def _checked_float(name: str, value: Any, distribution: FloatDistribution, space: object) -> float:
     low, high, step = distribution.low, distribution.high, distribution.step
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    number = float(value) if is_number(value) else math.nan
     fits = low <= number <= high
     if fits and step is not None:
         steps = (number - low) / step
@@ -77,6 +79,6 @@ def _checked_float(name: str, value: Any, distribution: FloatDistribution, space
         in_steps = f" in steps of {step}" if step is not None else ""
         raise ValueError(
             f"`{name}` must be a float in [{low}, {high}]{in_steps} in {space}, "
-            f"but got {value!r}. {_WAY_OUT}"
+            f"but got {shown(value)}. {_WAY_OUT}"
         )
     return number

@@ -1,0 +1,71 @@
+"""What stands in a JSON text or a storage about a space or an architecture, checked for its form.
+
+Whether the settings and the decisions are any good is up to the space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from optuna_nas._bounds import MAX_TEXT
+from optuna_nas._checks import shown
+from optuna_nas._json import parse_json
+
+__all__ = ["check_identity", "read_architecture"]
+
+_MOST_NESTED = 4  # of a setting; ours are tuples of tuples at most
+
+
+def read_architecture(text: object, what: str, way_out: str) -> Mapping[str, Any]:
+    """Read the JSON of an architecture: ``space``, ``version``, ``settings`` and ``params``.
+
+    Args:
+        text: What was found.
+        what: The name of the text, for messages.
+        way_out: What to do about a text that is no such JSON.
+
+    Raises:
+        ValueError: If it is something else.
+    """
+    try:
+        data = parse_json(text, what, max_length=MAX_TEXT)
+    except ValueError as error:
+        raise ValueError(f"{error} {way_out}") from error
+    check_identity(data, what, way_out, with_params=True)
+    read: Mapping[str, Any] = data
+    return read
+
+
+def check_identity(
+    identity: object, what: str, way_out: str, *, with_params: bool = False
+) -> None:
+    """Raise unless something has the form of ``space.identity``.
+
+    Args:
+        identity: What was found.
+        what: Its name, for messages.
+        way_out: What to do about it.
+        with_params: Whether there must be decisions, too.
+
+    Raises:
+        ValueError: If it has another form.
+    """
+    forms: dict[str, type] = {"space": str, "version": int, "settings": Mapping}
+    if with_params:
+        forms["params"] = Mapping
+    if (
+        not isinstance(identity, Mapping)
+        or not all(isinstance(identity.get(key), form) for key, form in forms.items())
+        or not all(_is_flat(setting) for setting in identity["settings"].values())
+    ):
+        raise ValueError(
+            f"{what} must be JSON with {', '.join(forms)}, as Architecture.to_json() writes them, "
+            f"but is {shown(identity)}. {way_out}"
+        )
+
+
+def _is_flat(setting: object, depth: int = 0) -> bool:
+    if not isinstance(setting, list):
+        return True
+    return depth < _MOST_NESTED and all(_is_flat(inner, depth + 1) for inner in setting)
