@@ -2,6 +2,6 @@
 
 from optuna_nas.export._code import model_code, module_from_code
 from optuna_nas.export._export import Exported, export
-from optuna_nas.export._trace import UnwritableError
+from optuna_nas.export._text import UnwritableError
 
 __all__ = ["Exported", "UnwritableError", "export", "model_code", "module_from_code"]

@@ -7,6 +7,7 @@ that always have the same values are one parameter.
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -22,13 +23,26 @@ from optuna_nas.export._leaves import (
     is_plain_sequence,
     leaf_base,
 )
+from optuna_nas.export._names import attribute, identifier
 from optuna_nas.export._parameters import Parameter, parameters_of
-from optuna_nas.export._text import Call, Entry, Expr, Items, Keyword, Slot, Text, literal
-from optuna_nas.export._trace import Trace, UnwritableError, weights_read
+from optuna_nas.export._text import (
+    Call,
+    Entry,
+    Expr,
+    Items,
+    Keyword,
+    Slot,
+    Text,
+    UnwritableError,
+    literal,
+)
+from optuna_nas.export._trace import Trace, weights_read
 
 __all__ = ["ModuleClass", "classes_of"]
 
 _ROOT = "Network"
+_TAKEN = {"nn", "torch", "F", "Path", "OrderedDict", "load", "prepare", "self"} | {*dir(builtins)}
+_TAKEN |= {"WEIGHTS", "INPUT_SIZE", "CLASSES", "MEAN", "STD"}
 
 
 @dataclasses.dataclass
@@ -103,7 +117,7 @@ class _Classes:
         self._classes: dict[nn.Module, ModuleClass] = {}
         self._by_key: dict[str, tuple[ModuleClass, list[nn.Module]]] = {}
         self._values: dict[nn.Module, dict[str, Any]] = {}  # by parameter, of each module
-        self._names: set[str] = {_ROOT, "nn", "torch", "F", "Path"}
+        self._names: set[str] = {_ROOT, *_TAKEN}
 
     def made(self) -> list[ModuleClass]:
         self._key(self._root)
@@ -144,7 +158,7 @@ class _Classes:
         if is_leaf(module) and module is not self._root:
             return f"nn.{type(module).__name__}"
         children = ", ".join(
-            f"{name}: {self._key(child)}" for name, child in self._children(module)
+            f"{name!r}: {self._key(child)}" for name, child in self._children(module)
         )
         if type(module) in CONTAINERS and module is not self._root:
             return f"nn.{type(module).__name__}({children})"
@@ -152,7 +166,7 @@ class _Classes:
         weights = [(name, tensor.dim()) for name, tensor in self._own_tensors(module)]
         key = f"{type(module)} {base} {_masked(forward)} {weights} {{{children}}}"
         if key not in self._by_key:
-            plain = type(module).__name__.lstrip("_")
+            plain = identifier(type(module).__name__.lstrip("_"), "Module")
             name = _ROOT if module is self._root else self._free(plain)
             about = _about(module) if name in (plain, _ROOT) else f"Another ``{plain}``."
             self._by_key[key] = (ModuleClass(name, base, about, forward), [])
@@ -200,16 +214,22 @@ class _Classes:
         def access(path: str) -> str:
             text, here = "self", module
             for name in path.split("."):
-                text += self._step(here, name)
+                text = self._step(text, here, name)
                 here = getattr(here, name) if not isinstance(here, nn.ModuleDict) else here[name]
             return text
 
         return access
 
-    def _step(self, owner: nn.Module, name: str) -> str:
-        if name.isdecimal() and not isinstance(owner, nn.ModuleDict):
-            return f'["{name}"]' if self._has_gaps(owner) else f"[{name}]"
-        return f'["{name}"]' if isinstance(owner, nn.ModuleDict) else f".{name}"
+    def _step(self, text: str, owner: nn.Module, name: str) -> str:
+        """How a module or weight is reached from its owner, by the owner's form in the code."""
+        is_sequence = is_plain_sequence(owner) and owner in self._first.called
+        is_container = type(owner) in CONTAINERS and owner is not self._root
+        is_list = is_sequence or (is_container and not isinstance(owner, nn.ModuleDict))
+        if is_list and not self._has_gaps(owner):
+            return f"{text}[{name}]"
+        if is_container and not is_sequence:
+            return f"{text}[{literal(name)}]"
+        return attribute(text, name)
 
     def _has_gaps(self, module: nn.Module) -> bool:
         """Whether a list lost some of its modules, so that it must be written as a dict."""
@@ -312,7 +332,7 @@ def _weight(body: _Body, module: nn.Module, name: str, shape: Any) -> Expr:
     empty = Call.of("torch.empty", body.slot(f"{name}_shape", tuple(shape)))
     if name in dict(module.named_parameters(recurse=False)):
         return Call.of("nn.Parameter", empty)
-    return Call.of("self.register_buffer", Text(f'"{name}"'), empty)
+    return Call.of("self.register_buffer", Text(literal(name)), empty)
 
 
 def _masked(forward: Forward | None) -> str:

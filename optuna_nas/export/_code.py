@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,14 +12,15 @@ from torch import nn
 
 from optuna_nas import __version__
 from optuna_nas.export._classes import ModuleClass, classes_of
+from optuna_nas.export._names import assignment
 from optuna_nas.export._parameters import Parameter
-from optuna_nas.export._text import Call, Text, literal, write
-from optuna_nas.export._trace import UnwritableError, trace
+from optuna_nas.export._text import Call, Text, UnwritableError, documentation, literal, write
+from optuna_nas.export._trace import trace
 from optuna_nas.profiling import profile
 from optuna_nas.profiling._forward import evaluating, example_input, run_forward
 from optuna_nas.training import seeded
 
-__all__ = ["example_images", "model_code", "module_from_code", "state_for"]
+__all__ = ["answer_of", "example_images", "model_code", "module_from_code", "state_for"]
 
 _IMAGES = (2, 3)  # two numbers of images tell what depends on it
 _TOLERANCE = 1e-6
@@ -67,22 +69,22 @@ def model_code(
     Raises:
         UnwritableError: If the network does something that cannot be written: it decides by the
             values of a tensor, uses tensors that are not its own, or has hooks.
-        ValueError: If it cannot take an input of this size.
+        ValueError: If it cannot take an input of this size, or gives anything but one tensor.
     """
     counted = profile(model, input_size)
+    answer_of(model, example_input(model, input_size))
     with evaluating(model):
-        run_forward(model, example_input(model, input_size))
         runs = [trace(model, example_images(model, input_size, count)) for count in _IMAGES]
     facts = f"{counted.params:,} parameters and {counted.macs:,} multiply-adds"
     size = "x".join(map(str, input_size))
     parts = [
-        _header(f"A network of {facts} for an image of {size}.", title),
         _constants(input_size, classes, mean, std),
         *(_class_text(made) for made in classes_of(*runs)),
         _functions(bool(mean)),
     ]
-    code = "\n\n".join(parts).rstrip() + "\n"
-    code = code.replace(_IMPORTS, _imports(code))
+    body = "\n\n".join(parts).rstrip() + "\n"
+    header = _header(f"A network of {facts} for an image of {size}.", title)
+    code = "\n\n".join([header, _imports(body), body])
     with seeded(0):  # the process's random state is not ours
         _check(code, model, input_size)
     return code
@@ -97,36 +99,32 @@ def module_from_code(code: str) -> nn.Module:
 
 
 def state_for(network: nn.Module, model: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of the model that the written network needs."""
-    state = model.state_dict()
+    """The weights of the model that the written network needs, and buffers of all kinds."""
+    state = {**dict(model.named_buffers()), **model.state_dict()}
     return {name: state[name] for name in network.state_dict()}
 
 
-_IMPORTS = "# imports"
-
-
-def _imports(code: str) -> str:
+def _imports(body: str) -> str:
+    used = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name)}
     lines = ["from pathlib import Path", "", "import torch"]
-    if "OrderedDict(" in code:
+    if "OrderedDict" in used:
         lines.insert(0, "from collections import OrderedDict")
-    if " F." in code or "(F." in code:
+    if "F" in used:
         lines.append("import torch.nn.functional as F")
     return "\n".join([*lines, "from torch import nn"])
 
 
 def _header(facts: str, title: str) -> str:
-    about = textwrap.wrap(" ".join(title.split()).replace('"', "'"), 98)
+    about = map(documentation, textwrap.wrap(" ".join(title.split()), 98))
     by = f"Written by optuna-nas {__version__}; it needs nothing but torch."
     return "\n".join(
         [
             f'"""{facts}',
-            *(["", *about] if about else []),
+            *(["", *about] if title.split() else []),
             "",
             by,
             "``load()`` reads the weights beside this file. ``B`` is the number of images.",
             '"""',
-            "",
-            _IMPORTS,
         ]
     )
 
@@ -179,6 +177,7 @@ def _documentation(made: ModuleClass) -> list[str]:
     if not lines:
         return []
     closing = ['"""'] if len(lines) > 1 else []
+    lines = [documentation(line) for line in lines]
     end = "" if closing else '"""'
     texts = [f'"""{lines[0]}{end}', *lines[1:], *closing]
     return [f"    {text}" if text else "" for text in texts]
@@ -201,14 +200,19 @@ def _constructor(made: ModuleClass) -> list[str]:
         if flat.startswith("self.register_buffer"):
             lines.append(" " * 8 + flat)
             continue
-        before = f"        self.{name} = "
-        lines.append(before + write(child, made.fill, indent=8, before=len(before)))
+        start, end = assignment(name)
+        before = " " * 8 + start
+        text = write(child, made.fill, indent=8, before=len(before), after=len(end))
+        lines.append(f"{before}{text}{end}")
     return lines
 
 
 def _annotation(made: ModuleClass, parameter: Parameter) -> str:
     value = made.constants[min(parameter.slots)]
-    return "tuple[int, ...]" if isinstance(value, tuple) else type(value).__name__
+    if isinstance(value, tuple):
+        return "tuple[int, ...]"
+    kinds = (bool, int, float, str)
+    return next((kind.__name__ for kind in kinds if isinstance(value, kind)), "object")
 
 
 def _forward(made: ModuleClass) -> list[str]:
@@ -254,17 +258,40 @@ def example_images(model: nn.Module, input_size: tuple[int, ...], count: int) ->
     return torch.randn(blank.shape, generator=torch.Generator().manual_seed(count)).to(blank)
 
 
+def answer_of(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """What a model gives for images, in eval mode.
+
+    Raises:
+        ValueError: If it cannot take them, or gives anything but one tensor.
+    """
+    with evaluating(model):
+        run_forward(model, images)
+        answer = model(images)
+    if isinstance(answer, torch.Tensor):
+        return answer
+    raise ValueError(
+        f"`model` must give one tensor, but {type(model).__name__} gives an object of type "
+        f"{type(answer).__name__}: put it into a module that returns the tensor you want."
+    )
+
+
 def _check(code: str, model: nn.Module, input_size: tuple[int, ...]) -> None:
     """Run the code with the model's weights on other images than those it was made from."""
-    try:
-        network = module_from_code(code)
-        network.load_state_dict(state_for(network, model))
-    except (SyntaxError, TypeError, KeyError, RuntimeError, AttributeError) as e:
-        raise UnwritableError(f"The network cannot be written as code: {e}") from e
     images = example_images(model, input_size, 5)
-    network.to(images.device).eval()
     with evaluating(model):
-        wanted, given = model(images), network(images)
+        wanted = model(images)
+        try:
+            network = module_from_code(code)
+            network.load_state_dict(state_for(network, model))
+            given = network.to(images.device).eval()(images)
+        except Exception as e:  # of a text that was made here: it does not do what it should
+            told = f"{type(e).__name__}: {e}"
+            raise UnwritableError(f"The network cannot be written as code ({told}).") from e
+    if given.shape != wanted.shape:
+        raise UnwritableError(
+            f"The network cannot be written as code: what was written gives {tuple(given.shape)} "
+            f"for {tuple(wanted.shape)}."
+        )
     error = float((wanted - given).abs().max() / wanted.abs().max().clamp(min=1.0))
     if not error <= _TOLERANCE:
         raise UnwritableError(

@@ -18,8 +18,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas.export._text import Call, Expr, Infix, Items, Keyword, Slot, Text, literal
-from optuna_nas.export._trace import Frame, Op, Ref, UnwritableError, Weight
+from optuna_nas.export._names import identifier
+from optuna_nas.export._text import (
+    Call,
+    Expr,
+    Infix,
+    Items,
+    Keyword,
+    Slot,
+    Text,
+    UnwritableError,
+    literal,
+)
+from optuna_nas.export._trace import Frame, Op, Ref, Weight
 
 __all__ = ["Constant", "Forward", "Statement", "forward_of"]
 
@@ -114,7 +125,7 @@ class _Writer:
         self._inline = inline and not frame.in_place
         self._constants: list[Constant] = []
         self._written: dict[int, Expr] = {}
-        self._taken: set[str] = {"self", "torch", "nn", "F"}
+        self._taken: set[str] = {"self", "torch", "nn", "F", "super", "getattr", "float"}
         self._images = 0
 
     def forward(self) -> Forward:
@@ -141,12 +152,19 @@ class _Writer:
             if not more and not path and self._may_inline(op, number, uses, expression):
                 self._written[number] = expression
                 continue
-            known = self._written.get(number)  # changed in place
-            name = known.text if isinstance(known, Text) and not more else self._free(_named(op))
+            name = self._name_in_place(op) or self._free(_named(op))
             statements.append(Statement(name, expression, op.shape))
             for path, number in op.outputs:
                 self._written[number] = Text(f"{name}{path}")
         return statements
+
+    def _name_in_place(self, op: Op) -> str | None:
+        """The name that an output has already: it was changed in place, or is what came in."""
+        (path, number), *more = op.outputs
+        known = self._written.get(number)
+        if path or more or not isinstance(known, Text) or not known.text.isidentifier():
+            return None
+        return known.text
 
     def _may_inline(self, op: Op, number: int, uses: Counter[int], expression: Expr) -> bool:
         if number in self._frame.result and uses[number] == 1 and op is self._frame.ops[-1]:
@@ -172,6 +190,9 @@ class _Writer:
             )
 
     def _expression(self, op: Op, other: Op) -> Expr:
+        if op.function == "torch.Tensor.__getitem__":
+            owner = self._owner(self._argument(op.args[0], other.args[0], ""))
+            return Text(f"{owner}[{self._index(op.args[1])}]")
         name = _constant_name(op)
         args = [self._argument(a, b, name) for a, b in zip(op.args, other.args, strict=True)]
         named = {
@@ -195,8 +216,6 @@ class _Writer:
     def _method(self, name: str, op: Op, args: list[Expr], keywords: list[Expr]) -> Expr:
         plain, owner = name.strip("_"), self._owner(args[0])
         dunder = name.startswith("__")
-        if name == "__getitem__":
-            return Text(f"{owner}[{self._index(op.args[1])}]")
         if dunder and plain[:1] == "r" and plain[1:] in _OPERATORS:
             return Infix(args[1], _OPERATORS[plain[1:]], args[0])
         if dunder and plain[:1] == "i" and plain[1:] in _OPERATORS:
@@ -224,7 +243,7 @@ class _Writer:
             return self._value(value.number)
         if isinstance(value, Weight):
             return Text(self._access(value.path))
-        if isinstance(value, list | tuple) and _refs(value):
+        if isinstance(value, list | tuple) and _has_tensors(value):
             pair = ("[", "]") if isinstance(value, list) else ("(", ")")
             items = [self._argument(a, b, name) for a, b in zip(value, other, strict=True)]
             return Items(*pair, tuple(items))
@@ -260,11 +279,11 @@ class _Writer:
         if isinstance(index, tuple):
             return ", ".join(map(self._index, index))
         if isinstance(index, slice):
-            start, stop, step = ("" if i is None else str(i) for i in _ends(index))
+            start, stop, step = ("" if i is None else literal(i) for i in _ends(index))
             return f"{start}:{stop}" + (f":{step}" if step else "")
         if isinstance(index, Ref):
             return self._value(index.number).flat(self._shown)
-        return "..." if index is Ellipsis else literal(index)
+        return literal(index)
 
     def _value(self, number: int) -> Expr:
         if number not in self._written:
@@ -288,7 +307,7 @@ class _Writer:
 def _named(op: Op) -> str:
     """What the result of a step is called."""
     if op.module is not None:
-        return op.module.replace(".", "_")
+        return identifier(op.module, "x")
     name = op.function.removesuffix(".__get__").rpartition(".")[2].strip("_")
     return "x" if name in ("super", "") else f"{name}_" if hasattr(builtins, name) else name
 
@@ -307,6 +326,12 @@ def _refs(values: Any) -> list[Ref]:
     if isinstance(values, list | tuple) and not isinstance(values, torch.Size):
         return [ref for value in values for ref in _refs(value)]
     return []
+
+
+def _has_tensors(values: Any) -> bool:
+    if isinstance(values, list | tuple):
+        return any(map(_has_tensors, values))
+    return isinstance(values, Ref | Weight)
 
 
 def _is_numbers(value: Any) -> bool:

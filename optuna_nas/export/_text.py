@@ -1,11 +1,18 @@
-"""Expressions of Python, written on one line if they fit and else with one item a line."""
+"""Expressions of Python, written on one line if they fit and else with one item a line.
+
+Constants and documentation are escaped: a text that somebody chose stays a text.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import numbers
+import re
 from collections.abc import Callable
 from typing import TypeAlias
+
+import torch
 
 __all__ = [
     "Call",
@@ -17,6 +24,8 @@ __all__ = [
     "Keyword",
     "Slot",
     "Text",
+    "UnwritableError",
+    "documentation",
     "literal",
     "write",
 ]
@@ -25,6 +34,10 @@ WIDTH = 99
 _RUN = 3  # so many equal items in a row are written as one
 
 Fill: TypeAlias = Callable[[int], str]
+
+
+class UnwritableError(ValueError):
+    """A network does something that cannot be written as code."""
 
 
 class Expr:
@@ -80,7 +93,7 @@ class Entry(Keyword):
     @property
     def lead(self) -> str:
         """What stands before the value."""
-        return f'"{self.name}": '
+        return f"{literal(self.name)}: "
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,17 +165,44 @@ class Infix(Expr):
 
 
 def literal(value: object) -> str:
-    """A constant as Python writes it."""
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return f'float("{value}")'
+    """A constant as Python writes it.
+
+    Raises:
+        UnwritableError: If it is none: what an object of another type says of itself need not be
+            code, and could be any.
+    """
+    if value is None or value is Ellipsis or isinstance(value, bool):
+        return "..." if value is Ellipsis else repr(value)
     if isinstance(value, str):
-        return f'"{value}"' if value.isprintable() and '"' not in value else repr(value)
+        quoted = value.isprintable() and not {'"', "\\"} & {*value}
+        return f'"{value:s}"' if quoted and type(value) is str else str.__repr__(value)
+    if isinstance(value, numbers.Integral):
+        return repr(int(value))
+    if isinstance(value, numbers.Real):
+        number = float(value)
+        is_finite = number - number == 0
+        return repr(number) if is_finite else f'float("{number}")'
     if isinstance(value, tuple | list):
         inner = ", ".join(literal(item) for item in value)
         if isinstance(value, list):
             return f"[{inner}]"
         return f"({inner},)" if len(value) == 1 else f"({inner})"
-    return repr(value)
+    if isinstance(value, complex | torch.dtype | torch.layout | torch.memory_format):
+        return repr(value)
+    raise UnwritableError(
+        f"The network computes with a constant of type {type(value).__name__}, which cannot be "
+        "written as code: use a number, a text, a tuple of them, or a buffer."
+    )
+
+
+def documentation(line: str) -> str:
+    """A line of text as it stands between three double quotes.
+
+    Half a character, which the documentation of a class may not hold, is spelled out.
+    """
+    whole = line.encode("utf-8", "backslashreplace").decode("utf-8")
+    escaped = "".join(c if c.isprintable() and c != "\\" else repr(c)[1:-1] for c in whole)
+    return re.sub(r'"(?=""|$)', r"\"", escaped)
 
 
 def write(expression: Expr, fill: Fill, *, indent: int, before: int, after: int = 0) -> str:

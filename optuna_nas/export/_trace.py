@@ -20,12 +20,10 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_map
 
 from optuna_nas.export._leaves import is_leaf, is_plain_sequence, leaf_base
+from optuna_nas.export._names import identifier
+from optuna_nas.export._text import UnwritableError
 
-__all__ = ["Frame", "Op", "Ref", "Trace", "UnwritableError", "Weight", "trace", "weights_read"]
-
-
-class UnwritableError(ValueError):
-    """A network does something that cannot be written as code."""
+__all__ = ["Frame", "Op", "Ref", "Trace", "Weight", "trace", "weights_read"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +145,7 @@ class _Watcher(TorchFunctionMode):
         self.called: set[nn.Module] = set()
         self.idle: set[nn.Module] = set()
         self._model = model
+        self._leaves = {module for module in model.modules() if is_leaf(module)}
         self._paths = {module: name for name, module in model.named_modules()}
         self._stack: list[Frame] = []
         self._before: list[tuple[Any, ...]] = []
@@ -190,14 +189,14 @@ class _Watcher(TorchFunctionMode):
         if base is not nn.Module and own and torch.equal(base.forward(frame.module, args[0]), out):
             self._note(frame, None, "super", (args[0],), {}, out, changed)
             return
-        self._note(frame, None, resolve_name(func) or repr(func), args, kwargs, out, changed)
+        self._note(frame, None, _resolved(func, frame), args, kwargs, out, changed)
 
     def _known(self, frame: Frame, tensor: torch.Tensor) -> bool:
         return frame.number(tensor) is not None or id(tensor) in self._weights
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         opaque = bool(self._stack) and self._is_opaque(self._stack[-1])
-        records = not (opaque or is_leaf(module) or is_plain_sequence(module))
+        records = not (opaque or module in self._leaves or is_plain_sequence(module))
         frame = Frame(module, self._paths[module], records)
         for name, value in _named(module, args, kwargs):
             for path, leaf in _leaves(value):
@@ -304,7 +303,18 @@ def _leaves(value: Any) -> list[tuple[str, Any]]:
 
 def _identifier(name: str, path: str) -> str:
     inner = "".join(c if c.isalnum() else "_" for c in path).strip("_")
-    return "_".join(filter(None, (name, inner)))
+    return identifier("_".join(filter(None, (name, inner))), "x")
+
+
+def _resolved(func: Any, frame: Frame) -> str:
+    """What torch calls one of its functions."""
+    name = resolve_name(func)
+    if name is None or not name.startswith("torch."):
+        raise UnwritableError(
+            f"{type(frame.module).__name__} ({frame.path or 'the network itself'}) calls {func}, "
+            "which has no name in torch: use a function of torch."
+        )
+    return name
 
 
 def _versions(values: Any) -> dict[int, int]:
