@@ -46,8 +46,12 @@ def export(
     """Write a network as readable code, weights, ONNX, torch.export and a picture.
 
     RUN is the folder of a network that train has trained, such as nas-final/trial-17. Without it
-    the options name an architecture, which is exported with random weights.
+    the options name an architecture, which is exported with random weights. Where a file cannot
+    be made, the others are written, and the command fails.
     """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # the table says what went wrong
     if run is not None:
         if build or input_size:
             raise click.UsageError("RUN knows its --build and --input-size: leave them out")
@@ -58,6 +62,8 @@ def export(
         exported = _untrained(named, build, input_size, onnx, output or Path("export"))
         click.echo("random weights: the network has not been trained")
     click.echo(exported)
+    if exported.failures:
+        raise click.ClickException(f"not written: {', '.join(exported.failures)}")
 
 
 def _trained(folder: Path, seed: int | None, space: str | None, onnx: bool, output: Path) -> Any:
