@@ -29,9 +29,9 @@ def decoded_file(path: Path, decode: Decode[T], *, way_out: str) -> T:
     what = f"The file {str(path)!r}"
     try:
         # Python writes NaN, as the accuracy of a run that failed, and reads it again.
-        value = read_json(path, what, nan=True)
+        value = read_json(path, "it", nan=True)
     except ValueError as e:
-        raise ValueError(f"{e} {way_out}") from e
+        raise ValueError(f"{what} is damaged: {e} {way_out}") from e
     try:
         return decode(value)
     except ValueError as e:
