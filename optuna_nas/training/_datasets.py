@@ -125,6 +125,7 @@ def _with_own_loader(dataset: Any) -> Any:
     from torchvision.datasets import DatasetFolder
     from torchvision.datasets.folder import default_loader
 
+    changed: dict[str, Any]
     if isinstance(dataset, DatasetFolder) and dataset.loader is default_loader:
         changed = {"loader": open_picture}
     elif isinstance(dataset, Subset):

@@ -139,7 +139,8 @@ def _role(name: str) -> str | None:
 
 def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
     """Return sub-folders and files, sorted, but those that are hidden or an operating system's."""
-    folders, files = [], []
+    folders: list[Path] = []
+    files: list[Path] = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") or entry.name in _OF_SYSTEMS:

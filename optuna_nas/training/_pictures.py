@@ -6,6 +6,7 @@ Every value of a 16-bit image is divided by 257 and rounded, so that white stays
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def open_picture(file: str | Path) -> Image.Image:
 def require_image_file(file: str | Path) -> None:
     """Raise unless it is a regular file that is not empty: opening a pipe would wait forever."""
     try:
-        status = Path(file).stat()
+        status = os.stat(file)  # noqa: PTH116 - making a Path takes longer, for every image
     except OSError as e:
         raise damaged(repr(str(file)), e) from e
     if not stat.S_ISREG(status.st_mode):
@@ -93,6 +94,10 @@ def eight_bit(picture: Image.Image, where: str) -> Image.Image:
     Raises:
         UnreadableImageError: If it cannot be decoded, or not without loss of what it shows.
     """
+    if min(picture.size) == 0:
+        raise UnreadableImageError(f"{where} must have pixels, but its size is {picture.size}.")
+    if picture.mode in ("L", "RGB") and type(picture) is Image.Image and not picture.info:
+        return picture  # in memory, without EXIF data: most images of a stream come here again
     try:
         picture.load()
         return _upright(_converted(picture, where), picture)
@@ -124,8 +129,6 @@ def _too_large(where: str, size: str) -> UnreadableImageError:
 
 
 def _converted(picture: Image.Image, where: str) -> Image.Image:
-    if min(picture.size) == 0:
-        raise UnreadableImageError(f"{where} must have pixels, but its size is {picture.size}.")
     _require_plain_tiff(picture, where)
     # PNG and PPM have at most 16 bits, which PIL gives as the 32 of "I" in some versions.
     if picture.mode in _SIXTEEN_BITS or (picture.mode == "I" and picture.format in ("PNG", "PPM")):
@@ -166,7 +169,7 @@ def _without_alpha(picture: Image.Image, where: str) -> Image.Image:
         picture = picture.convert("RGBA")
     if picture.mode not in ("LA", "RGBA"):
         return picture
-    *colours, alpha = picture.getextrema()
+    *colours, alpha = np.array(picture.getextrema()).reshape(-1, 2).tolist()  # (low, high) each
     if alpha[0] != alpha[1] and all(low == high for low, high in colours):
         raise UnreadableImageError(
             f"{where} must show something without its transparency, which is left out, but is of "
@@ -199,6 +202,8 @@ def _upright(converted: Image.Image, picture: Image.Image) -> Image.Image:
 
     ``ImageOps.exif_transpose`` also writes the other EXIF data anew, and fails at odd ones.
     """
+    if not picture.info:  # where the EXIF data are; a TIFF always has something there
+        return converted
     turned = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
