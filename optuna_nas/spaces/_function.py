@@ -51,8 +51,10 @@ class FunctionSpace(SearchSpace):
     ``.item()`` or ``.to("cpu")``, is run on the real device instead, after one warning.
 
     ``digest`` is the hash of the decisions and of the function's source, with the plain values
-    that it has as defaults or from around it: equal digests mean equal networks, but not the
-    reverse. Functions that it calls are not covered.
+    that it has as defaults or from around it, and of the functions, classes and constants of
+    your own that it uses: equal digests mean equal networks, but not the reverse. Not covered are
+    installed libraries, modules that are imported within the function, and names that are made
+    while it runs (``getattr``).
 
     Args:
         function: ``function(trial, **build_arguments) -> nn.Module``, a plain function that can
@@ -93,7 +95,7 @@ class FunctionSpace(SearchSpace):
 
     @cached_property
     def source_hash(self) -> str:
-        """Hash of the function's source, by which a changed function gets other digests."""
+        """Hash of the function's source and its helpers': changed ones get other digests."""
         return hash_of_source([self.function])
 
     @property

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
+from optuna_nas.spaces._reached import CONSTANTS, CONTAINERS, Reached, members, reached_from
+
 __all__ = ["hash_of_source"]
 
 _PLAIN = (type(None), bool, int, float, str)
@@ -21,10 +23,18 @@ def hash_of_source(code: Iterable[Callable[..., Any]]) -> str:
 
     Covered are the source and the plain values (numbers, strings, and tuples, lists and
     dictionaries of them) that come with it: defaults, arguments of a ``functools.partial``, what
-    a function has from around it, attributes of a class, or of the object of a method. Of
-    another function or class among these the name is covered; what is called by name is not.
+    a function has from around it, attributes of a class, or of the object of a method. So are
+    helpers of the user's own that are used, and what these use in turn: functions, classes and
+    their bases, and the plain values of modules, as they are when the hash is made. Of libraries
+    the names are covered alone, and of modules that are imported within a function nothing.
+
+    The hash is the same in every process, on every machine and wherever the code lies. Code that
+    uses no helpers has the hash that it had before these were covered.
     """
-    text = json.dumps([_described(function) for function in code])
+    roots = list(code)
+    described = [_described(function) for function in roots]
+    helpers = sorted({json.dumps(_described_helper(found)) for found in reached_from(roots)})
+    text = json.dumps([*described, helpers] if helpers else described)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
@@ -42,6 +52,32 @@ def _described(code: Callable[..., Any]) -> list[Any]:
     return [_described(type(code)), _plain(getattr(code, "__dict__", None))]
 
 
+def _described_helper(found: Reached) -> list[Any]:
+    name, value, whole = found
+    if not whole:
+        return [name, _plain(value)]
+    if isinstance(value, FunctionType):  # by its code: a decorated function's source is within
+        return [name, _source_of_code(value), *map(_plain, _given(value))]
+    if isinstance(value, type):
+        return [name, *_described(value)]
+    if isinstance(value, functools.partial):
+        return [name, *map(_constant, (value.func, value.args, value.keywords))]
+    if isinstance(value, CONTAINERS + CONSTANTS):
+        return [name, _constant(value)]
+    return [name, type(value).__qualname__, *map(_constant, members(value))]
+
+
+def _constant(value: Any) -> Any:
+    """Describe a value, also of kinds that only helpers may have."""
+    if isinstance(value, set | frozenset):
+        return sorted(json.dumps(_constant(v)) for v in value)
+    if isinstance(value, tuple | list):
+        return [_constant(v) for v in value]
+    if isinstance(value, dict):
+        return [[_constant(key), _constant(v)] for key, v in value.items()]
+    return repr(value) if type(value) in (bytes, complex, range) else _plain(value)
+
+
 def _source_of(code: FunctionType | type) -> str:
     try:
         return textwrap.dedent(inspect.getsource(code))
@@ -50,6 +86,13 @@ def _source_of(code: FunctionType | type) -> str:
             return repr(_code_parts(code.__code__))
         name = f"{code.__module__}.{code.__qualname__}"
         return "\n".join([name, *map(_source_of, _methods(code))])
+
+
+def _source_of_code(function: FunctionType) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(function.__code__))
+    except OSError:
+        return repr(_code_parts(function.__code__))
 
 
 def _methods(code: type) -> list[FunctionType]:
