@@ -62,6 +62,8 @@ MAX_TEXT = 10_000
 MAX_DEPTH = 20
 _LARGEST = sys.float_info.max
 _ABSENT = object()
+_NUMBERS = (bool, int, float)  # made once, since a decoder is called for every decision
+_CONTAINERS = (dict, list, tuple)
 
 
 @dataclass(frozen=True)
@@ -232,20 +234,21 @@ def truth(value: object) -> bool:
 
 def scalar(value: object) -> Scalar:
     """Decode what a categorical choice can be: a number, text, true, false or null."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, str) and len(value) <= MAX_TEXT:
+    if isinstance(value, str):
+        if len(value) <= MAX_TEXT:
+            return value
+    elif value is None or isinstance(value, _NUMBERS):
         return value
     raise _malformed("a number, a text, true, false or null", value)
 
 
 def json_value(value: object, depth: int = MAX_DEPTH) -> Any:
     """Decode anything of JSON, nested at most ``MAX_DEPTH`` deep."""
-    if depth and isinstance(value, dict):
+    if not isinstance(value, _CONTAINERS) or not depth:
+        return scalar(value)
+    if isinstance(value, dict):
         return mapping(lambda inner: json_value(inner, depth - 1))(value)
-    if depth and isinstance(value, list | tuple):
-        return list_of(lambda inner: json_value(inner, depth - 1))(value)
-    return scalar(value)
+    return list_of(lambda inner: json_value(inner, depth - 1))(value)
 
 
 def optional(decode: Decode[T]) -> Decode[T | None]:
@@ -270,9 +273,17 @@ def mapping(decode: Decode[T], *, at_most: int = MAX_ITEMS) -> Decode[dict[str, 
     def decode_mapping(value: object) -> dict[str, T]:
         if not isinstance(value, dict) or len(value) > at_most:
             raise _malformed(f"a mapping of at most {at_most:,} names", value)
-        if not all(isinstance(name, str) and len(name) <= MAX_TEXT for name in value):
-            raise _malformed("a mapping of names", value)
-        return {name: _field(decode, name, item) for name, item in value.items()}
+        decoded, name = {}, ""
+        try:
+            for name, item in value.items():
+                if not isinstance(name, str) or len(name) > MAX_TEXT:
+                    break
+                decoded[name] = decode(item)
+            else:
+                return decoded
+        except ValueError as e:
+            raise _in_field(name, e) from e
+        raise _malformed("a mapping of names", value)
 
     return decode_mapping
 
@@ -296,11 +307,14 @@ def fields(
         items: dict[str, object] = mapping(_anything)(value)
         if missing := sorted(required.keys() - items.keys()):
             raise _malformed(f"a mapping with {', '.join(missing)}", value)
-        return {
-            name: _field(decode, name, item)
-            for name, item in items.items()
-            if (decode := known.get(name, others)) is not None
-        }
+        decoded, name = {}, ""
+        try:
+            for name, item in items.items():
+                if (decode := known.get(name, others)) is not None:
+                    decoded[name] = decode(item)
+        except ValueError as e:
+            raise _in_field(name, e) from e
+        return decoded
 
     return decode_fields
 
@@ -321,11 +335,8 @@ def _anything(value: object) -> object:
     return value
 
 
-def _field(decode: Decode[T], name: str, item: object) -> T:
-    try:
-        return decode(item)
-    except ValueError as e:
-        raise ValueError(f"has {shown(name)}, which {e}") from e
+def _in_field(name: str, error: ValueError) -> ValueError:
+    return ValueError(f"has {shown(name)}, which {error}")
 
 
 def _malformed(rule: str, value: object) -> ValueError:
