@@ -24,7 +24,7 @@ HOSTILE: dict[str, Any] = {
     "null": None,
     "an empty list": [],
     "an empty mapping": {},
-    "nested lists": _nested(50),
+    "nested lists": _nested(40),
     "a path": "a/b",
     "a long text": "x" * 10**6,
     "NaN": math.nan,

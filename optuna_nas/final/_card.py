@@ -9,7 +9,7 @@ import importlib.metadata
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,10 +139,11 @@ def trained_network(
     card = read_card(folder)
     weights = Path(folder) / f"seed-{_seed_of(card, seed)}.pt"
     state = load_weights(weights)
+    make = _maker(card["origin"], card["name"], space)
     try:
-        model = _made(card["origin"], card["name"], space)
+        model = make()
         model.load_state_dict(state)
-    except (AttributeError, LookupError, RuntimeError, TypeError) as e:
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as e:
         raise ValueError(
             f"The model card in {str(folder)!r} must tell of the network with the weights in "
             f"{weights.name}, but does not ({e}): restore a copy of both."
@@ -166,11 +167,15 @@ def architecture_of(
     return None if text is None else Architecture.from_json(text, space)
 
 
-def _made(origin: Mapping[str, Any], name: str, space: SearchSpace | None) -> nn.Module:
+def _maker(
+    origin: Mapping[str, Any], name: str, space: SearchSpace | None
+) -> Callable[[], nn.Module]:
+    """Return a function that builds the network of a card."""
     if "json" in origin:
-        return Architecture.from_json(origin["json"], space).build(**origin["build"])
+        architecture = Architecture.from_json(origin["json"], space)
+        return lambda: architecture.build(**origin["build"])
     if origin.get("network") == _resnet.NAME:
-        return _resnet.rebuilt(origin).make()
+        return lambda: _resnet.rebuilt(origin).make()
     raise ValueError(
         f"`folder` must hold an architecture of a space, but {name!r} was made by a function of "
         "yours: make it again, and load_state_dict(load_weights(...))."
