@@ -24,7 +24,9 @@ Differences from the papers:
 
 from __future__ import annotations
 
+import functools
 import math
+import zlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,7 +35,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from optuna_nas.samplers.policy._frozen import OWN_SCALE, FrozenController, initial_rows
+from optuna_nas.samplers.policy._frozen import OWN_SCALE, Array, FrozenController
 from optuna_nas.samplers.policy._sentences import START
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ class Controller(nn.Module):
                 self.first_row[block.key] = len(self.own)
                 self.own = nn.Parameter(torch.cat([self.own.detach(), torch.zeros(block.size)]))
                 continue
-            embedding, output = initial_rows(self.shape, self.seed, block)
+            embedding, output = map(torch.from_numpy, _initial_rows(self.shape, self.seed, block))
             self.blocks[block.key] = block
             self.first_row[block.key] = len(self._row_block)
             self._row_block += [len(self.blocks) - 1] * block.size
@@ -143,7 +145,12 @@ class Controller(nn.Module):
     def frozen(self) -> FrozenController:
         """The controller as it stands, untouched by what it learns later; made when asked for."""
         if self._frozen is None:
-            self._frozen = FrozenController(self)
+            weights = {
+                name: parameter.detach().clone().numpy()  # learning changes it in place
+                for name, parameter in self.named_parameters()
+            }
+            draw = functools.partial(_initial_rows, self.shape, self.seed)
+            self._frozen = FrozenController(self.shape, weights, dict(self.first_row), draw)
         return self._frozen
 
     def changed(self) -> None:
@@ -264,6 +271,19 @@ class Controller(nn.Module):
         raw = self.select(torch.tanh(self.earlier(earlier) + self.current(current)))[:, 0]
         logits: Tensor = self.shape.shaped(raw + own, self.shape.cap(2), tanh=torch.tanh)
         return logits
+
+
+def _initial_rows(shape: ControllerShape, seed: int, block: Block) -> tuple[Array, Array]:
+    """Initial embeddings and output weights of a block, each (size, H).
+
+    They depend on nothing else, so that a block that is new to a trial begins with the same rows
+    as in the controller, whoever meets it first.
+    """
+    key = zlib.crc32(repr(block.key).encode())
+    generator = torch.Generator("cpu").manual_seed((seed * 2654435761 + key) % 2**63)
+    drawn = torch.empty(2, block.size, shape.hidden_size, device="cpu")
+    drawn.uniform_(-shape.init_range, shape.init_range, generator=generator)
+    return drawn[0].numpy(), drawn[1].numpy()
 
 
 def _owner(counts: list[int]) -> Tensor:

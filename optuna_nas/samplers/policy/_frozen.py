@@ -7,21 +7,18 @@ otherwise its decisions would come from a mixture of policies, and rows could be
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Callable, Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 if TYPE_CHECKING:
     from optuna_nas.samplers.base._decisions import Slot
-    from optuna_nas.samplers.policy._controller import Controller
     from optuna_nas.samplers.policy._sentences import Block
     from optuna_nas.samplers.policy._settings import ControllerShape
 
-__all__ = ["OWN_SCALE", "Array", "FrozenController", "Place", "State", "initial_rows"]
+__all__ = ["OWN_SCALE", "Array", "FrozenController", "Place", "State"]
 
 OWN_SCALE = 10.0  # Adam moves every weight alike, and a bias has to go further
 
@@ -33,31 +30,33 @@ class FrozenController:
     """Copies of the weights and of the numbering of rows.
 
     Args:
-        controller: What is copied.
-
-    Attributes:
         shape: Sizes and shaping.
         weights: By the names of the controller's parameters.
+        first_row: Of each block, by its key.
+        initial_rows: Draws the initial embeddings and output weights of a block.
+
+    Attributes:
         start: Where all walks begin; what they compute is shared among them.
     """
 
-    def __init__(self, controller: Controller) -> None:
-        self.shape = controller.shape
-        self.weights: dict[str, Array] = {
-            name: parameter.detach().clone().numpy()  # torch learns in place
-            for name, parameter in controller.named_parameters()
-        }
+    def __init__(
+        self,
+        shape: ControllerShape,
+        weights: Mapping[str, Array],
+        first_row: Mapping[Hashable, int],
+        initial_rows: Callable[[Block], tuple[Array, Array]],
+    ) -> None:
+        self.shape = shape
+        self.weights = weights
         self.start = Place()
-        self._seed = controller.seed
-        self._first_row = dict(controller.first_row)
+        self._first_row = first_row
+        self._initial_rows = initial_rows
 
     def rows(self, block: Block) -> tuple[Array, Array, Array]:
         """Embeddings, output weights and biases of a block; the initial ones if it is new."""
         first = self._first_row.get(block.key)
         if first is None:
-            embedding, output = (
-                rows.numpy() for rows in initial_rows(self.shape, self._seed, block)
-            )
+            embedding, output = self._initial_rows(block)
             return embedding, output, np.zeros(block.size, embedding.dtype)
         rows = slice(first, first + block.size)
         w = self.weights
@@ -90,16 +89,3 @@ class Place:
         if place is None:
             place = self._following[slot, index] = Place()
         return place
-
-
-def initial_rows(shape: ControllerShape, seed: int, block: Block) -> tuple[Tensor, Tensor]:
-    """Initial embeddings and output weights of a block, each (size, H).
-
-    They depend on nothing else, so that a block that is new to a trial begins with the same rows
-    as in the controller, whoever meets it first.
-    """
-    key = zlib.crc32(repr(block.key).encode())
-    generator = torch.Generator("cpu").manual_seed((seed * 2654435761 + key) % 2**63)
-    drawn = torch.empty(2, block.size, shape.hidden_size, device="cpu")
-    drawn.uniform_(-shape.init_range, shape.init_range, generator=generator)
-    return drawn[0], drawn[1]
