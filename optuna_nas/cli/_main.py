@@ -36,10 +36,7 @@ class _OneLineErrors(click.Group):
         try:
             with _quiet_heartbeats():
                 return super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort):
-            raise
-        except click.ClickException as e:
-            e.message = told_without_password(ctx, e.message)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
             raise click.ClickException("interrupted; finished trials are kept") from None

@@ -62,8 +62,9 @@ def optimize_together(
 
     Call it in all processes that ``torchrun`` has started, within
     :func:`optuna_nas.training.distributed`; only the first one opens the study. Without
-    ``torchrun`` it is ``study.optimize``. Where memory runs out in one of several processes, the
-    search ends with an error: they cannot go on without each other.
+    ``torchrun`` it is :func:`optuna_nas.stores.optimize`. Where memory runs out in one of several
+    processes, or another process fails their trial, the search ends with an error: they cannot
+    go on without each other.
 
     Example::
 

@@ -122,7 +122,7 @@ def _trouble(error: BaseException) -> tuple[_Trouble | None, BaseException]:
     found: tuple[_Trouble | None, BaseException] = (None, error)
     for e in chain(error):
         code = _code(e)
-        if code in _TROUBLES:
+        if code is not None and code in _TROUBLES:
             return _TROUBLES[code], e
         if _is_of_a_server(e):
             found = _NO_SERVER, e

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from optuna_nas.cli import main
+from optuna_nas.cli._options import place_words
 from optuna_nas.stores import open_storage
 
 Run = Callable[..., Result]
@@ -115,8 +116,6 @@ def test_an_error_that_quotes_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("name", ["my search; rm -rf .", "../x", "-x"])
 def test_printed_commands_are_quoted_for_a_shell(name: str, run: Run) -> None:
-    from optuna_nas.cli._options import place_words
-
     url, folder = f"sqlite:///{name.strip('./')}.db", Path("pictures of", name)
     words = shlex.split(place_words(url, folder))
     assert words == ["--storage", url, "--artifacts", str(folder)]

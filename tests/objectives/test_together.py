@@ -200,3 +200,16 @@ def test_all_processes_refuse_the_same_and_go_on(tmp_path: Path, torchrun: Any) 
         "ValueError: `n_jobs` must be 1",
     ]
     assert first == [*second, "COMPLETE", "COMPLETE", "COMPLETE"]
+
+
+def test_alone_it_goes_on_after_a_trial_that_was_failed_elsewhere() -> None:
+    study = optuna.create_study(direction="maximize")
+
+    def objective(trial: optuna.Trial) -> float:
+        if trial.number == 0:
+            study.tell(0, state=optuna.trial.TrialState.FAIL)
+        return 0.5
+
+    with pytest.warns(UserWarning, match="Trial 0 was failed by another process"):
+        optimize_together(study, objective, n_trials=2, n_jobs=1)  # type: ignore[arg-type]
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]

@@ -52,6 +52,24 @@ def test_a_full_disk_is_told_as_such(objective: Objective, tmp_path: Path) -> No
     storage.engine.dispose()
 
 
+def test_optunas_error_for_a_server_that_went_away_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = optuna.create_study()
+
+    def fail(*arguments: object) -> None:
+        raise sqlalchemy.exc.OperationalError("SELECT", {}, Exception("server closed"))
+
+    def objective(trial: optuna.Trial) -> float:
+        monkeypatch.setattr(study._storage, "get_trial", fail)
+        return 0.5
+
+    with pytest.raises(UnboundLocalError, match="updated_state") as caught:
+        study.optimize(objective, n_trials=1)
+    told = explained(caught.value) or ""
+    assert told.startswith("The database server does not answer (server closed): check that")
+
+
 def test_a_full_disk_under_a_journal_is_told_as_such() -> None:
     told = explained(OSError(errno.ENOSPC, "No space left on device", "nas.log"))
     assert told is not None

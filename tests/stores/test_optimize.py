@@ -121,6 +121,26 @@ def test_a_samplers_bug_is_not_taken_for_a_lost_trial(url: str) -> None:
             optimize(study, _returns, n_trials=2)
 
 
+def test_a_storage_that_fails_after_a_lost_trial_ends_the_search(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, asked = _study(url), []
+
+    def ask() -> optuna.Trial:
+        asked.append(1)
+        if len(asked) > 2:
+            raise ValueError("no trial")
+        return optuna.Study.ask(study)
+
+    monkeypatch.setattr(study, "ask", ask)
+    with (
+        pytest.warns(UserWarning, match="Trial 1 was failed"),
+        pytest.raises(ValueError, match="no trial"),
+    ):
+        optimize(study, _fails_elsewhere(url, _returns), n_trials=4)
+    assert len(asked) == 3
+
+
 def test_a_failed_callback_is_raised(url: str) -> None:
     def fail(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
         raise ValueError("a callback's bug")

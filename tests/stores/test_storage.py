@@ -197,7 +197,7 @@ def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("scheme", "driver", "way_out"),
     [
-        ("mysql+pymysql", "pymysql", r"pip install pymysql and a URL mysql\+pymysql://"),
+        ("mysql+pymysql", "pymysql", r"optuna-nas\[mysql\].* mysql\+pymysql://"),
         ("postgresql+psycopg", "psycopg", r"optuna-nas\[postgresql\].* postgresql\+psycopg://"),
         ("mssql+pyodbc", "pyodbc", r"install the SQLAlchemy driver for mssql"),
     ],
