@@ -176,9 +176,10 @@ def _free_of_products() -> Iterator[Any]:
 def _memory(tensor: torch.Tensor) -> int | None:
     """Tell which memory a tensor is in, of whatever view; None where torch does not say."""
     try:
-        return tensor.untyped_storage()._cdata
+        memory: int = tensor.untyped_storage()._cdata
     except (NotImplementedError, RuntimeError):  # sparse and other formats
         return None
+    return memory
 
 
 def _own_params(model: nn.Module) -> Iterator[tuple[nn.Module, int]]:

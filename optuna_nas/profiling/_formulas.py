@@ -45,13 +45,14 @@ def _layers_after_states(inputs: Shape, _: Any, weights: Any, *__: Any, **___: A
 
 def _trilinear(a: Shape, b: Shape, c: Shape, *expand: Any, **_: Any) -> int:
     """Count each weight of ``nn.Bilinear`` once per pair of inputs."""
-    operands = []
+    operands: list[list[int]] = []
     for shape, dimensions in zip((a, b, c), expand[:3], strict=True):
         expanded = list(shape)
         for dimension in sorted(dimensions):
             expanded.insert(dimension, 1)
-        operands.append(tuple(expanded))
-    return 2 * math.prod(torch.broadcast_shapes(*operands))
+        operands.append(expanded)
+    sizes: list[int] = [max(sizes) for sizes in zip(*operands, strict=True)]  # the others are 1
+    return 2 * math.prod(sizes)
 
 
 def _product(a: Shape, b: Shape, *_: Any, **__: Any) -> int:
