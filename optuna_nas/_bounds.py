@@ -17,6 +17,7 @@ __all__ = [
     "MAX_PIXELS",
     "MAX_SIDE",
     "MAX_TEXT",
+    "MAX_THREADS",
 ]
 
 MAX_CHANNELS = 2**16
@@ -45,6 +46,9 @@ MAX_PIXELS = 2**28
 
 MAX_BATCH = 2**20
 """Images in a batch."""
+
+MAX_THREADS = 1024
+"""Threads of a processor that are asked for."""
 
 MAX_TEXT = 2**20
 """Characters of an architecture's text or JSON (99 layers of NAS-RL take 130,000)."""

@@ -19,6 +19,7 @@ __all__ = [
     "require_number",
     "require_positive",
     "require_probability",
+    "require_seed",
     "require_share",
     "require_size",
     "shown",
@@ -104,6 +105,12 @@ def require_int(name: str, value: Any, *, at_least: int, at_most: int | None = N
             f"`{name}` must be an integer of at least {at_least}{top}, but got "
             f"{name}={shown(value)}."
         )
+
+
+def require_seed(seed: object) -> None:
+    """Raise unless the seed of a training is an integer of at most 64 bits."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not -(2**63) <= seed < 2**64:
+        raise ValueError(f"`seed` must be an integer of at most 64 bits, but got {shown(seed)}.")
 
 
 def require_size(name: str, value: Any, *, at_least: int = 1, at_most: int | None = None) -> None:

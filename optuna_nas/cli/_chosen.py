@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from optuna_nas._bounds import MAX_PIXELS, MAX_SIDE
 from optuna_nas.cli._options import (
     F,
     changes_option,
@@ -60,9 +62,16 @@ def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
     """Callback that reads 3x32x32."""
     if value is None:
         return None
-    if re.fullmatch(r"[1-9]\d*x[1-9]\d*x[1-9]\d*", value) is None:
+    number = r"[1-9][0-9]{0,8}"
+    if re.fullmatch(f"{number}x{number}x{number}", value) is None:
         raise click.BadParameter(f"write channels, height, width as 3x224x224, not {value!r}")
-    return tuple(map(int, value.split("x")))
+    size = tuple(map(int, value.split("x")))
+    if max(size[1:]) > MAX_SIDE or math.prod(size) > MAX_PIXELS:
+        raise click.BadParameter(
+            f"an image has at most {MAX_SIDE} pixels a side and {MAX_PIXELS} numbers, not "
+            f"{value!r}"
+        )
+    return size
 
 
 def build_options(function: F) -> F:
@@ -127,7 +136,7 @@ def trial_of_study(study: Study, trial: str) -> FrozenTrial:
     if trial == "best":
         return best_of_study(study, 1)[0]
     trials = study.get_trials(deepcopy=False)
-    if not trial.isdecimal() or int(trial) >= len(trials):
+    if re.fullmatch(r"[0-9]{1,18}", trial) is None or int(trial) >= len(trials):
         raise click.BadParameter(
             f"{trial!r} must be best or a number below {len(trials)}", param_hint="--trial"
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optuna_nas.cli._best import describe, summary
+from optuna_nas.cli._numbers import EPOCHS
 from optuna_nas.cli._objective import make_ready
 from optuna_nas.cli._one_shot import (
     begin,
@@ -74,10 +75,10 @@ def _remedies(
 @click.command()
 @one_shot_options
 @click.option("--order", type=click.IntRange(1, 2), help="Of alpha's gradient.  [default: 1]")
-@click.option("--epochs", type=click.IntRange(min=1), help="Of a search.  [default: 50]")
+@click.option("--epochs", type=EPOCHS, help="Of a search.  [default: 50]")
 @click.option(
     "--judge-epochs",
-    type=click.IntRange(min=1),
+    type=EPOCHS,
     help="Of what is derived, trained on its own.  [default: 20]",
 )
 @click.option(

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import click
 
 from optuna_nas.cli._best import summary
+from optuna_nas.cli._numbers import EPOCHS
 from optuna_nas.cli._objective import make_ready
 from optuna_nas.cli._one_shot import (
     begin,
@@ -59,7 +60,7 @@ DEFAULTS: Mapping[str, Any] = {
     type=click.Choice(("alternate", "pretrain")),
     help="Weights and children in turn (ENAS), or all weights first.  [default: alternate]",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Of the weights.  [default: 150]")
+@click.option("--epochs", type=EPOCHS, help="Of the weights.  [default: 150]")
 @click.option(
     "--children-per-epoch",
     type=click.IntRange(min=1),

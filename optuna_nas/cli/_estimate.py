@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from optuna_nas.cli._numbers import COUNT, EPOCHS, POSITIVE, SEED
 from optuna_nas.cli._options import load_space, space_options, training_options
 
 __all__ = ["estimate"]
@@ -16,10 +17,10 @@ __all__ = ["estimate"]
 @click.command()
 @space_options
 @training_options
-@click.option("--epochs", default=4, show_default=True, help="Epochs per trial.")
-@click.option("--trials", default=40, show_default=True, help="Trials of the search.")
-@click.option("--samples", default=30, show_default=True, help="Networks to draw.")
-@click.option("--seed", default=0, show_default=True, help="Of the draw.")
+@click.option("--epochs", default=4, type=EPOCHS, show_default=True, help="Epochs per trial.")
+@click.option("--trials", default=40, type=COUNT, show_default=True, help="Trials of the search.")
+@click.option("--samples", default=30, type=POSITIVE, show_default=True, help="Networks to draw.")
+@click.option("--seed", default=0, type=SEED, show_default=True, help="Of the draw.")
 def estimate(
     *,
     space: str | None,
@@ -48,7 +49,7 @@ def estimate(
         train_size=train_size,
         val_size=val_size,
         image_size=image_size,
-        split_seed=split_seed or 0,
+        split_seed=0 if split_seed is None else split_seed,
         root=data_root,
         download=download,
     )

@@ -14,6 +14,7 @@ from optuna_nas.cli._chosen import (
     built_for,
     chosen_architecture,
 )
+from optuna_nas.cli._numbers import SEED
 from optuna_nas.cli._options import load_space
 
 __all__ = ["export"]
@@ -25,7 +26,7 @@ __all__ = ["export"]
 )
 @architecture_options
 @build_options
-@click.option("--seed", type=int, help="Run of train to take.  [default: best by validation]")
+@click.option("--seed", type=SEED, help="Run of train to take.  [default: best by validation]")
 @click.option("--onnx/--no-onnx", default=True, help="Write ONNX, with optuna-nas[onnx].")
 @click.option(
     "--output",

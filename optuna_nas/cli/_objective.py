@@ -170,7 +170,7 @@ def study_objective(
     objective = TrainingObjective(
         space_of_study(study, space, space_setting),
         loaded,
-        epochs=epochs or begun["epochs"],
+        epochs=begun["epochs"] if epochs is None else epochs,
         build=build or begun["build"],
         recipe=Recipe(**{**begun["recipe"], **(recipe or {})}),
         score=score or begun["score"],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from optuna_nas.cli._numbers import SEED
 from optuna_nas.cli._objective import read_choice, study_data
 from optuna_nas.cli._options import (
     F,
@@ -18,6 +19,7 @@ from optuna_nas.cli._options import (
     data_options,
     device_option,
     make_study,
+    recipe_option_of,
     space_of_study,
     space_options,
     study_options_of,
@@ -53,7 +55,7 @@ def one_shot_options(function: F) -> F:
         click.option("--cells", type=click.IntRange(min=1), help="Of supernet and networks."),
         click.option("--channels", type=click.IntRange(min=1), help="Of the first cells."),
         changes_option("--supernet", "Argument of the supernet, such as partial=4"),
-        changes_option("--recipe", "How the weights learn, such as lr=0.05 or batch_size=32"),
+        recipe_option_of("How the weights learn, such as lr=0.05 or batch_size=32"),
     ]
     for option in reversed(options):
         function = option(function)
@@ -62,7 +64,7 @@ def one_shot_options(function: F) -> F:
 
 def place_options(study_name: str) -> Callable[[F], F]:
     """Seed, device, folder, and the study, called so by default."""
-    seed = click.option("--seed", type=int, help="Of the search.  [default: 0]")
+    seed = click.option("--seed", type=SEED, help="Of the search.  [default: 0]")
     study_options = study_options_of(study_name)
 
     def decorate(function: F) -> F:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import importlib.util
 import shlex
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from optuna_nas.cli._numbers import POSITIVE, SEED, SIDE
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -30,6 +33,7 @@ __all__ = [
     "open_study",
     "place_words",
     "recipe_option",
+    "recipe_option_of",
     "space_of_study",
     "space_options",
     "storage_option",
@@ -42,6 +46,7 @@ __all__ = [
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+LONGEST_VALUE = 10_000
 STORAGE = "sqlite:///nas.db"
 
 
@@ -120,32 +125,63 @@ def key_values(
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
             raise click.BadParameter(f"write name=value, not {text!r}")
+        if len(value) > LONGEST_VALUE:
+            raise click.BadParameter(f"{name} must have at most {LONGEST_VALUE} characters")
         try:
             pairs[name] = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             pairs[name] = value
     return pairs
 
 
-def changes_option(name: str, text: str, *, default: str | None = None) -> Callable[[F], F]:
+def changes_option(
+    name: str,
+    text: str,
+    *,
+    default: str | None = None,
+    of: Callable[[], type] | None = None,
+) -> Callable[[F], F]:
     """An option that is given as NAME=VALUE, again and again.
 
     Args:
         name: Of the option.
         text: What it sets.
         default: What holds where it is not given.
+        of: Gives the dataclass whose fields can be changed; None: whatever takes them says so.
     """
+
+    def read(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> Any:
+        pairs = key_values(ctx, param, values)
+        known = {field.name for field in dataclasses.fields(of())} if of and pairs else {*pairs}
+        unknown = sorted(pairs.keys() - known)
+        if unknown:
+            raise click.BadParameter(
+                f"there is no {unknown[0]!r}, only {', '.join(sorted(known))}"
+            )
+        return pairs
+
     shown = "" if default is None else f"  [default: {default}]"
     return click.option(
         name,
         multiple=True,
-        callback=key_values,
+        callback=read,
         metavar="NAME=VALUE",
         help=f"{text}; repeatable.{shown}",
     )
 
 
-recipe_option = changes_option("--recipe", "Training setting, such as lr=0.05 or batch_size=128")
+def recipe_option_of(text: str) -> Callable[[F], F]:
+    """``--recipe``, which changes settings of a recipe."""
+
+    def recipe() -> type:
+        from optuna_nas.training import Recipe
+
+        return Recipe
+
+    return changes_option("--recipe", text, of=recipe)
+
+
+recipe_option = recipe_option_of("Training setting, such as lr=0.05 or batch_size=128")
 
 
 def files_options(function: F) -> F:
@@ -172,16 +208,16 @@ def data_options(function: F) -> F:
     """Which images, and how many of what size."""
     options = [
         click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH."),
-        click.option("--train-size", type=int, help="Images to train with; default: all."),
-        click.option("--val-size", type=int, help="Images to validate with."),
+        click.option("--train-size", type=POSITIVE, help="Images to train with; default: all."),
+        click.option("--val-size", type=POSITIVE, help="Images to validate with."),
         click.option(
             "--image-size",
-            type=click.IntRange(min=1),
+            type=SIDE,
             help="Height and width to resize to; default: as they are, of a folder 32.",
         ),
         click.option(
             "--split-seed",
-            type=click.IntRange(min=0),
+            type=SEED,
             help="Chooses which images are for training, validation and test.  [default: 0]",
         ),
         files_options,
@@ -202,8 +238,8 @@ def training_options(function: F) -> F:
         data_options,
         changes_option("--build", "Build argument, such as channels=8", default="the search size"),
         recipe_option,
-        click.option("--max-params", type=int, help="Upper limit on parameters."),
-        click.option("--max-macs", type=int, help="Upper limit on multiply-adds per image."),
+        click.option("--max-params", type=POSITIVE, help="Upper limit on parameters."),
+        click.option("--max-macs", type=POSITIVE, help="Upper limit on multiply-adds per image."),
         device_option,
     ]
     for option in reversed(options):

@@ -13,6 +13,7 @@ from optuna_nas.cli._chosen import (
     built_for,
     chosen_architecture,
 )
+from optuna_nas.cli._numbers import BATCH, SIDE, THREADS
 from optuna_nas.cli._options import device_option
 
 __all__ = ["profile"]
@@ -26,7 +27,7 @@ __all__ = ["profile"]
     "--resolution",
     "resolutions",
     multiple=True,
-    type=click.IntRange(min=1),
+    type=SIDE,
     help="Height and width to time; repeatable.  [default: of the input size]",
 )
 @click.option(
@@ -35,10 +36,10 @@ __all__ = ["profile"]
     multiple=True,
     default=(1,),
     show_default=True,
-    type=click.IntRange(min=1),
+    type=BATCH,
     help="Images at once; repeatable.",
 )
-@click.option("--threads", default=1, show_default=True, help="Threads of the CPU.")
+@click.option("--threads", default=1, type=THREADS, show_default=True, help="Threads of the CPU.")
 @device_option
 @click.option("--latency/--no-latency", default=True, help="Time the network on this machine.")
 def profile(

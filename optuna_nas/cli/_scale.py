@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optuna_nas.cli._numbers import EPOCHS, POSITIVE, POSITIVE_FLOAT, SHARE, SIDE, FiniteRange
 from optuna_nas.cli._objective import PRUNERS, make_pruner
 from optuna_nas.cli._options import (
     changes_option,
@@ -39,16 +40,16 @@ NETWORKS = (
 HOW = ("family", "strategies", "compound", "grid")
 
 
-def _numbers(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None]:
-    """Callback that reads numbers with commas between."""
+def _numbers(kind: click.IntRange | click.FloatRange) -> Callable[..., tuple[Any, ...] | None]:
+    """Callback that reads numbers of a kind with commas between."""
 
     def read(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
         if value is None:
             return None
         try:
-            return tuple(kind(text) for text in value.split(","))
-        except ValueError as e:
-            raise click.BadParameter(f"write numbers as 1,2,4, not {value!r}") from e
+            return tuple(kind.convert(text, param, ctx) for text in value.split(","))
+        except click.BadParameter as e:
+            raise click.BadParameter(f"write numbers as 1,2,4, not {value!r}: {e.message}") from e
 
     return read
 
@@ -73,29 +74,51 @@ def _numbers(kind: Callable[[str], Any]) -> Callable[..., tuple[Any, ...] | None
     help="Count a family; compare strategies at one budget; search the coefficients; or run a "
     "grid of widths, depths and resolutions.",
 )
-@click.option("--phi", callback=_numbers(float), help="Of a family.  [default: 0,1,...,7]")
 @click.option(
-    "--factor", default=2.0, show_default=True, help="Budget in multiply-adds of the base."
+    "--phi", callback=_numbers(FiniteRange(min=0)), help="Of a family.  [default: 0,1,...,7]"
 )
 @click.option(
-    "--widths", callback=_numbers(float), help="Of a grid.  [default: half to twice the base's]"
+    "--factor",
+    default=2.0,
+    type=POSITIVE_FLOAT,
+    show_default=True,
+    help="Budget in multiply-adds of the base.",
+)
+@click.option(
+    "--widths",
+    callback=_numbers(POSITIVE_FLOAT),
+    help="Of a grid.  [default: half to twice the base's]",
 )
 @click.option(
     "--depths",
-    callback=_numbers(float),
+    callback=_numbers(POSITIVE_FLOAT),
     help="Of a grid.  [default: one to four times the base's]",
 )
-@click.option("--resolutions", callback=_numbers(int), help="Of a grid.  [default: the base's]")
-@click.option("--epochs", callback=_numbers(int), help="Per trial; of a grid several, as 2,8.")
-@click.option("--repetitions", default=3, show_default=True, help="Seeds of a grid or strategy.")
+@click.option("--resolutions", callback=_numbers(SIDE), help="Of a grid.  [default: the base's]")
+@click.option("--epochs", callback=_numbers(EPOCHS), help="Per trial; of a grid several, as 2,8.")
+@click.option(
+    "--repetitions",
+    default=3,
+    type=POSITIVE,
+    show_default=True,
+    help="Seeds of a grid or strategy.",
+)
 @click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH.")
-@click.option("--train-size", type=int, help="Images to train with; default: all.")
-@click.option("--val-size", type=int, help="Images to validate with.")
+@click.option("--train-size", type=POSITIVE, help="Images to train with; default: all.")
+@click.option("--val-size", type=POSITIVE, help="Images to validate with.")
 @files_options
 @recipe_option
-@click.option("--start", default=1.0, show_default=True, help="Share of the pixels to begin with.")
-@click.option("--max-macs", type=int, help="Upper limit on multiply-adds, before training.")
-@click.option("--max-latency-ms", type=float, help="Upper limit on latency, measured here.")
+@click.option(
+    "--start",
+    default=1.0,
+    type=SHARE,
+    show_default=True,
+    help="Share of the pixels to begin with.",
+)
+@click.option("--max-macs", type=POSITIVE, help="Upper limit on multiply-adds, before training.")
+@click.option(
+    "--max-latency-ms", type=POSITIVE_FLOAT, help="Upper limit on latency, measured here."
+)
 @click.option("--latency/--no-latency", default=True, help="Measure latency on this machine.")
 @click.option("--pruner", type=click.Choice(PRUNERS), default="none", show_default=True)
 @click.option("--figure", type=click.Path(path_type=Path), help="HTML file for the figure.")

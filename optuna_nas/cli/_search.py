@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optuna_nas.cli._best import describe, summary
+from optuna_nas.cli._numbers import COUNT, EPOCHS, POSITIVE_FLOAT, SEED
 from optuna_nas.cli._objective import (
     PRUNERS,
     SEARCH_DEFAULTS,
@@ -45,18 +46,22 @@ SAMPLERS = (
 @click.option("--sampler", type=click.Choice(SAMPLERS), help="Who decides.  [default: evolution]")
 @click.option("--pruner", type=click.Choice(PRUNERS), help="Who stops.  [default: median]")
 @training_options
-@click.option("--trials", default=40, show_default=True, help="Trials to add to the study.")
-@click.option("--epochs", type=int, help="Epochs per trial.  [default: 4]")
+@click.option(
+    "--trials", default=40, type=COUNT, show_default=True, help="Trials to add to the study."
+)
+@click.option("--epochs", type=EPOCHS, help="Epochs per trial.  [default: 4]")
 @click.option(
     "--score", type=click.Choice(("last", "best", "max_last_5")), help="Epoch that counts."
 )
-@click.option("--max-latency-ms", type=float, help="Upper limit on latency, measured here.")
+@click.option(
+    "--max-latency-ms", type=POSITIVE_FLOAT, help="Upper limit on latency, measured here."
+)
 @click.option(
     "--target-latency-ms",
-    type=float,
+    type=POSITIVE_FLOAT,
     help="Search by MnasNet's reward: accuracy * (latency / target) ** -0.07.",
 )
-@click.option("--seed", type=int, help="Seed of sampler and training.  [default: 0]")
+@click.option("--seed", type=SEED, help="Seed of sampler and training.  [default: 0]")
 @click.option(
     "--enqueue",
     multiple=True,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optuna_nas.cli._numbers import EPOCHS, POSITIVE
 from optuna_nas.cli._objective import (
     SEARCH_DEFAULTS,
     make_pruner,
@@ -22,6 +23,7 @@ from optuna_nas.cli._options import (
     device_option,
     files_options,
     open_study,
+    recipe_option_of,
     study_options,
 )
 
@@ -37,14 +39,18 @@ __all__ = ["final_epochs", "final_options", "final_recipe", "tell_run", "train"]
 def final_options(function: F) -> F:
     """How often, how long and how networks are trained to the end."""
     options = [
-        click.option("--seeds", default=3, show_default=True, help="Runs of each network."),
-        click.option("--epochs", type=int, help="Of each run.  [default: the published recipe's]"),
+        click.option(
+            "--seeds", default=3, type=POSITIVE, show_default=True, help="Runs of each network."
+        ),
+        click.option(
+            "--epochs", type=EPOCHS, help="Of each run.  [default: the published recipe's]"
+        ),
         click.option(
             "--published-recipe",
             metavar="NAME",
             help="A paper's recipe, such as darts_cifar.  [default: the search's own]",
         ),
-        changes_option("--recipe", "Change of the recipe, such as lr=0.05 or batch_size=128"),
+        recipe_option_of("Change of the recipe, such as lr=0.05 or batch_size=128"),
     ]
     for option in reversed(options):
         function = option(function)
@@ -56,7 +62,13 @@ def final_options(function: F) -> F:
 @click.option(
     "--space", help="Needed for a space of your own only: module:object or file.py:object."
 )
-@click.option("--top", default=3, show_default=True, help="How many of the best architectures.")
+@click.option(
+    "--top",
+    default=3,
+    type=POSITIVE,
+    show_default=True,
+    help="How many of the best architectures.",
+)
 @final_options
 @changes_option("--build", "Build argument, such as channels=36", default="the final size")
 @click.option(
@@ -160,7 +172,7 @@ def final_epochs(published: str | None, epochs: int | None) -> int:
     from optuna_nas.training import recipes
 
     known = None if published is None else recipes.published_epochs(published)
-    lasts = epochs or known
+    lasts = known if epochs is None else epochs
     if lasts is None:
         raise click.UsageError("give --epochs, or a --published-recipe that says how many")
     return lasts

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from optuna_nas.cli._chosen import architecture_options, chosen_architecture, trial_of_study
+from optuna_nas.cli._numbers import POSITIVE, SIDE
 from optuna_nas.cli._options import device_option, files_options
 from optuna_nas.cli._train import final_epochs, final_options, final_recipe, tell_run
 
@@ -25,9 +26,9 @@ __all__ = ["transfer"]
 @click.command()
 @architecture_options
 @click.option("--data", required=True, help="digits, fashion-mnist, cifar10 or folder:PATH.")
-@click.option("--image-size", type=click.IntRange(min=1), help="Pixels; default: as they are.")
-@click.option("--train-size", type=int, help="Images to train with; default: all.")
-@click.option("--val-size", type=int, help="Images to validate with.")
+@click.option("--image-size", type=SIDE, help="Pixels; default: as they are.")
+@click.option("--train-size", type=POSITIVE, help="Images to train with; default: all.")
+@click.option("--val-size", type=POSITIVE, help="Images to validate with.")
 @files_options
 @click.option("--cells", type=click.IntRange(min=1), help="Cells, as the space counts them.")
 @click.option("--channels", type=click.IntRange(min=1), help="Channels of the first stack.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from optuna_nas._checks import require_int
 from optuna_nas.objectives import best_trials
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._hyperparameters import HYPERPARAMETERS
@@ -169,8 +170,7 @@ def found(
     Raises:
         ValueError: If the study has no complete trial, or several objectives.
     """
-    if not isinstance(top, int) or top < 1:
-        raise ValueError(f"`top` must be an integer of at least 1, but got top={top!r}.")
+    require_int("top", top, at_least=1)
     trials = best_trials(study, top)
     if not trials:
         raise ValueError(

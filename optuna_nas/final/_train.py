@@ -17,6 +17,7 @@ import filelock
 from torch import nn
 
 from optuna_nas._attributes import fields, integer, json_value, mapping, real, text
+from optuna_nas._checks import is_int, shown
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.final._card import write_card
 from optuna_nas.final._comparison import Comparison, Finalist, FinalRun
@@ -251,12 +252,14 @@ def _finalist(
 
 
 def _seed_numbers(seeds: int | Sequence[int]) -> list[int]:
-    numbers = [*range(seeds)] if isinstance(seeds, int) else [*seeds]
-    if not numbers or len({*numbers}) < len(numbers):
+    numbers: Sequence[int] = range(seeds) if is_int(seeds) else seeds  # type: ignore
+    are_seeds = isinstance(numbers, Sequence) and all(map(is_int, numbers))
+    if not are_seeds or not numbers or len({*numbers}) < len(numbers):
         raise ValueError(
-            f"`seeds` must be a number of at least 1 or different seeds, but got seeds={seeds!r}."
+            "`seeds` must be a number of at least 1 or different seeds, but got "
+            f"seeds={shown(seeds)}."
         )
-    return numbers
+    return [*numbers]
 
 
 def _check(candidates: Sequence[Candidate], data: ImageData) -> None:

@@ -8,6 +8,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_nas._attributes import Attribute, integer, list_of, number
+from optuna_nas._checks import require_int
 from optuna_nas._trials import violation
 from optuna_nas.objectives._training import DIGEST
 
@@ -48,6 +49,7 @@ def best_trials(study: Study, count: int) -> list[FrozenTrial]:
     Raises:
         ValueError: If the study has several objectives, where no trial is simply the best.
     """
+    require_int("count", count, at_least=0)
     if len(study.directions) > 1:
         raise ValueError(
             f"The study {study.study_name!r} must have a single objective, but has "

@@ -18,6 +18,7 @@ from optuna.trial import Trial, TrialState
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, matching
+from optuna_nas._checks import is_int, shown
 from optuna_nas._trials import TrialReader
 from optuna_nas.objectives._runs import COPY
 from optuna_nas.stores import AtomicArtifactStore, sealed, unsealed
@@ -106,9 +107,9 @@ class TrialCheckpoints:
         Raises:
             ValueError: If ``keep`` is no number of trials, or there is no place and it is above 0.
         """
-        if not isinstance(keep, int) or keep < 0:
+        if not is_int(keep) or keep < 0:
             raise ValueError(
-                f"`keep_checkpoints` must be an integer of at least 0, but got {keep!r}."
+                f"`keep_checkpoints` must be an integer of at least 0, but got {shown(keep)}."
             )
         if place is None:
             if keep:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from optuna.samplers import GridSampler
 from optuna.trial import TrialState
 
+from optuna_nas._checks import is_number, require_size, shown
 from optuna_nas.objectives._failures import prune_infeasible
 from optuna_nas.objectives._scaled import ScaledObjective, ScaledOptions
 from optuna_nas.scaling import Coefficients, ScalableNetwork
@@ -88,16 +89,15 @@ class CompoundScalingObjective(ScaledObjective):
         **options: Unpack[ScaledOptions],
     ) -> None:
         super().__init__(base, judge, **options)
-        if epochs < 1:
-            raise ValueError(f"`epochs` must be at least 1, but got epochs={epochs}.")
+        require_size("epochs", epochs)
         for name, value, least in (
             ("target", target, 1),
             ("tolerance", tolerance, 0),
             ("largest", largest, 1),
             ("step", step, 0),
         ):
-            if not value > least:
-                raise ValueError(f"`{name}` must be above {least}, but got {name}={value}.")
+            if not is_number(value) or value <= least:
+                raise ValueError(f"`{name}` must be above {least}, but got {name}={shown(value)}.")
         self.epochs, self.target, self.tolerance = epochs, target, tolerance
         self.largest, self.step = largest, step
         self.base_macs = self.count(base).macs

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from optuna_nas._checks import require_seed, require_size
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._limits import Limits
 from optuna_nas.profiling import activation_memory, profile
@@ -125,8 +126,8 @@ def estimate(
 
         print(estimate(NASBench201Space(), load_data("digits"), max_params=500_000))
     """
-    if samples < 1:
-        raise ValueError(f"`samples` must be at least 1, but got samples={samples}.")
+    require_size("samples", samples)
+    require_seed(seed)
     limits = Limits(max_params=max_params, max_macs=max_macs)
     arguments = build_arguments(space, data, build)
     drawn = sample_architectures(space, samples, seed=seed)

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from optuna_nas._checks import is_number, shown
 from optuna_nas.objectives._failures import prune_infeasible
 from optuna_nas.objectives._scorer import check_proxy
 
@@ -53,15 +54,22 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("max_params", "max_macs"):
             limit = getattr(self, name)
-            if limit is not None and limit < 1:
-                raise ValueError(f"`{name}` must be at least 1 or None, but got {name}={limit}.")
-        if self.max_latency_ms is not None and not self.max_latency_ms > 0:
+            if limit is not None and (not is_number(limit) or limit < 1):
+                raise ValueError(
+                    f"`{name}` must be at least 1 or None, but got {name}={shown(limit)}."
+                )
+        latency = self.max_latency_ms
+        if latency is not None and not (is_number(latency) and latency > 0):
             raise ValueError(
                 "`max_latency_ms` must be above 0 or None, but got "
-                f"max_latency_ms={self.max_latency_ms}."
+                f"max_latency_ms={shown(latency)}."
             )
-        for proxy in self.min_proxy:
+        for proxy, least in self.min_proxy.items():
             check_proxy(proxy)
+            if not is_number(least):
+                raise ValueError(
+                    f"`min_proxy` must map proxies to numbers, but got {proxy}={shown(least)}."
+                )
 
     def allow(self, params: int, macs: int) -> bool:
         """Whether a network of these sizes keeps the counted limits."""

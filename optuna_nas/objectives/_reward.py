@@ -10,9 +10,10 @@ References:
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
 from typing import TYPE_CHECKING, Any
+
+from optuna_nas._checks import is_number, shown
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -72,11 +73,11 @@ class Reward:
     hard: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 < self.target < math.inf:
-            raise ValueError(f"`target` must be a number above 0, but got {self.target}.")
-        if not -math.inf < self.exponent <= 0:
+        if not is_number(self.target) or self.target <= 0:
+            raise ValueError(f"`target` must be a number above 0, but got {shown(self.target)}.")
+        if not is_number(self.exponent) or self.exponent > 0:
             raise ValueError(
-                f"`exponent` must be at most 0, but got exponent={self.exponent}: above 0, "
+                f"`exponent` must be at most 0, but got exponent={shown(self.exponent)}: above 0, "
                 "networks would be paid for their cost."
             )
         if self.hard and self.exponent != EXPONENT:
@@ -97,8 +98,8 @@ class Reward:
         Raises:
             ValueError: If the cost is not above 0.
         """
-        if not cost > 0:
-            raise ValueError(f"`cost` must be above 0, but got {cost}.")
+        if not is_number(cost) or cost <= 0:
+            raise ValueError(f"`cost` must be above 0, but got {shown(cost)}.")
         over = cost / self.target
         if self.hard:
             return 1.0 if over <= 1.0 else 1.0 / over

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Protocol
 
+from optuna_nas._checks import is_number, require_int, require_seed, shown
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._trainer import Trainer
 from optuna_nas.scaling import GrowingRegularisation, ScalableNetwork
@@ -80,8 +81,10 @@ class ScaledTraining:
         device: str | torch.device = "auto",
     ) -> None:
         for name, share in (("train_resolution", train_resolution), ("start", start)):
-            if not 0 < share <= 1:
-                raise ValueError(f"`{name}` must lie in (0, 1], but got {name}={share!r}.")
+            if not is_number(share) or not 0 < share <= 1:
+                raise ValueError(f"`{name}` must lie in (0, 1], but got {name}={shown(share)}.")
+        require_int("stages", stages, at_least=1)
+        require_seed(seed)
         self.data = images_of(data)
         self.recipe = Recipe() if recipe is None else recipe
         self._regularisation = regularisation

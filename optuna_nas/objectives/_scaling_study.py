@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna.samplers import GridSampler
 
+from optuna_nas._checks import require_size
 from optuna_nas.objectives._scaled import ScaledObjective, ScaledOptions
 from optuna_nas.scaling import (
     RESNET_RS_GRID,
@@ -77,10 +78,7 @@ class ScalingStudyObjective(ScaledObjective):
         **options: Unpack[ScaledOptions],
     ) -> None:
         super().__init__(base, judge, **options)
-        if repetitions < 1:
-            raise ValueError(
-                f"`repetitions` must be at least 1, but got repetitions={repetitions}."
-            )
+        require_size("repetitions", repetitions)
         self.grid, self.repetitions = grid, repetitions
         networks = [base.at(width=w, depth=d, resolution=r) for w, d, r in grid]
         cheapest = self.count(networks[0]).macs

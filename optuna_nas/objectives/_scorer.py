@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from optuna_nas._checks import require_seed, require_size
 from optuna_nas.objectives.proxies import PROXIES
 from optuna_nas.training import resolve_device, seeded
 from optuna_nas.training._augment import Normaliser
@@ -41,8 +42,8 @@ class ProxyScorer:
         seed: int = 0,
         device: str | torch.device = "auto",
     ) -> None:
-        if batch_size < 2:
-            raise ValueError(f"`batch_size` must be at least 2, but got batch_size={batch_size}.")
+        require_size("batch_size", batch_size, at_least=2)
+        require_seed(seed)
         self.batch_size = min(batch_size, len(data.train))
         self._data = data
         self._build = build

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna.samplers import GridSampler
 
+from optuna_nas._checks import require_positive, require_size
 from optuna_nas.objectives._scaled import ScaledObjective, ScaledOptions
 from optuna_nas.scaling import STRATEGIES, Coefficients, ScalableNetwork, grown_to
 
@@ -80,8 +81,8 @@ class StrategyObjective(ScaledObjective):
     ) -> None:
         super().__init__(base, judge, **options)
         for name, value in (("epochs", epochs), ("repetitions", repetitions)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1, but got {name}={value}.")
+            require_size(name, value)
+        require_positive("factor", factor)
         if BASE in strategies or not strategies:
             raise ValueError(
                 f"`strategies` must have names other than {BASE!r}, at least one, but got "

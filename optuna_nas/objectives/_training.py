@@ -19,6 +19,7 @@ from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, number, text
+from optuna_nas._checks import require_int, require_seed
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._checkpoints import TrialCheckpoints
 from optuna_nas.objectives._costs import (
@@ -176,8 +177,8 @@ class TrainingObjective:
         checkpoints: seam.ArtifactStore | str | Path | None = None,
         keep_checkpoints: int = 0,
     ) -> None:
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ValueError(f"`epochs` must be an integer of at least 1, but got {epochs!r}.")
+        require_int("epochs", epochs, at_least=1)
+        require_seed(seed)
         if score not in SCORES:
             raise ValueError(f"`score` must be one of {list(SCORES)}, but got {score!r}.")
         self.space = space

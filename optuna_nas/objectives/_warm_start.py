@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optuna_nas._attributes import Attribute, text
+from optuna_nas._checks import require_size
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._failures import is_the_architectures
 from optuna_nas.objectives._limits import Limits
@@ -73,8 +74,7 @@ def score_architectures(
     Raises:
         ValueError: If ``samples`` or a limit is below 1, or there is no such proxy.
     """
-    if samples < 1:
-        raise ValueError(f"`samples` must be at least 1, but got samples={samples}.")
+    require_size("samples", samples)
     check_proxy(proxy)
     loaded = load_data(data) if isinstance(data, str) else data
     arguments = build_arguments(space, loaded, build)
@@ -131,8 +131,7 @@ def warm_start(
     Raises:
         ValueError: If a number is below 1, or there is no such proxy.
     """
-    if top < 1:
-        raise ValueError(f"`top` must be at least 1, but got top={top}.")
+    require_size("top", top)
     scored = score_architectures(space, data, proxy=proxy, samples=samples, **options)
     trials = study.get_trials(deepcopy=False)
     known = {ARCHITECTURE.read(trial) for trial in trials}

@@ -10,11 +10,16 @@ from __future__ import annotations
 import contextlib
 import copy
 import itertools
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
+
+from optuna_nas._bounds import MAX_BATCH, MAX_PIXELS
+from optuna_nas._checks import is_int, shown
 
 __all__ = ["copied", "evaluating", "example_input", "materialise", "run_forward", "training"]
 
@@ -119,12 +124,18 @@ def example_input(
     Raises:
         ValueError: If a size is not a positive integer.
     """
-    sizes = (batch_size, *input_size)
+    sizes = (batch_size, *input_size) if isinstance(input_size, list | tuple) else ()
     if len(sizes) < 2 or not all(_is_positive_int(size) for size in sizes):
         raise ValueError(
             "`input_size` must be the positive sizes of one image such as (3, 224, 224) and "
-            f"`batch_size` a positive integer, but got input_size={input_size!r} and "
-            f"batch_size={batch_size!r}."
+            f"`batch_size` a positive integer, but got input_size={shown(input_size)} and "
+            f"batch_size={shown(batch_size)}."
+        )
+    if batch_size > MAX_BATCH or math.prod(input_size) > MAX_PIXELS:
+        raise ValueError(
+            f"`input_size` must have at most {MAX_PIXELS} numbers and `batch_size` be at most "
+            f"{MAX_BATCH}, but got input_size={shown(input_size)} and "
+            f"batch_size={shown(batch_size)}."
         )
     for tensor in itertools.chain(model.parameters(), model.buffers()):
         if tensor.is_floating_point():
@@ -153,5 +164,5 @@ def run_forward(model: nn.Module, images: torch.Tensor) -> None:
         ) from e
 
 
-def _is_positive_int(size: object) -> bool:
-    return isinstance(size, int) and not isinstance(size, bool) and size > 0
+def _is_positive_int(size: Any) -> bool:
+    return is_int(size) and size > 0

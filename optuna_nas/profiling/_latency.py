@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from optuna_nas._bounds import MAX_THREADS
+from optuna_nas._checks import is_number, require_size, shown
 from optuna_nas._device import resolve_device
 from optuna_nas.profiling._fold import FoldedNetwork, fold_batch_norm
 from optuna_nas.profiling._forward import (
@@ -233,12 +235,11 @@ def _check_options(
             "`input_sizes` and `batch_sizes` must have at least one entry, but got "
             f"input_sizes={list(input_sizes)} and batch_sizes={list(batch_sizes)}."
         )
-    if threads < 1:
-        raise ValueError(f"`threads` must be at least 1, but got threads={threads}.")
-    if not min_run_time > 0:
+    require_size("threads", threads, at_most=MAX_THREADS)
+    if not is_number(min_run_time) or min_run_time <= 0:
         raise ValueError(
             "`min_run_time` must be a positive number of seconds, but got "
-            f"min_run_time={min_run_time}."
+            f"min_run_time={shown(min_run_time)}."
         )
 
 

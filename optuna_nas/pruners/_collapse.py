@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from optuna.pruners import BasePruner
 
 from optuna_nas._attributes import Attribute, list_of, number
+from optuna_nas._checks import require_int, require_share
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -56,12 +57,8 @@ class CollapsePruner(BasePruner):
     ) -> None:
         if wrapped is not None and not isinstance(wrapped, BasePruner):
             raise TypeError(f"`wrapped` must be a pruner of Optuna or None, but got {wrapped!r}.")
-        if not 0.0 <= max_skip < 1.0:
-            raise ValueError(f"`max_skip` must lie in [0, 1), but got max_skip={max_skip}.")
-        if not isinstance(patience, int) or patience < 1:
-            raise ValueError(
-                f"`patience` must be an integer of at least 1, but got patience={patience!r}."
-            )
+        require_share("max_skip", max_skip)
+        require_int("patience", patience, at_least=1)
         self._wrapped = wrapped
         self._max_skip = max_skip
         self._patience = patience

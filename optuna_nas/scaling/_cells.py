@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
+from optuna_nas._bounds import MAX_CELLS, MAX_CHANNELS
+from optuna_nas._checks import require_int, shown
 from optuna_nas.scaling._network import ScalableNetwork, repeats
 
 if TYPE_CHECKING:
@@ -76,11 +78,8 @@ class ScalableCells(ScalableNetwork):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("cells", "channels"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be an integer of at least 1, but got {name}={value!r}."
-                )
+            largest = MAX_CELLS if name == "cells" else MAX_CHANNELS
+            require_int(name, getattr(self, name), at_least=1, at_most=largest)
         own = {"cells", "channels", "num_classes", "in_channels", "dropout", "drop_path"}
         doubled = sorted(own & self.build_arguments.keys())
         if doubled:
@@ -143,9 +142,10 @@ def parse_size(text: str, architecture: CellArchitecture) -> tuple[int, int]:
     Raises:
         ValueError: If the text is something else, or no number of channels gives this P.
     """
-    found = re.fullmatch(r"\s*([1-9]\d*)\s*@\s*([1-9]\d*)\s*", text)
+    number = r"\s*([1-9][0-9]{0,8})\s*"
+    found = re.fullmatch(f"{number}@{number}", text)
     if found is None:
-        raise ValueError(f"A size is written as N @ P, such as '6 @ 768', but got {text!r}.")
+        raise ValueError(f"A size is written as N @ P, such as '6 @ 768', but got {shown(text)}.")
     cells, last = int(found[1]), int(found[2])
     with torch.device("meta"):
         model = architecture.build(cells=1, channels=_TRIAL_CHANNELS)

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
+from optuna_nas._checks import is_number, shown
 from optuna_nas.scaling._network import ScalableNetwork
 from optuna_nas.scaling._warnings import ExtrapolationWarning
 
@@ -66,8 +67,8 @@ class Coefficients:
     def __post_init__(self) -> None:
         values = {"alpha": self.alpha, "beta": self.beta, "gamma": self.gamma}
         for name, value in values.items():
-            if not value >= 1:
-                raise ValueError(f"`{name}` must be at least 1, but got {name}={value!r}.")
+            if not is_number(value) or value < 1:
+                raise ValueError(f"`{name}` must be at least 1, but got {name}={shown(value)}.")
         if max(values.values()) == 1:
             raise ValueError(
                 "`alpha`, `beta` and `gamma` must not all be 1, or nothing would grow."

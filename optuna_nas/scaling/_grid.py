@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
+
+from optuna_nas._checks import is_int, is_number, shown
 
 __all__ = ["RESNET_RS_GRID", "ScalingGrid"]
 
@@ -36,13 +38,16 @@ class ScalingGrid:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            object.__setattr__(self, field.name, tuple(sorted(getattr(self, field.name))))
             values = getattr(self, field.name)
-            if not values or len(set(values)) < len(values) or min(values) <= 0:
+            fits = is_int if field.name in ("resolutions", "regimes") else is_number
+            values = tuple(values) if isinstance(values, Iterable) else ()
+            are_numbers = all(fits(value) and value > 0 for value in values)
+            if not are_numbers or not values or len(set(values)) < len(values):
                 raise ValueError(
                     f"`{field.name}` must be different numbers above 0, at least one, but got "
-                    f"{field.name}={values!r}."
+                    f"{field.name}={shown(values)}."
                 )
+            object.__setattr__(self, field.name, tuple(sorted(values)))
 
     @property
     def search_space(self) -> dict[str, list[float]]:

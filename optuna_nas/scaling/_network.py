@@ -18,6 +18,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from optuna_nas._bounds import MAX_FACTOR, MAX_SIDE
+from optuna_nas._checks import is_int, is_number, require_share, shown
 from optuna_nas.profiling import Profile, profile
 
 __all__ = ["ScalableNetwork", "repeats"]
@@ -78,20 +80,24 @@ class ScalableNetwork(ABC):
     def __post_init__(self) -> None:
         for name in ("width", "depth"):
             value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
+            if not is_number(value) or not 0 < value <= MAX_FACTOR:
                 raise ValueError(
-                    f"`{name}` must be a finite number above 0, but got {name}={value!r}."
+                    f"`{name}` must be a finite number above 0 and at most {MAX_FACTOR:g}, but "
+                    f"got {name}={shown(value)}."
                 )
         for name in ("dropout", "drop_path"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ValueError(f"`{name}` must lie in [0, 1), but got {name}={value!r}.")
-        if not isinstance(self.resolution, int) or self.resolution < self.stride:
+            require_share(name, getattr(self, name))
+        if is_int(self.resolution) and self.resolution > MAX_SIDE:
+            raise ValueError(
+                f"`resolution` must be at most {MAX_SIDE}, but got "
+                f"resolution={shown(self.resolution)}."
+            )
+        if not is_int(self.resolution) or self.resolution < self.stride:
             raise ValueError(
                 f"`resolution` must be an integer of at least {self.stride} pixels, the stride of "
-                f"{type(self).__name__}, but got resolution={self.resolution!r}: a smaller image "
-                "would be less than one pixel of its last map. Take larger images, or a network "
-                "of smaller stride."
+                f"{type(self).__name__}, but got resolution={shown(self.resolution)}: a smaller "
+                "image would be less than one pixel of its last map. Take larger images, or a "
+                "network of smaller stride."
             )
 
     @property
@@ -133,9 +139,9 @@ class ScalableNetwork(ABC):
             ValueError: If a factor is not positive, or leaves less than one pixel.
         """
         for name, factor in (("width", width), ("depth", depth), ("resolution", resolution)):
-            if not (factor > 0 and math.isfinite(factor)):
+            if not is_number(factor) or factor <= 0:
                 raise ValueError(
-                    f"`{name}` must be a finite factor above 0, but got {name}={factor!r}."
+                    f"`{name}` must be a finite factor above 0, but got {name}={shown(factor)}."
                 )
         return self.at(
             width=self.width * width,

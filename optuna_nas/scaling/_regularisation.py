@@ -17,6 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
+from optuna_nas._checks import is_number, shown
 from optuna_nas.scaling._grid import ScalingGrid
 from optuna_nas.scaling._network import ScalableNetwork
 
@@ -54,17 +55,21 @@ class GrowingRegularisation:
     drop_path: tuple[float, float] = (0.0, 0.2)
 
     def __post_init__(self) -> None:
-        if not 0 < self.smallest < self.largest:
+        sizes = (self.smallest, self.largest)
+        if not all(map(is_number, sizes)) or not 0 < self.smallest < self.largest:
             raise ValueError(
                 "`smallest` must be above 0 and below `largest`, but got "
-                f"smallest={self.smallest} and largest={self.largest}."
+                f"smallest={shown(self.smallest)} and largest={shown(self.largest)}."
             )
         for name in ("dropout", "drop_path"):
             ends = getattr(self, name)
-            if len(ends) != 2 or not all(0 <= rate < 1 for rate in ends):
+            are_rates = isinstance(ends, list | tuple) and all(
+                is_number(rate) and 0 <= rate < 1 for rate in ends
+            )
+            if not are_rates or len(ends) != 2:
                 raise ValueError(
                     f"`{name}` must be two rates in [0, 1), of the smallest and of the largest "
-                    f"network, but got {name}={ends!r}."
+                    f"network, but got {name}={shown(ends)}."
                 )
 
     @classmethod

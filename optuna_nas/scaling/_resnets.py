@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from optuna_nas._bounds import MAX_LAYERS
+from optuna_nas._checks import is_int, require_share, shown
 from optuna_nas.nn import RESNET_STEMS
 from optuna_nas.scaling._network import ScalableNetwork, repeats
 
@@ -105,10 +107,12 @@ class ResNet(ScalableNetwork):
                 raise ValueError(
                     f"`{name}` must be one of {choices}, but got {name}={getattr(self, name)!r}."
                 )
-        if len(self.blocks) != 4 or min(self.blocks) < 1:
+        blocks = self.blocks
+        are_ints = isinstance(blocks, tuple) and all(map(is_int, blocks))
+        if not are_ints or len(blocks) != 4 or min(blocks) < 1 or sum(blocks) > MAX_LAYERS:
             raise ValueError(
-                "`blocks` must be four numbers of at least 1, one for each stage, but got "
-                f"blocks={self.blocks}."
+                "`blocks` must be four numbers of at least 1, one for each stage, and together at "
+                f"most {MAX_LAYERS}, but got blocks={shown(blocks)}."
             )
         super().__post_init__()
 
@@ -167,6 +171,7 @@ class ResNetRS(ScalableNetwork):
                 f"`stem` must be one of {tuple(RESNET_STEMS)}, but got stem={self.stem!r}."
             )
         super().__post_init__()
+        require_share("se_ratio", self.se_ratio)
         stage_blocks(self.depth)
 
     @classmethod

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import TrialPruned
 
+from optuna_nas._checks import is_int, shown
 from optuna_nas.spaces._decisions import Source
 from optuna_nas.spaces._sizes import size_of
 
@@ -124,8 +125,8 @@ def estimate_leaves(walk: Walk, space: object, *, samples: int, seed: int) -> Si
     Raises:
         ValueError: If ``samples`` is below 2, or a float is asked for.
     """
-    if samples < 2:
-        raise ValueError(f"`samples` must be at least 2, but got samples={samples}.")
+    if not is_int(samples) or samples < 2:
+        raise ValueError(f"`samples` must be at least 2, but got samples={shown(samples)}.")
     rng = random.Random(seed)
     products = []
     for _ in range(samples):

@@ -7,6 +7,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
+from optuna_nas._checks import require_int
 from optuna_nas.spaces._architecture import Architecture
 from optuna_nas.spaces._decisions import Source
 from optuna_nas.spaces._given import require_space
@@ -31,6 +32,7 @@ def sample_architectures(space: SearchSpace, count: int, *, seed: int = 0) -> li
         cells = sample_architectures(NASBench201Space(), 100, seed=0)
     """
     require_space(space)
+    require_int("count", count, at_least=0)
     rng = random.Random(seed)
     return [space._run(_RandomSource(rng), {}) for _ in range(count)]
 

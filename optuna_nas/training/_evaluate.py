@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from optuna_nas._checks import require_size
 from optuna_nas._device import resolve_device
 from optuna_nas.training._augment import Normaliser
 from optuna_nas.training._data import AnySplit, ImageData
@@ -69,8 +70,7 @@ def evaluate(
     Raises:
         ValueError: If the split is empty or the logits have another shape.
     """
-    if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1, but got batch_size={batch_size}.")
+    require_size("batch_size", batch_size)
     target = place(model, device)
     return judge(model, split, data, target, Precision(target.type, None), batch_size=batch_size)
 

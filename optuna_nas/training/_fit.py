@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_int
+from optuna_nas._checks import require_int, require_seed
 from optuna_nas.nn import set_drop_path
 from optuna_nas.profiling._forward import materialise
 from optuna_nas.training._checkpoint import Checkpoints, CheckpointSlot
@@ -104,6 +104,7 @@ def fit(
     """
     require_int("epochs", epochs, at_least=1)
     require_int("accumulate", accumulate, at_least=1)
+    require_seed(seed)
     recipe = Recipe() if recipe is None else recipe
     if compile and recipe.drop_path and recipe.drop_path_schedule != "constant":
         raise ValueError(

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from optuna_nas._checks import is_int, require_int, shown
 from optuna_nas.training._data import AnySplit, ImageData, Split
 
 __all__ = ["assemble", "statistics", "stratified_order"]
@@ -100,14 +101,10 @@ def _partition(
 
 def _check(sizes: Mapping[str, int | None], seed: int) -> None:
     for part, size in sizes.items():
-        smallest = _SMALLEST[part]
-        if size is not None and (not isinstance(size, int) or size < smallest):
-            raise ValueError(
-                f"`{part}_size` must be an integer of at least {smallest}, but got "
-                f"{part}_size={size!r}."
-            )
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"`split_seed` must lie in [0, 2**32), but got split_seed={seed!r}.")
+        if size is not None:
+            require_int(f"{part}_size", size, at_least=_SMALLEST[part])
+    if not is_int(seed) or not 0 <= seed < 2**32:
+        raise ValueError(f"`split_seed` must lie in [0, 2**32), but got split_seed={shown(seed)}.")
 
 
 def _shared_sizes(

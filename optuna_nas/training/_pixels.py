@@ -11,6 +11,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from optuna_nas._bounds import MAX_SIDE
+from optuna_nas._checks import is_int, shown
 from optuna_nas.training._pictures import UnreadableImageError, eight_bit
 
 __all__ = ["as_bytes", "as_size", "checked_image", "resized", "to_bytes"]
@@ -24,11 +26,11 @@ def as_size(image_size: int | tuple[int, int]) -> tuple[int, int]:
     if not (
         isinstance(size, tuple)
         and len(size) == 2
-        and all(isinstance(pixels, int) and pixels >= 1 for pixels in size)
+        and all(is_int(pixels) and 1 <= pixels <= MAX_SIDE for pixels in size)
     ):
         raise ValueError(
-            "`image_size` must be a positive number of pixels or (height, width), but got "
-            f"image_size={image_size!r}."
+            "`image_size` must be a positive number of pixels or (height, width), at most "
+            f"{MAX_SIDE}, but got image_size={shown(image_size)}."
         )
     return size
 

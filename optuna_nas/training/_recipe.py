@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from optuna_nas._bounds import MAX_SIDE
 from optuna_nas._checks import (
+    require_bool,
     require_choice,
     require_int,
     require_number,
@@ -22,9 +24,10 @@ OPTIMIZERS = ("sgd", "adamw", "rmsprop")
 SCHEDULES = ("cosine", "cosine_restarts", "exponential", "constant")
 POLICIES = ("randaugment", "autoaugment_imagenet", "autoaugment_cifar10", "autoaugment_svhn")
 DROP_PATH_SCHEDULES = ("epochs", "steps", "constant")
+SHORTEST_COSINE = 0.01  # epochs
 PRECISIONS = ("float32", "mixed", "bfloat16", "float16")
 
-_POSITIVE = ("lr", "rms_eps", "restart_epochs", "lr_decay", "lr_decay_epochs")
+_POSITIVE = ("lr", "rms_eps", "lr_decay", "lr_decay_epochs")
 _OPTIONAL_POSITIVE = ("clip_grad_norm", "batch_norm_momentum", "batch_norm_eps", "resized_crop")
 _SHARES = ("momentum", "label_smoothing", "drop_path", "rms_decay")
 _NOT_NEGATIVE = ("weight_decay", "lr_min", "warmup_epochs", "auxiliary_weight")
@@ -59,7 +62,7 @@ class Recipe:
             again and again; "exponential", times ``lr_decay`` every ``lr_decay_epochs``; or
             "constant". Each begins when the warm-up is over.
         lr_min: Where a cosine ends, at most ``lr``.
-        restart_epochs: Length of the first cosine of "cosine_restarts", more than 0.
+        restart_epochs: Length of the first cosine of "cosine_restarts", at least 0.01.
         restart_factor: How many times longer each cosine is than the one before, at least 1.
         lr_decay: Factor of "exponential", in (0, 1].
         lr_decay_epochs: Epochs between two decays of "exponential", more than 0.
@@ -135,6 +138,8 @@ class Recipe:
         require_choice("precision", self.precision, PRECISIONS)
         if self.policy is not None:
             require_choice("policy", self.policy, POLICIES)
+        require_bool("nesterov", self.nesterov)
+        require_bool("flip", self.flip)
 
     def _check_numbers(self) -> None:
         for name in _POSITIVE:
@@ -150,10 +155,13 @@ class Recipe:
         require_int("restart_factor", self.restart_factor, at_least=1)
         require_int("randaugment_layers", self.randaugment_layers, at_least=1)
         require_int("randaugment_magnitude", self.randaugment_magnitude, at_least=0, at_most=30)
-        require_int("crop_padding", self.crop_padding, at_least=0)
-        require_int("cutout", self.cutout, at_least=0)
+        require_int("crop_padding", self.crop_padding, at_least=0, at_most=MAX_SIDE)
+        require_int("cutout", self.cutout, at_least=0, at_most=MAX_SIDE)
         for name in ("lr_decay", "batch_norm_momentum", "resized_crop"):
-            require_number(name, getattr(self, name) or 0.0, at_least=0, at_most=1)
+            if getattr(self, name) is not None:
+                require_number(name, getattr(self, name), at_least=0, at_most=1)
+        # Cosines are counted one by one.
+        require_number("restart_epochs", self.restart_epochs, at_least=SHORTEST_COSINE)
         require_number("lr_min", self.lr_min, at_least=0, at_most=self.lr)
         if self.ema_decay is not None:
             require_positive("ema_decay", self.ema_decay)

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
+from optuna_nas._checks import require_int
 from optuna_nas.training._pictures import (
     READ_ERRORS,
     UnreadableImageError,
@@ -35,7 +36,10 @@ _MOST_WORKERS = 8
 
 def worker_count(workers: int | None) -> int:
     """Return how many processes read a stream; None: one for each processor, at most 8."""
-    return min(_MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers
+    if workers is None:
+        return min(_MOST_WORKERS, os.cpu_count() or 1)
+    require_int("workers", workers, at_least=0)
+    return workers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

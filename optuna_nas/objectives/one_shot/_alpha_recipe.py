@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from optuna_nas._checks import is_number, require_bool, require_int, shown
+
 __all__ = ["AlphaRecipe"]
 
 
@@ -43,19 +45,19 @@ class AlphaRecipe:
     exact: bool = False
 
     def __post_init__(self) -> None:
-        if not self.lr > 0:
-            raise ValueError(f"`lr` must be more than 0, but got lr={self.lr}.")
-        if not self.weight_decay >= 0:
+        if not is_number(self.lr) or self.lr <= 0:
+            raise ValueError(f"`lr` must be more than 0, but got lr={shown(self.lr)}.")
+        if not is_number(self.weight_decay) or self.weight_decay < 0:
             raise ValueError(
-                f"`weight_decay` must be at least 0, but got weight_decay={self.weight_decay}."
+                "`weight_decay` must be at least 0, but got "
+                f"weight_decay={shown(self.weight_decay)}."
             )
-        if len(self.betas) != 2 or not all(0.0 <= beta < 1.0 for beta in self.betas):
-            raise ValueError(f"`betas` must be two numbers in [0, 1), but got {self.betas!r}.")
-        if not isinstance(self.warmup_epochs, int) or self.warmup_epochs < 0:
-            raise ValueError(
-                "`warmup_epochs` must be an integer of at least 0, but got "
-                f"{self.warmup_epochs!r}."
-            )
+        betas = self.betas
+        are_numbers = isinstance(betas, list | tuple) and all(map(is_number, betas))
+        if not are_numbers or len(betas) != 2 or not all(0.0 <= beta < 1.0 for beta in betas):
+            raise ValueError(f"`betas` must be two numbers in [0, 1), but got {shown(betas)}.")
+        require_int("warmup_epochs", self.warmup_epochs, at_least=0)
+        require_bool("exact", self.exact)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict for JSON."""

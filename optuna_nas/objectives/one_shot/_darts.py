@@ -23,6 +23,7 @@ import torch
 from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._checks import require_seed, require_share
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._checkpoints import TrialCheckpoints
 from optuna_nas.objectives._data import images_of
@@ -187,6 +188,8 @@ class DARTSObjective:
         on_epoch: Callable[[str, EpochResult], None] | None = None,
     ) -> None:
         check_at_least_one(epochs=epochs, judge_epochs=judge_epochs)
+        require_share("alpha_share", alpha_share)
+        require_seed(seed)
         if value not in ("derived", "one_shot"):
             raise ValueError(f'`value` must be "derived" or "one_shot", but got {value!r}.')
         self.space = space

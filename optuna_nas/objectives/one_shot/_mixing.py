@@ -28,6 +28,8 @@ from typing import Any, ClassVar, TypeAlias
 import torch
 from torch.nn import functional
 
+from optuna_nas._checks import is_number, require_number, shown
+
 __all__ = ["Dirichlet", "HardGumbel", "Mixing", "Sigmoid", "Softmax"]
 
 Rows: TypeAlias = Mapping[str, torch.Tensor]  # (O,) by decision
@@ -90,10 +92,11 @@ class HardGumbel(Mixing):
     tau_end: float = 0.1
 
     def __post_init__(self) -> None:
-        if not (self.tau_start > 0 and self.tau_end > 0):
+        temperatures = (self.tau_start, self.tau_end)
+        if not all(is_number(tau) and tau > 0 for tau in temperatures):
             raise ValueError(
                 "`tau_start` and `tau_end` must be more than 0, but got "
-                f"tau_start={self.tau_start} and tau_end={self.tau_end}."
+                f"tau_start={shown(self.tau_start)} and tau_end={shown(self.tau_end)}."
             )
 
     def tau(self, progress: float) -> float:
@@ -122,6 +125,9 @@ class Sigmoid(Mixing):
 
     zero_one: float = 10.0
 
+    def __post_init__(self) -> None:
+        require_number("zero_one", self.zero_one, at_least=0)
+
     def mean(self, alpha: torch.Tensor) -> torch.Tensor:
         return alpha.sigmoid()
 
@@ -146,6 +152,9 @@ class Dirichlet(Mixing):
 
     draws: ClassVar[bool] = True
     kl: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_number("kl", self.kl, at_least=0)
 
     def concentration(self, alpha: torch.Tensor) -> torch.Tensor:
         """Of the distribution: 1 where alpha is 0."""

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from optuna_nas._checks import is_number, require_int, shown
+
 __all__ = ["Perturbation", "Rows", "select"]
 
 Rows: TypeAlias = dict[str, list[float]]  # mixing weights (O,) by decision
@@ -44,12 +46,9 @@ class Perturbation:
     lr_share: float = 0.1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.tune_epochs, int) or self.tune_epochs < 0:
-            raise ValueError(
-                f"`tune_epochs` must be an integer of at least 0, but got {self.tune_epochs!r}."
-            )
-        if not 0.0 < self.lr_share <= 1.0:
-            raise ValueError(f"`lr_share` must lie in (0, 1], but got {self.lr_share}.")
+        require_int("tune_epochs", self.tune_epochs, at_least=0)
+        if not is_number(self.lr_share) or not 0.0 < self.lr_share <= 1.0:
+            raise ValueError(f"`lr_share` must lie in (0, 1], but got {shown(self.lr_share)}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings for JSON."""

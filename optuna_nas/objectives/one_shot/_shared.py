@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from optuna.trial import Trial, TrialState
 
+from optuna_nas._checks import require_seed
 from optuna_nas.objectives._best import DERIVED_KEY
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._failures import blamed
@@ -153,6 +154,7 @@ class SharedWeightsObjective:
         on_epoch: Callable[[EpochResult], None] | None = None,
     ) -> None:
         check_at_least_one(epochs=epochs, children_per_epoch=children_per_epoch)
+        require_seed(seed)
         if schedule not in SCHEDULES:
             raise ValueError(f"`schedule` must be one of {SCHEDULES}, but got {schedule!r}.")
         self.space = space

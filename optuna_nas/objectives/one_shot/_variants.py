@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas._checks import is_int, shown
 from optuna_nas.objectives.one_shot._eigenvalue import EigenvalueStop
 from optuna_nas.objectives.one_shot._mixing import Dirichlet, HardGumbel, Sigmoid
 from optuna_nas.objectives.one_shot._perturbation import Perturbation
@@ -131,8 +132,8 @@ def check_together(
 
 
 def _check_order(order: int, mixing: Mixing, recipe: Recipe) -> None:
-    if order not in (1, 2):
-        raise ValueError(f"`order` must be 1 or 2, but got order={order!r}.")
+    if not is_int(order) or order not in (1, 2):
+        raise ValueError(f"`order` must be 1 or 2, but got order={shown(order)}.")
     if order == 2 and mixing.draws:
         raise ValueError(
             f"`order` must be 1 with {mixing}, whose weights are drawn anew for every batch, but "

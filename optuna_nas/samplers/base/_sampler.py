@@ -17,6 +17,7 @@ from optuna.samplers import BaseSampler, TPESampler
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, truth
+from optuna_nas._checks import is_int, shown
 from optuna_nas.samplers.base._decisions import Decides, Draw, Slot, SlotTable, as_decides
 from optuna_nas.samplers.base._history import DECISIONS_KEY, History
 from optuna_nas.samplers.base._script import Proposal, Rehearsal, Script
@@ -87,8 +88,8 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
         space: SpaceLike | None = None,
         avoid_duplicates: bool = True,
     ) -> None:
-        if seed is not None and seed < 0:
-            raise ValueError(f"`seed` must be 0 or more, but got seed={seed}.")
+        if seed is not None and (not is_int(seed) or seed < 0):
+            raise ValueError(f"`seed` must be 0 or more, but got seed={shown(seed)}.")
         if space is not None and not callable(getattr(space, "suggest", None)):
             raise TypeError(f"`space` must have a method suggest(trial), but got {space!r}.")
         self._seed = secrets.randbits(63) if seed is None else seed
@@ -228,8 +229,8 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
 
             architectures = sampler.propose(study, space.suggest, 10)
         """
-        if n < 0:
-            raise ValueError(f"`n` must be 0 or more, but got n={n}.")
+        if not is_int(n) or n < 0:
+            raise ValueError(f"`n` must be 0 or more, but got n={shown(n)}.")
         self._check_objectives(study)
         with self._lock:
             history = self._history_of(study)

@@ -30,6 +30,7 @@ from collections.abc import Collection, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas._checks import is_int, is_number, require_probability, require_share, shown
 from optuna_nas.samplers.base._roles import ROLES, Roles
 from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
 from optuna_nas.samplers.base._script import Proposal
@@ -141,9 +142,10 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
             n_startup_trials = min(STARTUP_TRIALS, population_size)
         _check_size("tournament_size", tournament_size, population_size)
         _check_size("n_startup_trials", n_startup_trials, population_size)
-        if num_candidates < 1:
+        if not is_int(num_candidates) or num_candidates < 1:
             raise ValueError(
-                f"`num_candidates` must be 1 or more, but got num_candidates={num_candidates}."
+                "`num_candidates` must be 1 or more, but got "
+                f"num_candidates={shown(num_candidates)}."
             )
         _check_probabilities(identity_probability, crossover_probability)
         if identity_probability > 0.0 and avoid_duplicates:
@@ -247,30 +249,24 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
 
 
 def _check_size(name: str, size: int, population_size: int) -> None:
-    if not 1 <= size <= population_size:
+    if not is_int(size) or not 1 <= size <= population_size:
         raise ValueError(
-            f"`{name}` must lie in [1, population_size], but got {name}={size} and "
+            f"`{name}` must lie in [1, population_size], but got {name}={shown(size)} and "
             f"population_size={population_size}."
         )
 
 
 def _check_probabilities(identity: float, crossover: float) -> None:
-    if not 0.0 <= identity < 1.0:
-        raise ValueError(
-            f"`identity_probability` must lie in [0, 1), but got identity_probability={identity}."
-        )
-    if not 0.0 <= crossover <= 1.0:
-        raise ValueError(
-            "`crossover_probability` must lie in [0, 1], but got "
-            f"crossover_probability={crossover}."
-        )
+    require_share("identity_probability", identity)
+    require_probability("crossover_probability", crossover)
 
 
 def _checked_weights(weights: Mapping[str, float] | None) -> Mapping[str, float] | None:
     if weights is None:
         return None
     unknown = sorted(weights.keys() - {*ROLES, OTHER})
-    if unknown or not weights or min(weights.values()) < 0.0 or sum(weights.values()) <= 0.0:
+    are_numbers = all(is_number(weight) and weight >= 0.0 for weight in weights.values())
+    if unknown or not are_numbers or sum(weights.values()) <= 0.0:
         raise ValueError(
             f"`mutation_weights` must map roles ({', '.join([*ROLES, OTHER])}) to numbers of 0 or "
             f"more, not all 0, but got mutation_weights={dict(weights)}."

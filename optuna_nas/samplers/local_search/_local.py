@@ -22,6 +22,7 @@ from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from optuna_nas._checks import is_int, require_probability, shown
 from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
 from optuna_nas.samplers.base._script import Proposal
 from optuna_nas.samplers.evolution._lineage import Child
@@ -99,17 +100,13 @@ class LocalSearchSampler(ArchitectureSampler):
         space: SpaceLike | None = None,
         avoid_duplicates: bool = True,
     ) -> None:
-        if not 0.0 <= best_first_probability <= 1.0:
-            raise ValueError(
-                "`best_first_probability` must lie in [0, 1], but got "
-                f"best_first_probability={best_first_probability}."
-            )
+        require_probability("best_first_probability", best_first_probability)
         for name, count in (
             ("n_startup_trials", n_startup_trials),
             ("num_candidates", num_candidates),
         ):
-            if count < 1:
-                raise ValueError(f"`{name}` must be 1 or more, but got {name}={count}.")
+            if not is_int(count) or count < 1:
+                raise ValueError(f"`{name}` must be 1 or more, but got {name}={shown(count)}.")
         self._best_first_probability = best_first_probability
         self._n_startup_trials = n_startup_trials
         self._num_candidates = num_candidates

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from optuna_nas._checks import is_int, is_number, require_share, shown
+
 __all__ = ["ControllerShape", "PolicySettings", "Reward"]
 
 LARGEST_PROBABILITY = 0.974  # of one choice, at a cap of 2.5 and five choices
@@ -113,18 +115,17 @@ class PolicySettings:
     skip_weight: float
 
     def __post_init__(self) -> None:
-        at_least(1, batch_size=self.batch_size, inner_steps=self.inner_steps)
-        at_least(0, elite_size=self.elite_size, elite_weight=self.elite_weight)
+        whole(1, batch_size=self.batch_size, inner_steps=self.inner_steps)
+        whole(0, elite_size=self.elite_size)
+        at_least(0, elite_weight=self.elite_weight)
         at_least(0, entropy_weight=self.entropy_weight, skip_weight=self.skip_weight)
         above_zero(learning_rate=self.learning_rate, eps=self.eps, clip=self.clip)
-        if not 0.0 <= self.baseline_decay < 1.0:
+        require_share("baseline_decay", self.baseline_decay)
+        check_betas(self.betas)
+        target = self.skip_target
+        if target is not None and not (is_number(target) and 0.0 < target < 1.0):
             raise ValueError(
-                "`baseline_decay` must lie in [0, 1), but got "
-                f"baseline_decay={self.baseline_decay}."
-            )
-        if self.skip_target is not None and not 0.0 < self.skip_target < 1.0:
-            raise ValueError(
-                f"`skip_target` must lie between 0 and 1, but got skip_target={self.skip_target}."
+                f"`skip_target` must lie between 0 and 1, but got skip_target={shown(target)}."
             )
         if self.reward not in ("rank", "raw") and not callable(self.reward):
             raise ValueError(
@@ -135,11 +136,24 @@ class PolicySettings:
 
 def at_least(low: float, **settings: float) -> None:
     for name, value in settings.items():
-        if not value >= low:
-            raise ValueError(f"`{name}` must be {low} or more, but got {name}={value}.")
+        if not is_number(value) or value < low:
+            raise ValueError(f"`{name}` must be {low} or more, but got {name}={shown(value)}.")
+
+
+def whole(low: int, **settings: int) -> None:
+    for name, value in settings.items():
+        if not is_int(value) or value < low:
+            raise ValueError(f"`{name}` must be {low} or more, but got {name}={shown(value)}.")
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    if not isinstance(betas, tuple) or len(betas) != 2:
+        raise ValueError(f"`betas` must be two numbers in [0, 1), but got betas={shown(betas)}.")
+    for beta in betas:
+        require_share("betas", beta)
 
 
 def above_zero(**settings: float | None) -> None:
     for name, value in settings.items():
-        if value is not None and not value > 0:
-            raise ValueError(f"`{name}` must be above 0, but got {name}={value}.")
+        if value is not None and not (is_number(value) and value > 0):
+            raise ValueError(f"`{name}` must be above 0, but got {name}={shown(value)}.")

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optuna_nas._checks import is_int, shown
 from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
 from optuna_nas.samplers.base._script import Proposal, Wish
 from optuna_nas.samplers.predictor._acquisition import (
@@ -134,8 +135,11 @@ class PredictorSampler(ArchitectureSampler):
         space: SpaceLike | None = None,
         avoid_duplicates: bool = True,
     ) -> None:
-        if n_startup_trials < 2:
-            raise ValueError(f"`n_startup_trials` must be 2 or more, but got {n_startup_trials=}.")
+        if not is_int(n_startup_trials) or n_startup_trials < 2:
+            raise ValueError(
+                "`n_startup_trials` must be 2 or more, but got "
+                f"n_startup_trials={shown(n_startup_trials)}."
+            )
         if acquisition not in ACQUISITIONS:
             raise ValueError(
                 f"`acquisition` must be one of {', '.join(ACQUISITIONS)}, but got {acquisition=}."

@@ -19,6 +19,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas._checks import is_int, shown
 from optuna_nas.samplers.base._decisions import Draw, SlotTable, as_decides
 from optuna_nas.samplers.base._history import Member
 from optuna_nas.samplers.base._roles import Roles
@@ -111,8 +112,10 @@ class ProgressiveSampler(ArchitectureSampler):
         hp_sampler: BaseSampler | None = None,
         decides: Decides | Collection[str] | None = None,
     ) -> None:
-        if beam_size < 1:
-            raise ValueError(f"`beam_size` must be 1 or more, but got {beam_size=}.")
+        if not is_int(beam_size) or beam_size < 1:
+            raise ValueError(
+                f"`beam_size` must be 1 or more, but got beam_size={shown(beam_size)}."
+            )
         self._beam_size = beam_size
         self._surrogate = as_regressor(surrogate)
         self._roles = Roles(roles)
