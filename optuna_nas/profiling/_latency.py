@@ -28,7 +28,7 @@ from optuna_nas.profiling._forward import (
 from optuna_nas.profiling._timing import Timed, time_forward
 from optuna_nas.profiling._turn import turn_on
 
-__all__ = ["Latency", "LatencyTable", "measure_latencies", "measure_latency"]
+__all__ = ["Latency", "check_timing", "LatencyTable", "measure_latencies", "measure_latency"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -235,6 +235,15 @@ def _check_options(
             "`input_sizes` and `batch_sizes` must have at least one entry, but got "
             f"input_sizes={list(input_sizes)} and batch_sizes={list(batch_sizes)}."
         )
+    check_timing(threads, min_run_time)
+
+
+def check_timing(threads: int, min_run_time: float) -> None:
+    """Refuse threads or seconds that no measurement can have.
+
+    Raises:
+        ValueError: If so.
+    """
     require_size("threads", threads, at_most=MAX_THREADS)
     if not is_number(min_run_time) or min_run_time <= 0:
         raise ValueError(

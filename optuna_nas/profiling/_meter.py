@@ -9,8 +9,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from optuna_nas._bounds import MAX_BATCH
+from optuna_nas._checks import require_size
 from optuna_nas._device import resolve_device
-from optuna_nas.profiling._latency import Latency, measure_latency
+from optuna_nas.profiling._latency import Latency, check_timing, measure_latency
 
 __all__ = ["LatencyMeter"]
 
@@ -41,6 +43,10 @@ class LatencyMeter:
     min_run_time: float = 0.2
     fold: bool = True
     channels_last: bool = True
+
+    def __post_init__(self) -> None:
+        require_size("batch_size", self.batch_size, at_most=MAX_BATCH)
+        check_timing(self.threads, self.min_run_time)
 
     def __call__(self, model: nn.Module, input_size: tuple[int, ...]) -> Latency:
         """Measure a network; see :func:`measure_latency`."""

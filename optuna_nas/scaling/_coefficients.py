@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
-from optuna_nas._checks import is_number, shown
+from optuna_nas._checks import is_number, require_number, shown
 from optuna_nas.scaling._network import ScalableNetwork
 from optuna_nas.scaling._warnings import ExtrapolationWarning
 
@@ -69,6 +69,8 @@ class Coefficients:
         for name, value in values.items():
             if not is_number(value) or value < 1:
                 raise ValueError(f"`{name}` must be at least 1, but got {name}={shown(value)}.")
+        if self.fitted_at is not None:
+            require_number("fitted_at", self.fitted_at, at_least=0)
         if max(values.values()) == 1:
             raise ValueError(
                 "`alpha`, `beta` and `gamma` must not all be 1, or nothing would grow."

@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas._bounds import MAX_CHANNELS
+from optuna_nas._checks import require_int, require_size
 from optuna_nas.nn import Stage, scaled_channels
 from optuna_nas.scaling._network import ScalableNetwork, repeats
 
@@ -105,6 +107,8 @@ class _Bottlenecks(ScalableNetwork):
     stem_stride: int = 2
 
     def __post_init__(self) -> None:
+        require_size("stem", self.stem, at_most=MAX_CHANNELS)
+        require_int("stem_stride", self.stem_stride, at_least=1, at_most=2)
         super().__post_init__()
         if not self.stages:
             raise ValueError("`stages` must be at least one stage, but got stages=().")

@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
-from optuna_nas._checks import is_number, shown
+from optuna_nas._checks import is_int, is_number, shown
 from optuna_nas.scaling._grid import ScalingGrid
 from optuna_nas.scaling._network import ScalableNetwork
 
@@ -56,7 +56,7 @@ class GrowingRegularisation:
 
     def __post_init__(self) -> None:
         sizes = (self.smallest, self.largest)
-        if not all(map(is_number, sizes)) or not 0 < self.smallest < self.largest:
+        if not all(map(is_int, sizes)) or not 0 < self.smallest < self.largest:
             raise ValueError(
                 "`smallest` must be above 0 and below `largest`, but got "
                 f"smallest={shown(self.smallest)} and largest={shown(self.largest)}."

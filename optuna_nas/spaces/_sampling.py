@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from optuna_nas._checks import require_int
+from optuna_nas._checks import require_int, require_seed
 from optuna_nas.spaces._architecture import Architecture
 from optuna_nas.spaces._decisions import Source
 from optuna_nas.spaces._given import require_space
@@ -33,6 +33,7 @@ def sample_architectures(space: SearchSpace, count: int, *, seed: int = 0) -> li
     """
     require_space(space)
     require_int("count", count, at_least=0)
+    require_seed(seed)
     rng = random.Random(seed)
     return [space._run(_RandomSource(rng), {}) for _ in range(count)]
 

@@ -132,9 +132,10 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         space: SpaceLike | None = None,
         avoid_duplicates: bool = True,
     ) -> None:
-        if population_size < 2:
+        if not is_int(population_size) or population_size < 2:
             raise ValueError(
-                f"`population_size` must be 2 or more, but got population_size={population_size}."
+                "`population_size` must be 2 or more, but got "
+                f"population_size={shown(population_size)}."
             )
         if tournament_size is None:
             tournament_size = max(population_size * 4 // 5, 1)

@@ -42,7 +42,7 @@ class ControllerShape:
     name_bias: bool
 
     def __post_init__(self) -> None:
-        at_least(1, hidden_size=self.hidden_size, num_layers=self.num_layers)
+        whole(1, hidden_size=self.hidden_size, num_layers=self.num_layers)
         above_zero(init_range=self.init_range, temperature=self.temperature)
         if not isinstance(self.tanh_constant, str):
             above_zero(tanh_constant=self.tanh_constant)
