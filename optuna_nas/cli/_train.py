@@ -158,7 +158,12 @@ def train(
     )
     click.echo(f"\n{compared}")
     if compared.chosen is not None:
-        click.echo(f"\nExport it:  optuna-nas export {shlex.quote(str(compared.chosen.folder))}")
+        click.echo(f"\nExport it:  optuna-nas export {_word(compared.chosen.folder)}")
+
+
+def _word(path: Path) -> str:
+    """A path as an argument of a command, which must not look like an option."""
+    return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
 def tell_run(name: str, run: FinalRun) -> None:

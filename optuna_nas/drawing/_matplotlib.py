@@ -23,7 +23,7 @@ from optuna_nas.drawing._palette import (
 )
 from optuna_nas.drawing._shapes import Arrow, Point
 from optuna_nas.drawing._sizes import label_size
-from optuna_nas.drawing._text import BODY, LINE, SMALL
+from optuna_nas.drawing._text import BODY, LINE, SMALL, drawable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ def to_svg(graph: Graph) -> str:
     stream = io.StringIO()
     metadata: dict[str, Any] = {"Date": None, "Creator": "optuna-nas"}
     if graph.title:
-        metadata["Title"] = graph.title
+        metadata["Title"] = drawable(graph.title)
     canvas: Any = FigureCanvasSVG(_figure(picture, 72.0))  # its methods have no types
     canvas.print_svg(stream, metadata=metadata)
     return stream.getvalue()
@@ -195,7 +195,7 @@ def _add_text(
 
     artist = Text(
         *at,
-        text,
+        drawable(text),
         transform=place,
         fontsize=size * _POINTS_PER_PIXEL,
         fontfamily=_FONT,

@@ -6,7 +6,9 @@ browser may take in its place (Verdana, Arial, Helvetica) are as wide or narrowe
 
 from __future__ import annotations
 
-__all__ = ["BODY", "LINE", "SMALL", "TITLE", "fold", "text_size"]
+import re
+
+__all__ = ["BODY", "LINE", "SMALL", "TITLE", "drawable", "fold", "text_size"]
 
 BODY = 12.0  # font sizes in pixels
 SMALL = 11.0
@@ -24,6 +26,9 @@ _WIDTHS = (
     *(63, 63, 41, 52, 39, 63, 59, 82, 59, 59, 52, 64, 34, 64, 84),  # p to ~
 )
 _WIDE = 100  # any other character
+
+# Characters that XML cannot hold, and halves of characters, for which no font has a letter.
+_NO_LETTER = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 def text_size(text: str, size: float, *, bold: bool = False) -> tuple[float, float]:
@@ -53,6 +58,11 @@ def fold(text: str) -> str:
     breaks = [(" ".join(words[:i]), " ".join(words[i:])) for i in range(1, len(words))]
     first, second = min(breaks, key=lambda pair: max(text_size(line, 1.0)[0] for line in pair))
     return f"{first.rstrip(',')}\n{second}"
+
+
+def drawable(text: str) -> str:
+    """The text with what cannot be drawn spelled out, as in ``\\x1b``."""
+    return _NO_LETTER.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _advance(letter: str) -> int:

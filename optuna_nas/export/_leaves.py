@@ -149,7 +149,7 @@ def _makes_children(
     if not any(True for _ in module.children()):
         return True
     made = cls(**{argument.name: argument.value for argument in arguments}, device="meta")
-    return _looks(made) == _looks(module)
+    return bool(_looks(made) == _looks(module))
 
 
 def _looks(module: nn.Module) -> Any:

@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 import torch
 
+from optuna_nas._words import quoted
+
 __all__ = [
     "Call",
     "Entry",
@@ -174,8 +176,7 @@ def literal(value: object) -> str:
     if value is None or value is Ellipsis or isinstance(value, bool):
         return "..." if value is Ellipsis else repr(value)
     if isinstance(value, str):
-        quoted = value.isprintable() and not {'"', "\\"} & {*value}
-        return f'"{value:s}"' if quoted and type(value) is str else str.__repr__(value)
+        return quoted(value)
     if isinstance(value, numbers.Integral):
         return repr(int(value))
     if isinstance(value, numbers.Real):

@@ -308,7 +308,7 @@ def _identifier(name: str, path: str) -> str:
 
 def _resolved(func: Any, frame: Frame) -> str:
     """What torch calls one of its functions."""
-    name = resolve_name(func)
+    name: str | None = resolve_name(func)
     if name is None or not name.startswith("torch."):
         raise UnwritableError(
             f"{type(frame.module).__name__} ({frame.path or 'the network itself'}) calls {func}, "

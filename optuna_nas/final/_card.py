@@ -26,6 +26,7 @@ from optuna_nas._attributes import (
     real,
     text,
 )
+from optuna_nas._words import markdown, markdown_code
 from optuna_nas.final import _resnet
 from optuna_nas.final._comparison import Finalist, as_arguments
 from optuna_nas.final._json import decoded_file
@@ -212,22 +213,22 @@ def _for_people(card: Mapping[str, Any], finalist: Finalist) -> str:
     what = origin.get("architecture", origin.get("network", finalist.name))
     validated, drawn = finalist.val_accuracy, origin.get("hyperparameters")
     in_study = {"study", "trial"} <= origin.keys()
-    lines = [f"# {card['name']}", "", f"`{what}`", ""]
+    lines = [f"# {card['name']}", "", markdown_code(what), ""]
     rows: list[tuple[str, str | None]] = [
         ("parameters", f"{card['params']:,}"),
-        ("built with", as_arguments(origin["build"]) if "build" in origin else None),
+        ("built with", _named(origin["build"]) if "build" in origin else None),
         ("multiply-adds", f"{card['macs']:,}"),
         ("test accuracy", str(finalist.test_accuracy)),
         ("validation accuracy", str(validated) if validated.count else None),
-        ("chosen by", finalist.role),
-        ("study and trial", f"{origin['study']}, trial {origin['trial']}" if in_study else None),
+        ("chosen by", markdown(finalist.role)),
+        ("study and trial", _trial(origin) if in_study else None),
         ("data", _split(data)),
         ("image", " x ".join(map(str, (data["in_channels"], *data["image_size"])))),
         ("pixels", f"in [0, 1], minus {data['mean']}, divided by {data['std']}"),
-        ("classes", ", ".join(data["classes"])),
+        ("classes", ", ".join(map(markdown, data["classes"]))),
         ("epochs", str(card["epochs"])),
         ("recipe", _recipe(card["recipe"])),
-        ("of its trial's recipe", None if drawn is None else as_arguments(drawn)),
+        ("of its trial's recipe", None if drawn is None else _named(drawn)),
         ("seeds", ", ".join(str(run["seed"]) for run in card["runs"])),
         ("versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
     ]
@@ -242,9 +243,17 @@ def _recipe(settings: Mapping[str, Any]) -> str:
     """What differs from the defaults."""
     default = Recipe().to_dict()
     changed = {name: value for name, value in settings.items() if value != default[name]}
-    return f"`Recipe({as_arguments(changed)})`"
+    return markdown_code(f"Recipe({as_arguments(changed)})").replace("|", "\\|")
+
+
+def _named(arguments: Mapping[str, Any]) -> str:
+    return markdown(as_arguments(arguments))
+
+
+def _trial(origin: Mapping[str, Any]) -> str:
+    return f"{markdown(origin['study'])}, trial {origin['trial']}"
 
 
 def _split(data: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{data[f'{part}_size']:,} {part}" for part in ("train", "val", "test"))
-    return f"{data['name']}: {sizes}; split seed {data['split_seed']}"
+    return f"{markdown(data['name'])}: {sizes}; split seed {data['split_seed']}"

@@ -18,6 +18,7 @@ from torch import nn
 
 from optuna_nas._attributes import fields, integer, json_value, mapping, real, text
 from optuna_nas._checks import is_int, shown
+from optuna_nas._words import markdown_block
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.final._card import write_card
 from optuna_nas.final._comparison import Comparison, Finalist, FinalRun
@@ -131,7 +132,7 @@ def train_candidates(
             epochs=epochs,
             test_images=len(data.test),
         )
-        write_atomically(place / "README.md", f"```\n{comparison}\n```\n".encode())
+        write_atomically(place / "README.md", markdown_block(f"{comparison}").encode())
     return comparison
 
 

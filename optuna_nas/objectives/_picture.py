@@ -15,12 +15,14 @@ from optuna.exceptions import OptunaError
 from sqlalchemy.exc import SQLAlchemyError
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._words import markdown_code
 from optuna_nas.drawing import save_picture
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from optuna_nas.drawing import Graph
+    from optuna_nas.spaces import Architecture
 
 __all__ = ["attach_picture", "write_note"]
 
@@ -66,12 +68,12 @@ def _uploaded(trial: Trial, graph: Graph, store: seam.ArtifactStore) -> str:
     return artifact
 
 
-def write_note(trial: Trial, artifact: str | None, lines: list[str]) -> None:
-    """Write a trial's note: its picture, if it has one, then lines of Markdown."""
+def write_note(trial: Trial, artifact: str | None, architecture: Architecture, line: str) -> None:
+    """Write a trial's note: its picture, if it has one, its architecture, a line of Markdown."""
     from optuna_dashboard import save_note
     from optuna_dashboard.artifact import get_artifact_path
 
     picture = (
         [] if artifact is None else [f"![architecture]({get_artifact_path(trial, artifact)})"]
     )
-    save_note(trial, "\n\n".join([*picture, *lines]))
+    save_note(trial, "\n\n".join([*picture, markdown_code(f"{architecture}"), line]))

@@ -20,6 +20,7 @@ from optuna.trial import Trial
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, number, text
 from optuna_nas._checks import require_int, require_seed
+from optuna_nas._words import markdown
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._checkpoints import TrialCheckpoints
 from optuna_nas.objectives._costs import (
@@ -383,9 +384,9 @@ class TrainingObjective:
                 outcome += f", reward {value:.4g}"
             return value
         except TrialPruned as pruned:
-            outcome = f"pruned: {pruned}" if str(pruned) else "pruned"
+            outcome = f"pruned: {markdown(str(pruned))}" if str(pruned) else "pruned"
             raise
         finally:
             if self._notes:
                 size = f"{PARAMS.read(trial):,} parameters, {MACS.read(trial):,} multiply-adds"
-                write_note(trial, artifact, [f"`{architecture}`", f"{outcome}; {size}"])
+                write_note(trial, artifact, architecture, f"{outcome}; {size}")

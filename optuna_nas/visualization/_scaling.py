@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -167,7 +168,7 @@ def _draw(info: _ScalingInfo) -> go.Figure:
                 x=group.cost,
                 y=group.accuracy,
                 mode="markers",
-                name=group.label,
+                name=html.escape(group.label, quote=False),
                 text=group.text,
                 hovertemplate="%{text}<br>accuracy %{y:.4f}<extra></extra>",
                 marker={"color": COLORS[number % len(COLORS)], "size": 8},
@@ -183,5 +184,5 @@ def _draw(info: _ScalingInfo) -> go.Figure:
             col=column,
         )
     figure.update_yaxes(title_text="validation accuracy", row=1, col=1)
-    figure.update_layout(title=info.title, template="plotly_white")
+    figure.update_layout(title=html.escape(info.title, quote=False), template="plotly_white")
     return figure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,13 @@ def test_search_goes_on_with_what_the_study_is(run: Run) -> None:
     assert identity["data"]["train_size"] == 200
     assert study.metric_names == ["validation accuracy"]
     assert len(list(Path("nas.db-artifacts").iterdir())) == 5
+
+
+def test_the_last_line_of_a_search_is_one_command(run: Run) -> None:
+    places = ("--storage", "sqlite:///my $nas.db", "--artifacts", "pictures; of it")
+    output = run(*SEARCH, *NB201, *places, "--trials", "1", "--sampler", "random").output
+    (line,) = re.findall(r"^Look at it:  optuna-nas (.+)$", output, re.M)
+    assert shlex.split(line) == ["dashboard", *places]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,21 @@ def test_what_darts_found_goes_into_a_search_and_is_trained(run: Run) -> None:
     assert read_identity(study("darts-random"))["recipe"] == begun["recipe"]  # type: ignore[index]
 
 
+def test_commands_for_a_shell_name_what_they_mean(run: Run) -> None:
+    """Whatever a study and its files are called, what is pasted is one command and finds them."""
+    name, places = "it's; touch stolen $(x)/`y`", ("--storage", "sqlite:///my nas.db")
+    output = run(*DARTS, *places, "--study-name", name, "--trials", "1").output
+    draw = command_of(output, "Draw it")
+    assert draw[: draw.index("-o")] == ["draw", *places, "--study-name", name]
+    assert "/" not in draw[-1]
+    run(*draw)
+    assert Path(draw[-1]).exists()
+    trained = command_of(output, "Train it to the end")
+    assert trained == ["train", *places, "--study-name", name, "--epochs", "100"]
+    found = run(*ENAS, *places, "--study-name", f"{name}2", "--epochs", "1", "--top-k", "1").output
+    assert command_of(found, "Draw it")[3:5] == ["--study-name", f"{name}2"]
+
+
 @pytest.mark.slow  # tests/objectives/test_darts_killed.py kills faster
 def test_a_killed_darts_goes_on(run: Run) -> None:
     command = [str(Path(sys.executable).with_name("optuna-nas")), *DARTS, "--epochs", "25"]

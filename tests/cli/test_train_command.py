@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import optuna
 import pytest
 from click.testing import Result
 
+from optuna_nas.cli._train import _word
 from optuna_nas.objectives import MacsReward, TrainingObjective
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.stores import open_storage
@@ -53,6 +55,28 @@ def test_search_train_export(run: Run, tmp_path: Path) -> None:
     assert card["origin"]["architecture"][:40] in code
     assert "INPUT_SIZE = (1, 8, 8)" in code
     assert "MEAN = " in code
+
+
+def test_a_folder_for_a_shell() -> None:
+    assert _word(Path("nas-final/trial-1")) == "nas-final/trial-1"
+    assert shlex.split(_word(Path("-my runs; rm x/trial-1"))) == ["./-my runs; rm x/trial-1"]
+
+
+def test_export_fails_where_a_file_cannot_be_made(
+    run: Run, own_space: str, tmp_path: Path
+) -> None:
+    source = (tmp_path / "nets.py").read_text()
+    odd = "nn.Sequential(nn.LogSigmoid(), Odd(), nn.Conv2d("
+    own = "import torch\nclass Odd(torch.nn.Module):\n    scale = [torch.ones(1)]\n"
+    own += "    def forward(self, x):\n        return x * self.scale[0]\n"
+    (tmp_path / "nets.py").write_text(own + source.replace("nn.Sequential(nn.Conv2d(", odd))
+    arguments = ("export", "--space", own_space, "--architecture", '{"width": 8}', "--no-onnx")
+    output = run(*arguments, "--input-size", "3x8x8", code=1).output
+    assert "model.py    not written: Odd (1) uses a tensor" in output
+    assert output.splitlines()[-1] == "Error: not written: model.py"
+    assert {path.name for path in Path("export").iterdir()} == {
+        *("weights.pt", "model.pt2", "architecture.svg")
+    }
 
 
 def test_random_search_can_be_left_out(run: Run) -> None:

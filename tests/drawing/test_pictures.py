@@ -59,6 +59,17 @@ def test_svg_of_odd_letters_parses() -> None:
     assert "<title> & more" in "".join(root.itertext())
 
 
+@pytest.mark.parametrize("letter", ["\0", "\x1b", "\udcff", "\ufffe"])
+def test_letters_that_cannot_be_drawn_are_spelled_out(letter: str) -> None:
+    graph = Graph((Node("x", f"a{letter}b"),), (), title=f"c{letter}d")
+    spelled = letter.encode("unicode_escape").decode()
+    svg = to_svg(graph).encode().decode()
+    assert ET.fromstring(svg) is not None
+    assert f"a{spelled}b" in svg
+    assert f"c{spelled}d" in svg
+    assert to_png(graph)
+
+
 def test_svg_is_the_same_every_time_and_tells_no_date() -> None:
     svg = to_svg(nasbench201())
     assert to_svg(nasbench201()) == svg

@@ -243,7 +243,7 @@ def test_numbers_of_numpy_and_of_ones_own() -> None:
         __repr__ = __format__ = __str__  # type: ignore[assignment]
 
     assert literal((Loud(3), numpy.float64(0.5), numpy.int64(2))) == "(3, 0.5, 2)"
-    assert literal(Says("fine")) == "'fine'"
+    assert literal(Says("fine")) == '"fine"'
     code = model_code(_small(), (1, 2, 2), mean=numpy.array([0.5]), std=numpy.array([0.25]))
     assert _read(code)["MEAN"] == (0.5,)
     with pytest.raises(UnwritableError, match="constant of type Thing, which cannot be written"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -200,6 +201,29 @@ def test_the_card_and_the_network_of_a_folder(tmp_path: Path, data: ImageData) -
         assert run.weights is not None
         stored = torch.load(run.weights, weights_only=True)
         assert all(torch.equal(stored[name], v) for name, v in model.state_dict().items())
+
+
+def test_names_in_a_card_for_people(tmp_path: Path, data: ImageData) -> None:
+    """A class is called as its folder is, and an origin is anybody's text."""
+    classes = ("a|b", "<img src=x>", "`code`", "two\nlines", "half \udcff", *data.classes[5:])
+    origin = {"network": "a `b` c", "build": {"of": "x | y"}, "study": "[s](x)", "trial": 3}
+    candidate = Candidate(name="odd", make=_linear, origin=origin)
+    train_candidates(
+        [candidate],
+        dataclasses.replace(data, classes=classes),
+        folder=tmp_path,
+        epochs=1,
+        recipe=FAST,
+        seeds=1,
+        device="cpu",
+    )
+    assert read_card(tmp_path / "odd")["data"]["classes"] == list(classes)
+    text = (tmp_path / "odd" / "README.md").read_bytes().decode("utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert all(len(re.findall(r"(?<!\\)\|", row)) == 3 for row in rows)
+    assert r"a\|b, \<img src=x\>, \`code\`, two\\nlines, half \\udcff, 5" in text
+    assert "\n``a `b` c``\n" in text
+    assert r"| \[s\](x), trial 3 |" in text
 
 
 def test_the_network_of_a_function_is_made_by_its_owner(tmp_path: Path, data: ImageData) -> None:

@@ -394,8 +394,8 @@ class DARTSObjective:
         artifact = attach_picture(trial, architecture.graph(), self._artifact_store)
         if self._notes:
             of = "supernet" if self._value == "one_shot" else "derived network"
-            lines = [f"`{architecture}`", f"validation accuracy of the {of} **{accuracy:.2%}**"]
-            write_note(trial, artifact, lines)
+            told = f"validation accuracy of the {of} **{accuracy:.2%}**"
+            write_note(trial, artifact, architecture, told)
 
 
 def _ignore(phase: str, result: EpochResult) -> None:
