@@ -270,6 +270,7 @@ def test_a_note_tells_reward_and_accuracy(data: ImageData, tmp_path: Path) -> No
     trial = study.trials[0]
     (note,) = [v for k, v in _system_attributes(study).items() if "note" in k and "ver" not in k]
     assert f"**{trial.user_attrs[ACCURACY_KEY]:.2%}**, reward {trial.value:.4g}" in note
+    assert f"\n\n`{CONV}`\n\n" in note.encode().decode("unicode_escape")
 
 
 def _system_attributes(study: optuna.Study) -> dict[str, Any]:

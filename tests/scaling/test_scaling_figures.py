@@ -16,7 +16,7 @@ from optuna_nas.scaling import (
     strategy_table,
 )
 from optuna_nas.visualization import plot_compound, plot_scaling
-from optuna_nas.visualization._scaling import _get_scaling_info, _ticks
+from optuna_nas.visualization._scaling import _draw, _get_scaling_info, _ticks
 from optuna_nas.visualization._scaling_compound import _get_compound_info
 
 KNOWN = {"num_classes": 10, "in_channels": 1}
@@ -78,6 +78,16 @@ def test_figures_are_drawn(strategies: optuna.Study, grid: optuna.Study) -> None
     assert {trace.name for trace in figure.data} >= {"base, 3 epochs", "1 epoch"}
     assert figure.layout.xaxis.type == "log"
     assert "</html>" in figure.to_html(include_plotlyjs=False)
+
+
+def test_names_are_no_markup(strategies: optuna.Study) -> None:
+    """Rules and networks are called as their owners like."""
+    info = _get_scaling_info((strategies,))._replace(title="<b>R&D")
+    panel = info.panels[0]
+    group = panel.groups[0]._replace(label="<i>rule")
+    figure = _draw(info._replace(panels=[panel._replace(groups=[group])]))
+    assert figure.layout.title.text == "&lt;b&gt;R&amp;D"
+    assert figure.data[-1].name == "&lt;i&gt;rule"
 
 
 @pytest.mark.parametrize(
