@@ -40,7 +40,7 @@ NETWORKS = (
 HOW = ("family", "strategies", "compound", "grid")
 
 
-def _numbers(kind: click.IntRange | click.FloatRange) -> Callable[..., tuple[Any, ...] | None]:
+def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None]:
     """Callback that reads numbers of a kind with commas between."""
 
     def read(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:

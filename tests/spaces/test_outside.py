@@ -13,6 +13,7 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
+from optuna_nas._json import parse_json
 from optuna_nas.nn import NetworkTooLargeError, built_within_memory
 from optuna_nas.spaces import (
     ARCHITECTURE_KEY,
@@ -236,6 +237,15 @@ def test_json_that_is_no_architecture(text, given):
     assert len(str(caught.value)) < 2000
     str(caught.value).encode()
     assert time.perf_counter() - begun < SECONDS
+
+
+@pytest.mark.parametrize("brackets", ["[]", ('{"a": ', "}")])
+def test_json_is_read_to_a_depth(brackets):
+    left, right = brackets
+    parse_json(left * 49 + "[]" + right * 49, "It")
+    for depth in (50, 400, 100_000):
+        with pytest.raises(ValueError, match="It is not JSON .* nested more than 50 deep"):
+            parse_json(left * depth + "[]" + right * depth, "It")
 
 
 @pytest.mark.parametrize("text", [None, 5, b"{}", ["{}"]])
