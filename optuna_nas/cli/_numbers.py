@@ -13,6 +13,7 @@ __all__ = [
     "BATCH",
     "COUNT",
     "EPOCHS",
+    "PHI",
     "PORT",
     "POSITIVE",
     "SEED",
@@ -45,4 +46,5 @@ BATCH = click.IntRange(1, MAX_BATCH)
 THREADS = click.IntRange(1, MAX_THREADS)
 PORT = click.IntRange(0, 2**16 - 1)
 POSITIVE_FLOAT = FiniteRange(min=0, min_open=True)
+PHI = FiniteRange(-100, 100)
 SHARE = FiniteRange(min=0, max=1, min_open=True)

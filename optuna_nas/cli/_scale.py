@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from optuna_nas.cli._numbers import EPOCHS, POSITIVE, POSITIVE_FLOAT, SHARE, SIDE, FiniteRange
+from optuna_nas.cli._numbers import EPOCHS, PHI, POSITIVE, POSITIVE_FLOAT, SHARE, SIDE
 from optuna_nas.cli._objective import PRUNERS, make_pruner
 from optuna_nas.cli._options import (
     changes_option,
@@ -74,9 +74,7 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     help="Count a family; compare strategies at one budget; search the coefficients; or run a "
     "grid of widths, depths and resolutions.",
 )
-@click.option(
-    "--phi", callback=_numbers(FiniteRange(min=0)), help="Of a family.  [default: 0,1,...,7]"
-)
+@click.option("--phi", callback=_numbers(PHI), help="Of a family.  [default: 0,1,...,7]")
 @click.option(
     "--factor",
     default=2.0,

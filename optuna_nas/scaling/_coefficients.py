@@ -85,15 +85,19 @@ class Coefficients:
         """Return ``base`` grown by ``phi`` steps, or shrunk where phi is negative.
 
         Raises:
-            ValueError: If the base has no room to shrink so far.
+            ValueError: If the base has no room to shrink so far, or ``phi`` is no number or
+                beyond 100 steps.
         """
+        require_number("phi", phi, at_least=-MOST_STEPS, at_most=MOST_STEPS)
         try:
             return base.scaled(
                 depth=self.alpha**phi, width=self.beta**phi, resolution=self.gamma**phi
             )
-        except ValueError as e:
+        except (ValueError, OverflowError) as e:
             raise ValueError(f"`phi` leaves no room for {base}, but got phi={phi:g}: {e}") from e
 
+
+MOST_STEPS = 100
 
 EFFICIENTNET = Coefficients(alpha=1.2, beta=1.1, gamma=1.15)
 """[Tan2019], found on EfficientNet-B0 by a grid search at twice its multiply-adds."""

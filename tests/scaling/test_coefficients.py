@@ -169,3 +169,15 @@ def test_trials_on_a_line_say_nothing() -> None:
     study.optimize(objective, n_trials=12)
     with pytest.raises(ValueError, match="all of its trials lie on one line"):
         fit(study)
+
+
+@pytest.mark.parametrize("phi", [1e308, float("nan"), True, "2", 101])
+def test_steps_beyond_all_networks(phi):
+    with pytest.raises(ValueError, match="`phi` must be a finite number of at least -100 and at"):
+        EFFICIENTNET.apply(EfficientNet(), phi)
+
+
+def test_steps_that_overflow():
+    steep = Coefficients(alpha=1e30, beta=1.0, gamma=1.0)
+    with pytest.raises(ValueError, match="`phi` leaves no room for"):
+        steep.apply(EfficientNet(), 100)
