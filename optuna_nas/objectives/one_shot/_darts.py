@@ -89,8 +89,7 @@ class DARTSObjective:
     ``space.architecture(trial)`` returns it, and ``study.enqueue_trial(architecture.params)``
     hands it on to any other study of the space.
 
-    When not to use it: where a table or a cheap training gives the accuracies themselves. Plain
-    DARTS is known to end in skip connections on NAS-Bench-201.
+    When not to use it: where training alone is cheap. Plain DARTS ends in skips on NAS-Bench-201.
 
     Args:
         space: One with a supernet: ``DARTSSpace``, ``NASBench201Space``, a function space with
@@ -117,9 +116,8 @@ class DARTSObjective:
             too. Neither goes together with GDAS, whose alpha has no Hessian.
         hyperparameters: A function of the trial that returns fields of the recipe, and fields of
             ``AlphaRecipe`` with ``alpha_`` before them.
-        recompute: Whether backward passes compute the results of depthwise convolutions again
-            instead of keeping them: a fifth less memory at its peak, a fifth more time (see
-            ``benchmarks/supernet.py``). It changes no result, and nothing under autocast.
+        recompute: Whether backward passes compute depthwise convolutions again: a fifth less
+            memory at its peak, a fifth more time (``benchmarks/supernet.py``), equal results.
         seed: Of trial n is a hash of (this, n).
         artifact_store: Where the picture of the derived cell goes; None: no pictures and notes.
         notes: As for ``TrainingObjective``.
@@ -280,10 +278,10 @@ class DARTSObjective:
         return accuracy
 
     def prepare(self, study: Study) -> None:
-        """Check that this objective can judge a study, and note there what it is.
+        """Check that this objective can evaluate a study, and record its settings there.
 
         Raises:
-            ValueError: If the study was begun with other settings, or does not maximise.
+            ValueError: If the study has other settings, or does not maximise.
         """
         self._studies.settle(study, self)
 
@@ -394,8 +392,8 @@ class DARTSObjective:
         artifact = attach_picture(trial, architecture.graph(), self._artifact_store)
         if self._notes:
             of = "supernet" if self._value == "one_shot" else "derived network"
-            told = f"validation accuracy of the {of} **{accuracy:.2%}**"
-            write_note(trial, artifact, architecture, told)
+            line = f"validation accuracy of the {of} **{accuracy:.2%}**"
+            write_note(trial, artifact, architecture, line)
 
 
 def _ignore(phase: str, result: EpochResult) -> None:
