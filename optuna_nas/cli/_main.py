@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from optuna_nas import __version__
+from optuna_nas._version import __version__
 from optuna_nas.cli._best import best
 from optuna_nas.cli._darts import darts
 from optuna_nas.cli._dashboard import dashboard

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optuna_nas import __version__
 from optuna_nas._attributes import (
     fields,
     integer,
@@ -26,6 +25,7 @@ from optuna_nas._attributes import (
     real,
     text,
 )
+from optuna_nas._version import __version__
 from optuna_nas._words import markdown, markdown_code
 from optuna_nas.final import _resnet
 from optuna_nas.final._comparison import Finalist, as_arguments

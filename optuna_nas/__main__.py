@@ -1,0 +1,5 @@
+"""The command line as ``python -m optuna_nas``, where its script is not on the path."""
+
+from optuna_nas.cli import main
+
+main(prog_name="python -m optuna_nas")
