@@ -13,7 +13,6 @@ Example::
 from __future__ import annotations
 
 import re
-import reprlib
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -22,6 +21,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 import optuna
 from optuna.study import Study
+
+from optuna_nas._checks import shown
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
@@ -41,7 +42,6 @@ __all__ = [
     "pass_over",
     "real",
     "scalar",
-    "shown",
     "text",
     "truth",
 ]
@@ -317,18 +317,6 @@ def fields(
         return decoded
 
     return decode_fields
-
-
-def shown(value: object) -> str:
-    """A value in a few words, however large or deeply nested it is."""
-    try:
-        return _short.repr(value)
-    except (ValueError, RecursionError):  # an integer of more digits than Python writes
-        return f"a large {type(value).__name__}"
-
-
-_short = reprlib.Repr()
-_short.maxlevel, _short.maxstring, _short.maxother, _short.maxlong = 2, 60, 60, 60
 
 
 def _anything(value: object) -> object:

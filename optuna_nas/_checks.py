@@ -7,6 +7,7 @@ NaN is within no bounds, and whatever is given is shown in a few characters.
 from __future__ import annotations
 
 import math
+import reprlib
 from numbers import Real
 from typing import Any
 
@@ -26,12 +27,16 @@ __all__ = [
 ]
 
 _LONGEST = 120  # characters of a value in a message
+_short = reprlib.Repr()
+_short.maxlevel = 6
+_short.maxstring = _short.maxother = _short.maxlong = _LONGEST
+_short.maxlist = _short.maxtuple = _short.maxdict = _short.maxset = _short.maxfrozenset = 40
 
 
 def shown(value: object) -> str:
-    """Return the ``repr`` of a value for a message, shortened where it is long."""
+    """Return the ``repr`` of a value for a message, shortened where it is long or deep."""
     try:
-        text = repr(value)
+        text = _short.repr(value)  # a text of all of a huge value would never be seen
     except (ValueError, RecursionError):  # integers of more than 4,300 digits, deep lists
         text = f"a huge {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

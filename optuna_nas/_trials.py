@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import pass_over, real, shown
+from optuna_nas._attributes import pass_over, real
+from optuna_nas._checks import shown
 
 if TYPE_CHECKING:
     from optuna.study import Study
