@@ -2,4 +2,5 @@
 
 from optuna_nas.cli import main
 
-main(prog_name="python -m optuna_nas")
+if __name__ == "__main__":
+    main(prog_name="python -m optuna_nas")
