@@ -23,7 +23,9 @@ _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def parse_json(text: object, what: str, *, max_length: int = MAX_LENGTH, nan: bool = False) -> Any:
+def parse_json(
+    text: object, what: str, *, max_length: int = MAX_LENGTH, lenient: bool = False
+) -> Any:
     """Read a JSON text whoever wrote it.
 
     Python's parser alone raises ``RecursionError`` for nested brackets, reads ``NaN`` and
@@ -34,7 +36,8 @@ def parse_json(text: object, what: str, *, max_length: int = MAX_LENGTH, nan: bo
         text: What was found.
         what: The name of the text, for messages: "The model card 'card.json'".
         max_length: Characters that are read at most.
-        nan: Whether ``NaN`` and ``Infinity``, which Python writes, are read.
+        lenient: Whether ``NaN``, ``Infinity`` and halves of surrogate pairs are read: Python
+            writes them, the last for names of files that are not UTF-8.
 
     Raises:
         ValueError: If it is not JSON, too long or too deep.
@@ -47,14 +50,14 @@ def parse_json(text: object, what: str, *, max_length: int = MAX_LENGTH, nan: bo
             f"{max_length:,})."
         )
     try:
-        return _parse(text, nan)
+        return _parse(text, lenient)
     except RecursionError:
         raise ValueError(f"{what} is not JSON that can be read ({_TOO_DEEP}).") from None
     except ValueError as error:
         raise ValueError(f"{what} is not JSON that can be read ({error}).") from error
 
 
-def read_json(path: Path, what: str, *, nan: bool = False) -> Any:
+def read_json(path: Path, what: str, *, lenient: bool = False) -> Any:
     """Read a file of JSON, as :func:`parse_json` does.
 
     Raises:
@@ -67,19 +70,19 @@ def read_json(path: Path, what: str, *, nan: bool = False) -> Any:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"{what} is not JSON that can be read ({error}).") from error
-    return parse_json(text, what, nan=nan)
+    return parse_json(text, what, lenient=lenient)
 
 
-def _parse(text: str, nan: bool) -> Any:
+def _parse(text: str, lenient: bool) -> Any:
     value = json.loads(
         text,
         object_pairs_hook=_object,
         parse_int=_integer,
-        parse_float=None if nan else _finite,
-        parse_constant=None if nan else _refuse_constant,
+        parse_float=None if lenient else _finite,
+        parse_constant=None if lenient else _refuse_constant,
     )
     _check_depth(value)
-    if "\\u" in text or _SURROGATE.search(text):
+    if not lenient and ("\\u" in text or _SURROGATE.search(text)):
         _check_strings(value)
     return value
 

@@ -28,8 +28,8 @@ def decoded_file(path: Path, decode: Decode[T], *, way_out: str) -> T:
     """
     what = f"The file {str(path)!r}"
     try:
-        # Python writes NaN, as the accuracy of a run that failed, and reads it again.
-        value = read_json(path, "it", nan=True)
+        # A run that failed has an accuracy of NaN, and a class may have an undecodable name.
+        value = read_json(path, "it", lenient=True)
     except ValueError as e:
         raise ValueError(f"{what} is damaged: {e} {way_out}") from e
     try:

@@ -11,7 +11,7 @@ import math
 import os
 import warnings
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from torch import nn
 
@@ -223,8 +223,12 @@ def _accuracy(value: object) -> float:
 
 
 def _table(value: object) -> dict[str, Any]:
-    """Decode a mapping of names to whatever torch keeps."""
-    return mapping(lambda item: item)(value)
+    """Decode a mapping of names to whatever torch keeps.
+
+    The mapping itself is returned: a ``state_dict`` carries the versions of its modules with it.
+    """
+    mapping(lambda item: item)(value)
+    return cast("dict[str, Any]", value)
 
 
 _RESULT = fields(
