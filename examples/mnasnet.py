@@ -44,15 +44,15 @@ def main(
 ) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     data = load_data("digits", train_size=640, val_size=800, image_size=16)
-    training = TrainingObjective(
+    objective = TrainingObjective(
         SPACE,
         data,
         epochs=epochs,
         build=BUILD,
         recipe=RECIPE,
+        value=LatencyReward(target_ms=target_ms, hard=hard),
         latency=LatencyMeter(batch_size=8, device="cpu"),
     )
-    objective = LatencyReward(training, target_ms=target_ms, hard=hard)
     study = optuna.create_study(
         direction="maximize",
         sampler=PPOSampler(seed=seed, space=SPACE),
@@ -69,7 +69,7 @@ def main(
     print(architecture)
 
     with seeded(seed):
-        model = architecture.build(**training.build)
+        model = architecture.build(**objective.build)
     fit(model, data, epochs=final_epochs, recipe=RECIPE, seed=seed)
     accuracy = evaluate(model, data.test, data).accuracy
     counted = profile(model, data.input_size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,15 +25,10 @@ if TYPE_CHECKING:
 
     from optuna_nas.objectives import (
         DARTSObjective,
-        LatencyReward,
-        MacsReward,
         SharedWeightsObjective,
-        SizeReward,
         TrainingObjective,
     )
     from optuna_nas.training import ImageData
-
-    Judge: TypeAlias = TrainingObjective | LatencyReward | MacsReward | SizeReward
 
 __all__ = [
     "PRUNERS",
@@ -80,7 +75,7 @@ def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict
 
 def make_ready(
     study: Study,
-    objective: Judge | DARTSObjective | SharedWeightsObjective,
+    objective: TrainingObjective | DARTSObjective | SharedWeightsObjective,
     chosen: Mapping[str, Any],
 ) -> None:
     """Let an objective judge a study: keep what is chosen, queue again what was killed.
@@ -148,9 +143,10 @@ def study_objective(
     score: str | None = None,
     target_latency_ms: float | None = None,
     **options: Any,
-) -> Judge:
+) -> TrainingObjective:
     """The objective of the study; what is not given comes from the study if it exists."""
     from optuna_nas.objectives import TrainingObjective, read_identity
+    from optuna_nas.objectives._value import value_from_identity
     from optuna_nas.training import Recipe
 
     identity = read_identity(study)
@@ -167,34 +163,21 @@ def study_objective(
     )
     if space is None and identity is None:
         raise click.UsageError("a new study needs --space, such as --space nasbench201")
-    objective = TrainingObjective(
+    if target_latency_ms is not None:
+        reward = {"cost": "latency_ms", **begun.get("reward", {}), "target": target_latency_ms}
+        begun = {**begun, "reward": reward}
+    return TrainingObjective(
         space_of_study(study, space, space_setting),
         loaded,
         epochs=begun["epochs"] if epochs is None else epochs,
         build=build or begun["build"],
         recipe=Recipe(**{**begun["recipe"], **(recipe or {})}),
+        value=value_from_identity(begun),
         score=score or begun["score"],
         seed=chosen["seed"],
         **{name: chosen[name] for name in LIMITS if name in chosen},
         **options,
     )
-    if target_latency_ms is not None:
-        begun = {**begun, "reward": {**begun.get("reward", {}), "target": target_latency_ms}}
-    return _rewarded(objective, begun["reward"]) if "reward" in begun else objective
-
-
-def _rewarded(objective: TrainingObjective, reward: Mapping[str, Any]) -> Judge:
-    """The objective whose values are rewards, as a study tells of it."""
-    from optuna_nas.objectives import LatencyReward, MacsReward, SizeReward
-
-    shape = {name: reward[name] for name in ("exponent", "hard") if name in reward}
-    target = reward["target"]
-    makers: dict[str, Callable[[], Judge]] = {
-        "latency_ms": lambda: LatencyReward(objective, target_ms=target, **shape),
-        "macs": lambda: MacsReward(objective, target_macs=target, **shape),
-        "params": lambda: SizeReward(objective, target_params=target, **shape),
-    }
-    return makers[reward.get("cost", "latency_ms")]()
 
 
 def _alone(identity: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -43,7 +43,7 @@ def epochs_spent(study: Study) -> int:
 
 def random_search(
     study: Study,
-    objective: Callable[[Trial], float],
+    objective: Callable[[Trial], float | tuple[float, ...]],
     space: SearchSpace,
     *,
     seed: int = _SEED,

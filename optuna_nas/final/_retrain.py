@@ -45,7 +45,7 @@ class Judge(Protocol):
     def draws(self) -> bool:
         """Whether each trial draws hyperparameters for itself."""
 
-    def __call__(self, trial: Trial) -> float:
+    def __call__(self, trial: Trial) -> float | tuple[float, ...]:
         """Judge a trial."""
 
 

@@ -8,9 +8,14 @@ from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives._estimate import Estimate, estimate
 from optuna_nas.objectives._failures import INFEASIBLE_KEY, TrialError
 from optuna_nas.objectives._hyperparameters import HYPERPARAMETERS_KEY, drawn_in, recipe_of
-from optuna_nas.objectives._multi_objective import multi_objective
 from optuna_nas.objectives._proxy_objective import ProxyObjective
-from optuna_nas.objectives._reward import LatencyReward, MacsReward, SizeReward, mnasnet_reward
+from optuna_nas.objectives._reward import (
+    LatencyReward,
+    MacsReward,
+    Reward,
+    SizeReward,
+    mnasnet_reward,
+)
 from optuna_nas.objectives._runs import COPY_KEY
 from optuna_nas.objectives._scaled_training import ScaledJudge, ScaledTraining
 from optuna_nas.objectives._scaling_study import ScalingStudyObjective
@@ -60,6 +65,7 @@ __all__ = [
     "MacsReward",
     "Perturbation",
     "ProxyObjective",
+    "Reward",
     "ScaledJudge",
     "ScaledTraining",
     "ScalingStudyObjective",
@@ -78,7 +84,6 @@ __all__ = [
     "estimate",
     "fail_dead_trials",
     "mnasnet_reward",
-    "multi_objective",
     "optimize_together",
     "proxies",
     "read_alphas",

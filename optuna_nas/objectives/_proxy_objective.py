@@ -92,7 +92,7 @@ class ProxyObjective:
         )
         self.costs = Costs(self.build, self.data, LatencyMeter(device=str(device)), scorer)
         self._told = {"proxy": proxy, "batch_size": scorer.batch_size, "seed": seed}
-        self._studies = SettledStudies(f"{proxy} score")
+        self._studies = SettledStudies(metric=f"{proxy} score")
 
     @property
     def identity(self) -> dict[str, Any]:

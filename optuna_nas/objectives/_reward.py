@@ -1,4 +1,4 @@
-"""One value of accuracy and cost: the reward of MnasNet.
+"""Rewards: one value of metric and cost, as MnasNet's search maximises.
 
 References:
     - [Tan2019] Tan et al. MnasNet: Platform-Aware Neural Architecture Search for Mobile. CVPR
@@ -9,18 +9,22 @@ References:
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from optuna_nas._checks import is_number, shown
 
-if TYPE_CHECKING:
-    from optuna.trial import Trial
-
-    from optuna_nas.objectives._training import TrainingObjective
-
-__all__ = ["LatencyReward", "MacsReward", "Reward", "SizeReward", "mnasnet_reward"]
+__all__ = [
+    "LatencyReward",
+    "MacsReward",
+    "Reward",
+    "SizeReward",
+    "mnasnet_reward",
+    "reward_from_identity",
+]
 
 EXPONENT = -0.07
 
@@ -50,116 +54,102 @@ def mnasnet_reward(
     Raises:
         ValueError: If an argument is out of range.
     """
-    return accuracy * Reward(cost="cost", target=target, exponent=exponent, hard=hard).factor(cost)
+    _check(target, exponent, hard)
+    return accuracy * _factor(cost, target, exponent, hard)
+
+
+class Reward(abc.ABC):
+    """Base of what ``value=`` takes to make one value of the metric and a cost.
+
+    One of your own is a frozen dataclass with ``cost``, ``factor`` and ``identity``; it must
+    compare equal to another one with the same settings, and pickle.
+
+    Example::
+
+        import dataclasses
+
+        from optuna_nas.objectives import Reward
+
+        @dataclasses.dataclass(frozen=True)
+        class Budget(Reward):
+            macs: int
+
+            cost = "macs"
+
+            @property
+            def identity(self):
+                return {"cost": "macs", "kind": "budget", "target": self.macs}
+
+            def factor(self, cost):
+                return 1.0 if cost <= self.macs else 0.0
+    """
+
+    cost: ClassVar[str]
+    """One of ``"latency_ms"``, ``"macs"`` and ``"params"``."""
+
+    @property
+    @abc.abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """Settings, as a study keeps them: ``cost``, ``target`` and what else there is."""
+
+    @abc.abstractmethod
+    def factor(self, cost: float) -> float:
+        """Return what the metric, and each report of it, is multiplied by."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Reward:
-    """What accuracies are multiplied by.
+class _PowerReward(Reward):
+    """``(cost / target) ** exponent``, or its hard form."""
 
-    Args:
-        cost: "latency_ms", "macs" or "params".
-        target: The paper's T.
-        exponent: The paper's alpha = beta, at most 0.
-        hard: Take alpha = 0 and beta = -1 instead.
+    target_name: ClassVar[str]  # of the argument that is the paper's T
 
-    Raises:
-        ValueError: If a number is out of range.
-    """
-
-    cost: str
-    target: float
     exponent: float = EXPONENT
     hard: bool = False
 
     def __post_init__(self) -> None:
-        if not is_number(self.target) or self.target <= 0:
-            raise ValueError(f"`target` must be a number above 0, but got {shown(self.target)}.")
-        if not is_number(self.exponent) or self.exponent > 0:
-            raise ValueError(
-                f"`exponent` must be at most 0, but got exponent={shown(self.exponent)}: above 0, "
-                "networks would be paid for their cost."
-            )
-        if self.hard and self.exponent != EXPONENT:
-            message = f"`exponent` is not used where hard=True, but got exponent={self.exponent}."
-            warnings.warn(message, stacklevel=4)
+        _check(self.target, self.exponent, self.hard, name=self.target_name)
+
+    @property
+    def target(self) -> float:
+        """The paper's T, in the unit of the cost."""
+        target: float = getattr(self, self.target_name)
+        return target
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a study keeps of it."""
-        identity = dataclasses.asdict(self)
-        if self.hard:
-            del identity["exponent"]
-        return identity
+        """Settings, as a study keeps them."""
+        kept = {"cost": self.cost, "target": self.target, "hard": self.hard}
+        return kept if self.hard else {**kept, "exponent": self.exponent}
 
     def factor(self, cost: float) -> float:
-        """What a network of this cost is worth per accuracy.
+        """Return what the metric of a network of this cost is multiplied by.
 
         Raises:
             ValueError: If the cost is not above 0.
         """
-        if not is_number(cost) or cost <= 0:
-            raise ValueError(f"`cost` must be above 0, but got {shown(cost)}.")
-        over = cost / self.target
-        if self.hard:
-            return 1.0 if over <= 1.0 else 1.0 / over
-        return float(over**self.exponent)  # eq. 2 of [Tan2019], w = alpha = beta
+        return _factor(cost, self.target, self.exponent, self.hard)
 
 
-class _CostReward:
-    """An objective whose values and reports are multiplied by a factor of the network's cost."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LatencyReward(_PowerReward):
+    """MnasNet's value of a trial: metric times ``(latency / target) ** exponent``.
 
-    def __init__(self, objective: TrainingObjective, reward: Reward) -> None:
-        if not hasattr(objective, "rewarded"):
-            raise TypeError(
-                "`objective` must be a TrainingObjective, but got "
-                f"{type(objective).__name__}: in an objective of your own return and report "
-                "mnasnet_reward(accuracy, cost, target=...)."
-            )
-        self.reward = reward
-        self._objective = objective.rewarded(reward)
-
-    def __call__(self, trial: Trial) -> float:
-        """Judge one trial.
-
-        Returns:
-            The reward.
-
-        Raises:
-            TrialPruned: As of the objective.
-            TrialError: As of the objective.
-            ValueError: As of the objective.
-        """
-        return self._objective(trial)
-
-    def __getattr__(self, name: str) -> Any:
-        # Whatever else the objective offers, such as `space`, `identity` and `prepare`.
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._objective, name)
-
-
-class LatencyReward(_CostReward):
-    """MnasNet's objective: accuracy times ``(latency / target) ** exponent``.
-
-    Latency is measured before training, as the objective's ``latency`` says (see
-    :class:`TrainingObjective`), and reports are multiplied as the value is, so that a pruner
-    compares rewards. A trial keeps ``optuna_nas:latency_ms`` and its ``optuna_nas:accuracy``.
+    Given to an objective as ``value=``. Latency is measured before training, as the objective's
+    ``latency`` says, and reports are multiplied as the value is, so that a pruner compares
+    rewards. A trial keeps ``optuna_nas:latency_ms`` and its ``optuna_nas:accuracy``.
 
     When not to use it: where the limit is one that must hold, take ``max_latency_ms``; where the
-    whole trade-off is wanted, :func:`multi_objective`. With the soft reward a search may end on
-    either side of the target.
+    whole trade-off is wanted, ``value=("metric", "latency_ms")``. With the soft reward a search
+    may end on either side of the target.
 
     Args:
-        objective: What trains and validates.
         target_ms: The paper's T, in milliseconds of a batch as measured.
         exponent: The paper's alpha = beta, at most 0.
         hard: Take alpha = 0 and beta = -1: up to the target latency is free, above it the
-            accuracy is divided by the excess.
+            metric is divided by the excess.
 
     Raises:
         ValueError: If a number is out of range.
-        TypeError: If the objective is none of ours, or returns a reward or costs already.
 
     Example::
 
@@ -169,77 +159,98 @@ class LatencyReward(_CostReward):
         from optuna_nas.spaces import NASBench201Space
 
         objective = TrainingObjective(
-            NASBench201Space(), "digits", epochs=2, build={"cells": 1, "channels": 4}
+            NASBench201Space(),
+            "digits",
+            epochs=2,
+            value=LatencyReward(target_ms=1.0),
+            build={"cells": 1, "channels": 4},
         )
         study = optuna.create_study(direction="maximize", sampler=PPOSampler(seed=0))
-        study.optimize(LatencyReward(objective, target_ms=1.0), n_trials=10)
+        study.optimize(objective, n_trials=10)
     """
 
-    def __init__(
-        self,
-        objective: TrainingObjective,
-        *,
-        target_ms: float,
-        exponent: float = EXPONENT,
-        hard: bool = False,
-    ) -> None:
-        super().__init__(
-            objective, Reward(cost="latency_ms", target=target_ms, exponent=exponent, hard=hard)
-        )
+    cost = "latency_ms"
+    target_name = "target_ms"
+
+    target_ms: float
 
 
-class MacsReward(_CostReward):
-    """Accuracy times ``(multiply-adds / target) ** exponent``: the objective of EfficientNet-B0.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MacsReward(_PowerReward):
+    """Metric times ``(multiply-adds / target) ** exponent``, as EfficientNet-B0 was found.
 
     Nothing is measured, so that the result does not depend on a machine; two networks of equal
     multiply-adds may differ in latency several times.
 
     Args:
-        objective: What trains and validates.
-        target_macs: Multiply-adds for one image; the paper has 400 million.
+        target_macs: Multiply-adds for one input; the paper has 400 million.
         exponent: See :class:`LatencyReward`.
         hard: See :class:`LatencyReward`.
 
     Raises:
         ValueError: If a number is out of range.
-        TypeError: If the objective is none of ours, or returns a reward or costs already.
     """
 
-    def __init__(
-        self,
-        objective: TrainingObjective,
-        *,
-        target_macs: float,
-        exponent: float = EXPONENT,
-        hard: bool = False,
-    ) -> None:
-        super().__init__(
-            objective, Reward(cost="macs", target=target_macs, exponent=exponent, hard=hard)
-        )
+    cost = "macs"
+    target_name = "target_macs"
+
+    target_macs: float
 
 
-class SizeReward(_CostReward):
-    """Accuracy times ``(parameters / target) ** exponent``, for networks that must be stored.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SizeReward(_PowerReward):
+    """Metric times ``(parameters / target) ** exponent``, for networks that must be stored.
 
     Args:
-        objective: What trains and validates.
         target_params: Trainable parameters.
         exponent: See :class:`LatencyReward`.
         hard: See :class:`LatencyReward`.
 
     Raises:
         ValueError: If a number is out of range.
-        TypeError: If the objective is none of ours, or returns a reward or costs already.
     """
 
-    def __init__(
-        self,
-        objective: TrainingObjective,
-        *,
-        target_params: float,
-        exponent: float = EXPONENT,
-        hard: bool = False,
-    ) -> None:
-        super().__init__(
-            objective, Reward(cost="params", target=target_params, exponent=exponent, hard=hard)
+    cost = "params"
+    target_name = "target_params"
+
+    target_params: float
+
+
+def reward_from_identity(identity: Mapping[str, Any]) -> Reward:
+    """Return the reward that a study keeps (see :attr:`Reward.identity`).
+
+    Raises:
+        ValueError: If it is of no kind that there is.
+    """
+    kinds = {kind.cost: kind for kind in (LatencyReward, MacsReward, SizeReward)}
+    kind = kinds.get(identity.get("cost", LatencyReward.cost))
+    own = identity.keys() - {"cost", "target", "exponent", "hard", "latency"}
+    if kind is None or own:
+        raise ValueError(
+            f"The reward of a study must be one of this package, but got {shown(dict(identity))}: "
+            "go on with such a study in Python, with the same value=."
         )
+    shape = {name: identity[name] for name in ("exponent", "hard") if name in identity}
+    return kind(**{kind.target_name: identity["target"]}, **shape)
+
+
+def _check(target: float, exponent: float, hard: bool, *, name: str = "target") -> None:
+    if not is_number(target) or target <= 0:
+        raise ValueError(f"`{name}` must be a number above 0, but got {shown(target)}.")
+    if not is_number(exponent) or exponent > 0:
+        raise ValueError(
+            f"`exponent` must be at most 0, but got exponent={shown(exponent)}: above 0, networks "
+            "would be paid for their cost."
+        )
+    if hard and exponent != EXPONENT:
+        message = f"`exponent` is not used where hard=True, but got exponent={exponent}."
+        warnings.warn(message, stacklevel=5)
+
+
+def _factor(cost: float, target: float, exponent: float, hard: bool) -> float:
+    if not is_number(cost) or cost <= 0:
+        raise ValueError(f"`cost` must be above 0, but got {shown(cost)}.")
+    over = cost / target
+    if hard:
+        return 1.0 if over <= 1.0 else 1.0 / over
+    return float(over**exponent)  # eq. 2 of [Tan2019], w = alpha = beta

@@ -26,6 +26,7 @@ from optuna_nas._attributes import (
     text,
     truth,
 )
+from optuna_nas.objectives._value import TrialValue
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
@@ -95,13 +96,15 @@ class SettledStudies:
     """The studies that an objective has been found to fit; each is asked once.
 
     Args:
-        metrics: What the values of such a study are called in plots and in the dashboard. With
-            several, the objective's number is the first, and whoever adds the others has checked
-            the directions.
+        value: What trials return.
+        metric: Name of the metric, in plots and in the dashboard.
     """
 
-    def __init__(self, *metrics: str) -> None:
-        self.metrics = metrics or ("validation accuracy",)
+    def __init__(
+        self, value: TrialValue | None = None, metric: str = "validation accuracy"
+    ) -> None:
+        self._value = value or TrialValue()
+        self.metrics = self._value.names(metric)
         self._settled: set[tuple[BaseStorage, int]] = set()
 
     def settle(self, study: Study, judge: _Judge, *, alone: bool = True) -> None:
@@ -110,23 +113,34 @@ class SettledStudies:
         Args:
             study: The study that a trial belongs to.
             judge: The objective.
-            alone: Whether its number must be the only value of a trial.
+            alone: Whether a single value must be the only one of a trial.
 
         Raises:
-            ValueError: If the study does not maximise, or has been judged with other settings;
-                all differences are named.
+            ValueError: If the study has other directions or other settings; all differences of
+                the settings are named.
         """
         if seam.study_key(study) in self._settled:
             return
-        single = len(study.directions) == 1
-        if study.directions != [StudyDirection.MAXIMIZE] and (single or alone):
+        self._check_directions(study, judge, alone=alone)
+        _settle_identity(study, judge.identity, self.metrics)
+        self._settled.add(seam.study_key(study))
+
+    def _check_directions(self, study: Study, judge: _Judge, *, alone: bool) -> None:
+        wanted = self._value.directions
+        if study.directions == [StudyDirection[direction.upper()] for direction in wanted]:
+            return
+        name = type(judge).__name__
+        if len(wanted) > 1:
             raise ValueError(
-                f"{type(judge).__name__} returns one number, the more the better, but the study "
+                f"{name} returns {', '.join(self.metrics)}, but the study {study.study_name!r} "
+                f"has other directions: create it with directions={wanted}."
+            )
+        if alone or len(study.directions) == 1:
+            raise ValueError(
+                f"{name} returns one number, the more the better, but the study "
                 f"{study.study_name!r} does not maximise one value: create it with "
                 'direction="maximize".'
             )
-        _settle_identity(study, judge.identity, self.metrics)
-        self._settled.add(seam.study_key(study))
 
 
 def _settle_identity(study: Study, identity: Mapping[str, Any], metrics: Sequence[str]) -> None:

@@ -83,7 +83,7 @@ def optimize_together(
     Args:
         study: The study in the first process, None in the others.
         objective: Made with the same arguments in all processes: a :class:`TrainingObjective`,
-            a reward or :func:`multi_objective` of one, or an objective of yours with a method
+            or an objective of yours with a method
             ``train_along()``, which the other processes call instead of trials.
         **options: Of ``study.optimize``; ``n_jobs`` must be 1.
 
@@ -96,8 +96,8 @@ def optimize_together(
     if not callable(train_along):
         name = getattr(objective, "__name__", type(objective).__name__)
         raise TypeError(
-            "`objective` must be able to train in several processes, as a TrainingObjective, its "
-            f"rewards and its multi_objective can, but got {name}, which has no train_along(). "
+            "`objective` must be able to train in several processes, as a TrainingObjective can, "
+            f"but got {name}, which has no train_along(). "
             "Use study.optimize, with as many workers as there are GPUs and a storage that they "
             "share."
         )

@@ -7,9 +7,8 @@ References:
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +45,7 @@ from optuna_nas.objectives._runs import (
 from optuna_nas.objectives._scorer import ProxyScorer
 from optuna_nas.objectives._study import SettledStudies
 from optuna_nas.objectives._trainer import SECONDS_KEY, Trainer, can_report
+from optuna_nas.objectives._value import Value, trial_value
 from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers.base._sampler import REPEAT
@@ -56,8 +56,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
     from torch import nn
-
-    from optuna_nas.objectives._reward import Reward
 
 __all__ = [
     "ACCURACY_KEY",
@@ -106,6 +104,10 @@ class TrainingObjective:
         hyperparameters: A function of the trial that returns fields of the recipe, such as
             ``lambda trial: {"lr": trial.suggest_float("lr", 1e-3, 1.0, log=True)}``; see also
             :func:`recipe_of`.
+        value: What a trial returns: ``"metric"``, the validation accuracy; a reward, such as
+            ``LatencyReward(target_ms=80)``; or ``("metric", "latency_ms", ...)``, several
+            objectives, of which costs are ``"latency_ms"``, ``"macs"`` and ``"params"``. With
+            several nothing is pruned but by limits, and results are not reused.
         score: Which epoch counts: ``"last"``, ``"best"`` or ``"max_last_5"``.
         seed: Weights and data order of trial n depend on (seed, n).
         max_params: Upper limit on trainable parameters, checked before training.
@@ -153,6 +155,8 @@ class TrainingObjective:
         print(space.architecture(study.best_trial))
     """
 
+    metric = "validation accuracy"
+
     def __init__(
         self,
         space: SearchSpace,
@@ -162,6 +166,7 @@ class TrainingObjective:
         build: Mapping[str, Any] | None = None,
         recipe: Recipe | None = None,
         hyperparameters: Callable[[Trial], Mapping[str, Any]] | None = None,
+        value: Value = "metric",
         score: str = "last",
         seed: int = 0,
         max_params: int | None = None,
@@ -212,10 +217,10 @@ class TrainingObjective:
         meter = LatencyMeter(device=str(device)) if latency is None else latency
         scorer = ProxyScorer(self.data, self.build, device=device)
         self.costs = Costs(self.build, self.data, meter, scorer)
-        self._reward: Reward | None = None
-        self._told: dict[str, Any] = {}
-        self._finished = reusable_runs(epochs, SCORES[score], largest=1.0)
-        self._studies = SettledStudies()
+        self.value = trial_value(value)
+        largest = 1.0 if self.value.reward is None else math.inf
+        self._finished = reusable_runs(epochs, SCORES[score], largest=largest)
+        self._studies = SettledStudies(self.value)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -227,19 +232,25 @@ class TrainingObjective:
             "build": self.build,
             "score": self._score,
             "recipe": self.recipe.to_dict(),
-            **self._told,
+            **self.value.identity(self.costs.meter_identity),
         }
+
+    @property
+    def directions(self) -> list[str]:
+        """Directions of a study, for ``optuna.create_study``."""
+        return self.value.directions
 
     @property
     def draws(self) -> bool:
         """Whether each trial draws hyperparameters for itself."""
         return self._hyperparameters is not None
 
-    def __call__(self, trial: Trial) -> float:
-        """Judge one trial.
+    def __call__(self, trial: Trial) -> float | tuple[float, ...]:
+        """Evaluate one trial.
 
         Returns:
-            Validation accuracy in [0, 1].
+            Validation accuracy in [0, 1]; with another ``value`` its reward, or the accuracy and
+            the costs.
 
         Raises:
             TrialPruned: If the pruner stops the trial, or its architecture is infeasible.
@@ -263,42 +274,18 @@ class TrainingObjective:
         self._limits.check(trial, architecture, self.costs)
         return self._shown(trial, architecture, lambda: self._train(trial, architecture, recipe))
 
-    def _train(self, trial: Trial, architecture: Architecture, recipe: Recipe) -> float:
-        if self._reward is None:
-            return SCORES[self._score](self._trainer.train(trial, architecture, recipe))
-        factor = self._reward.factor(self.costs.of(self._reward.cost, trial, architecture))
+    def _train(
+        self, trial: Trial, architecture: Architecture, recipe: Recipe
+    ) -> float | tuple[float, ...]:
+        def cost_of(cost: str) -> float:
+            return self.costs.of(cost, trial, architecture)
+
+        factor = self.value.factor(cost_of)  # known first: reports are multiplied as the value is
         trained = self._trainer.train(trial, architecture, recipe, factor=factor)
         accuracy = SCORES[self._score](trained)
-        trial.set_user_attr(ACCURACY_KEY, accuracy)
-        return factor * accuracy
-
-    def rewarded(self, reward: Reward) -> TrainingObjective:
-        """Return the objective whose values and reports are rewards; see ``LatencyReward``."""
-        told = {"reward": reward.identity | self._meter_told([reward.cost])}
-        other = self._telling(told, ["reward"])
-        other._reward = reward
-        other._finished = reusable_runs(self.epochs, SCORES[self._score], largest=math.inf)
-        return other
-
-    def costing(self, costs: Sequence[str]) -> TrainingObjective:
-        """Return the objective for studies of accuracy and costs; see ``multi_objective``."""
-        told = {"costs": list(costs)} | self._meter_told(costs)
-        return self._telling(told, [*self._studies.metrics, *costs])
-
-    def _telling(self, told: Mapping[str, Any], metrics: Sequence[str]) -> TrainingObjective:
-        """Return the same with more in what a study keeps of it."""
-        if self._told:
-            raise TypeError(
-                "`objective` must return the plain validation accuracy, but it already returns "
-                f"{', '.join(self._studies.metrics)}: a reward or costs around a reward or costs "
-                "would lose the inner ones. Give the TrainingObjective itself."
-            )
-        other = copy.copy(self)
-        other._told, other._studies = {**told}, SettledStudies(*metrics)
-        return other
-
-    def _meter_told(self, costs: Sequence[str]) -> dict[str, Any]:
-        return {"latency": self.costs.meter_identity} if "latency_ms" in costs else {}
+        if self.value.reward is not None:
+            trial.set_user_attr(ACCURACY_KEY, accuracy)
+        return self.value.of(accuracy, cost_of)
 
     def prepare(self, study: Study) -> None:
         """Check that this objective can judge a study, and note there what it is.
@@ -306,9 +293,9 @@ class TrainingObjective:
         Every trial does so; call it before ``study.optimize`` to hear of a mistake sooner.
 
         Raises:
-            ValueError: If the study was begun with other settings, or minimises.
+            ValueError: If the study has other settings, or other directions.
         """
-        self._studies.settle(study, self, alone=False)  # a wrapper may add values
+        self._studies.settle(study, self, alone=False)  # a user's function may add values
 
     def prune_checkpoints(self, study: Study) -> None:
         """Remove the checkpoints of finished trials that are not among the best.
@@ -343,6 +330,15 @@ class TrainingObjective:
             return self.recipe
         return settle_recipe(trial, self.recipe, self._hyperparameters(trial))
 
+    def _told(self, value: float | tuple[float, ...], accuracy: float | None) -> str:
+        """Write the values of a trial for its note; ``accuracy`` is that behind a reward."""
+        values = value if isinstance(value, tuple) else (value,)
+        named = list(zip(self._studies.metrics, values, strict=True))
+        if accuracy is None:
+            (_, accuracy), *named = named
+        others = [f"{name} {number:.4g}" for name, number in named]
+        return ", ".join([f"{self.metric} **{accuracy:.2%}**", *others])
+
     def _run_key(self, architecture: Architecture, recipe: Recipe) -> str:
         return run_key(
             digest=architecture.digest,
@@ -370,7 +366,12 @@ class TrainingObjective:
             trial.report(accuracy, epoch)
         return SCORES[self._score](accuracies)
 
-    def _shown(self, trial: Trial, architecture: Architecture, run: Callable[[], float]) -> float:
+    def _shown(
+        self,
+        trial: Trial,
+        architecture: Architecture,
+        run: Callable[[], float | tuple[float, ...]],
+    ) -> float | tuple[float, ...]:
         """Run a trial with its picture attached, and write its note however it ends."""
         if self._artifact_store is None or not isinstance(trial, Trial):
             return run()
@@ -378,10 +379,7 @@ class TrainingObjective:
         outcome = "failed"
         try:
             value = run()
-            accuracy = ACCURACY.read(trial)
-            outcome = f"validation accuracy **{value if accuracy is None else accuracy:.2%}**"
-            if self._reward is not None:
-                outcome += f", reward {value:.4g}"
+            outcome = self._told(value, ACCURACY.read(trial))
             return value
         except TrialPruned as pruned:
             outcome = f"pruned: {markdown(str(pruned))}" if str(pruned) else "pruned"

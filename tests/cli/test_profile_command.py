@@ -67,9 +67,12 @@ def test_a_trial_of_a_study_is_built_as_there(run: Run, tmp_path: Path) -> None:
         storage=open_storage(storage), study_name="nas", direction="maximize"
     )
     data = load_data("digits", train_size=200, val_size=100)
-    training = TrainingObjective(space, data, epochs=1, build=TINY, latency=lambda *_: 3.25)
+    reward = LatencyReward(target_ms=1.0)
+    objective = TrainingObjective(
+        space, data, epochs=1, value=reward, build=TINY, latency=lambda *_: 3.25
+    )
     space.parse(CELL).enqueue(study)
-    study.optimize(LatencyReward(training, target_ms=1.0), n_trials=1)
+    study.optimize(objective, n_trials=1)
 
     output = run("--storage", storage, "--trial", "0", "--no-latency").output
     params = study.trials[0].user_attrs["optuna_nas:params"]

@@ -123,13 +123,14 @@ def test_a_space_of_ones_own(run: Run, own_space: str, tmp_path: Path) -> None:
 def test_a_study_that_was_rewarded_for_macs_goes_on_so(run: Run, tmp_path: Path) -> None:
     data = load_data("digits", train_size=200, val_size=100)
     build = {"cells": 1, "channels": 4}
-    objective = TrainingObjective(NASBench201Space(), data, epochs=1, build=build)
+    reward = MacsReward(target_macs=1e5)
+    objective = TrainingObjective(NASBench201Space(), data, epochs=1, build=build, value=reward)
     study = optuna.create_study(
         storage=open_storage(f"sqlite:///{tmp_path / 'nas.db'}"),
         study_name="nas",
         direction="maximize",
     )
-    study.optimize(MacsReward(objective, target_macs=1e5), n_trials=1)
+    study.optimize(objective, n_trials=1)
     train = ("train", *TINY, "--epochs", "1", "--top", "1", "--seeds", "1", "--no-resnet")
     run(*train)
     rival = optuna.load_study(study_name="nas-random", storage=open_storage("sqlite:///nas.db"))

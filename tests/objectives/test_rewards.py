@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -20,15 +22,15 @@ from optuna_nas.objectives import (
     PARAMS_KEY,
     LatencyReward,
     MacsReward,
-    ProxyObjective,
+    Reward,
     SizeReward,
     TrainingObjective,
     mnasnet_reward,
-    multi_objective,
     read_identity,
 )
 from optuna_nas.objectives._costs import MEASURED_KEY
 from optuna_nas.objectives._failures import INFEASIBLE_KEY
+from optuna_nas.objectives._value import trial_value, value_from_identity
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
@@ -104,9 +106,9 @@ def test_numbers_out_of_range(changes: dict[str, float], message: str) -> None:
         mnasnet_reward(**({"accuracy": 0.5, "cost": 1.0, "target": 80.0} | changes))  # type: ignore[arg-type]
 
 
-def test_an_exponent_that_is_not_used_is_warned_of(data: ImageData) -> None:
+def test_an_exponent_that_is_not_used_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="`exponent` is not used where hard=True"):
-        LatencyReward(_objective(data), target_ms=1.0, exponent=-0.5, hard=True)
+        LatencyReward(target_ms=1.0, exponent=-0.5, hard=True)
 
 
 @pytest.mark.parametrize("hard", [False, True])
@@ -115,7 +117,8 @@ def test_value_and_reports_are_multiplied_alike(data: ImageData, hard: bool) -> 
     plain.optimize(_objective(data), n_trials=1)
     meter = Meter(160.0)
     study = _study(CONV)
-    objective = LatencyReward(_objective(data, latency=meter), target_ms=80, hard=hard)
+    reward = LatencyReward(target_ms=80, hard=hard)
+    objective = _objective(data, latency=meter, value=reward)
     study.optimize(objective, n_trials=1)
 
     trial, accuracies = study.trials[0], plain.trials[0].intermediate_values
@@ -134,7 +137,8 @@ def test_a_pruner_sees_rewards_and_latency_is_measured_before_training(data: Ima
     """Both reach some 30 % in an epoch; only one is a thousand times too slow."""
     study = _study(CONV, SKIP, pruner=optuna.pruners.ThresholdPruner(lower=0.01))
     meter = Meter(1.0, 1000.0)
-    objective = LatencyReward(_objective(data, latency=meter), target_ms=1.0, hard=True)
+    reward = LatencyReward(target_ms=1.0, hard=True)
+    objective = _objective(data, latency=meter, value=reward)
     study.optimize(objective, n_trials=2)
     fast, slow = study.trials
     assert fast.state == TrialState.COMPLETE
@@ -146,13 +150,14 @@ def test_a_pruner_sees_rewards_and_latency_is_measured_before_training(data: Ima
 def test_a_latency_is_measured_once_per_network(data: ImageData) -> None:
     meter = Meter(2.0, 3.0)
     study = _study(CONV, TWIN, SKIP)
-    objective = LatencyReward(_objective(data, latency=meter, reuse=False), target_ms=1.0)
+    reward = LatencyReward(target_ms=1.0)
+    objective = _objective(data, latency=meter, reuse=False, value=reward)
     study.optimize(objective, n_trials=3)
     assert [trial.user_attrs[LATENCY_KEY] for trial in study.trials] == [2.0, 2.0, 3.0]
     assert len(meter.asked) == 2
 
     later = Meter(99.0)  # another process reads it in the study
-    again = LatencyReward(_objective(data, latency=later, reuse=False), target_ms=1.0)
+    again = _objective(data, latency=later, reuse=False, value=reward)
     CONV.enqueue(study)
     study.optimize(again, n_trials=1)
     assert study.trials[3].user_attrs[LATENCY_KEY] == 2.0
@@ -164,7 +169,8 @@ def test_other_ways_to_measure_are_other_figures(data: ImageData) -> None:
     for options in ({}, {"batch_size": 2}, {"threads": 2}, {"min_run_time": 0.02}):
         meter = LatencyMeter(**({"device": "cpu", "min_run_time": 0.01} | options))
         study = _study(CONV)
-        objective = LatencyReward(_objective(data, latency=meter, epochs=1), target_ms=1.0)
+        reward = LatencyReward(target_ms=1.0)
+        objective = _objective(data, latency=meter, epochs=1, value=reward)
         study.optimize(objective, n_trials=1)
         measured = study.trials[0].user_attrs[MEASURED_KEY]
         keys.add(measured["key"])
@@ -178,7 +184,7 @@ def test_other_ways_to_measure_are_other_figures(data: ImageData) -> None:
 
 def test_a_copy_of_an_equal_run_has_its_reward(data: ImageData) -> None:
     study = _study(CONV, TWIN)
-    objective = LatencyReward(_objective(data, latency=Meter(7.0)), target_ms=1.0)
+    objective = _objective(data, latency=Meter(7.0), value=LatencyReward(target_ms=1.0))
     study.optimize(objective, n_trials=2)
     original, copied = study.trials
     assert copied.user_attrs[COPY_KEY] == 0
@@ -191,82 +197,158 @@ def test_a_copy_of_an_equal_run_has_its_reward(data: ImageData) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reward", "options", "key"),
-    [
-        (MacsReward, {"target_macs": 1e5}, MACS_KEY),
-        (SizeReward, {"target_params": 1e4}, PARAMS_KEY),
-    ],
+    ("reward", "key"),
+    [(MacsReward(target_macs=1e5), MACS_KEY), (SizeReward(target_params=1e4), PARAMS_KEY)],
 )
-def test_sizes_may_be_the_cost(
-    data: ImageData, reward: Any, options: dict[str, float], key: str
-) -> None:
+def test_sizes_may_be_the_cost(data: ImageData, reward: Any, key: str) -> None:
     study = _study(CONV)
     meter = Meter(1.0)
-    study.optimize(reward(_objective(data, latency=meter, epochs=1), **options), n_trials=1)
+    study.optimize(_objective(data, latency=meter, epochs=1, value=reward), n_trials=1)
     trial = study.trials[0]
-    (target,) = options.values()
-    factor = (trial.user_attrs[key] / target) ** -0.07
+    factor = (trial.user_attrs[key] / reward.target) ** -0.07
     assert trial.value == pytest.approx(factor * trial.user_attrs[ACCURACY_KEY])
     assert not meter.asked
 
 
+def _latency(data: ImageData, target: float | None) -> TrainingObjective:
+    value = "metric" if target is None else LatencyReward(target_ms=target)
+    return _objective(data, latency=Meter(1.0), epochs=1, value=value)
+
+
 def test_a_study_keeps_to_its_reward(data: ImageData) -> None:
     study = _study(CONV, SKIP, study_name="s")
-    training = _objective(data, latency=Meter(1.0), epochs=1)
-    study.optimize(LatencyReward(training, target_ms=80), n_trials=1)
+    study.optimize(_latency(data, 80), n_trials=1)
     with pytest.raises(ValueError, match=r"reward.target was 80 and is now 70"):
-        LatencyReward(training, target_ms=70).prepare(study)
+        _latency(data, 70).prepare(study)
     with pytest.raises(ValueError, match=r"reward was .* and is now None"):
-        study.optimize(training, n_trials=1)
-    LatencyReward(training, target_ms=80).prepare(study)
+        study.optimize(_latency(data, None), n_trials=1)
+    _latency(data, 80).prepare(study)
 
 
-def test_another_objective_is_told_of_the_function() -> None:
-    with pytest.raises(TypeError, match=r"but got function: .* report mnasnet_reward\(accuracy"):
-        LatencyReward(lambda trial: 0.5, target_ms=80)  # type: ignore[arg-type]
+VALUES: dict[str, Any] = {
+    "metric": "metric",
+    "latency": LatencyReward(target_ms=80),
+    "hard": LatencyReward(target_ms=80, hard=True),
+    "macs": MacsReward(target_macs=1e4),
+    "size": SizeReward(target_params=1e4),
+    "beside latency": ("metric", "latency_ms"),
+    "beside both": ("metric", "params", "macs"),
+}
 
 
-@pytest.mark.parametrize("inner", ["reward", "costs"])
-@pytest.mark.parametrize("outer", ["latency", "macs", "size", "costs"])
-def test_rewards_and_costs_do_not_wrap_each_other(data: ImageData, inner: str, outer: str) -> None:
-    """The inner one would be lost: value / accuracy was 2.198 for two rewards of macs."""
-    plain = _objective(data, latency=Meter(1.0))
-    once: Any = {
-        "reward": lambda: MacsReward(plain, target_macs=1e4),
-        "costs": lambda: multi_objective(plain, costs=("params",)),
-    }[inner]()
-    outers: dict[str, Any] = {
-        "latency": lambda: LatencyReward(once, target_ms=1.0),
-        "macs": lambda: MacsReward(once, target_macs=1e9),
-        "size": lambda: SizeReward(once, target_params=1e9),
-        "costs": lambda: multi_objective(once, costs=("macs",)),
-    }
-    returns = {"reward": "reward", "costs": "validation accuracy, params"}[inner]
-    with pytest.raises(TypeError, match=f"it already returns {returns}: a reward or costs around"):
-        outers[outer]()
+@pytest.mark.parametrize("first", VALUES)
+@pytest.mark.parametrize("second", VALUES)
+def test_a_study_of_one_value_takes_no_other(data: ImageData, first: str, second: str) -> None:
+    """Costs around a reward dropped it from the study, which then took plain accuracies too."""
+    begun, other = (_objective(data, latency=Meter(1.0), value=VALUES[v]) for v in (first, second))
+    study = _study(direction=None, directions=begun.directions)
+    begun.prepare(study)
+    if first == second:
+        other.prepare(study)
+    elif second == "metric" and len(begun.directions) > 1:  # a function of the user's may add them
+        with pytest.raises(ValueError, match="costs was"):
+            other.prepare(study)
+    else:
+        with pytest.raises(ValueError, match="other settings: |create it with direction"):
+            other.prepare(study)
 
 
-def test_costs_of_another_objective_are_refused() -> None:
-    with pytest.raises(TypeError, match="must be a TrainingObjective, but got function"):
-        multi_objective(lambda trial: 0.0)  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_comes_back_from_what_a_study_keeps(data: ImageData, name: str) -> None:
+    objective = _objective(data, latency=Meter(1.0), value=VALUES[name])
+    kept = json.loads(json.dumps(objective.identity))
+    assert trial_value(value_from_identity(kept)) == objective.value
 
 
-def test_a_reward_offers_what_its_objective_does(data: ImageData) -> None:
-    objective = LatencyReward(_objective(data, latency=Meter(1.0)), target_ms=80)
-    assert objective.space is SPACE
+@dataclasses.dataclass(frozen=True)
+class Budget(Reward):
+    macs: int
+
+    cost = "macs"
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {"cost": "macs", "kind": "budget", "target": self.macs}
+
+    def factor(self, cost: float) -> float:
+        return 1.0 if cost <= self.macs else 0.0
+
+
+def test_a_reward_of_ones_own(data: ImageData) -> None:
+    objective = _objective(data, epochs=1, value=Budget(macs=1))
+    study = _study(CONV)
+    study.optimize(objective, n_trials=1)
+    assert study.trials[0].value == 0.0
+    assert study.trials[0].user_attrs[ACCURACY_KEY] > 0
+    identity = read_identity(study)
+    assert identity is not None
+    with pytest.raises(ValueError, match="must be one of this package, but got .*'budget'"):
+        value_from_identity(identity)
+    with pytest.raises(ValueError, match=r"reward.target was 1 and is now 2"):
+        _objective(data, epochs=1, value=Budget(macs=2)).prepare(study)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_value_is_that_of_metric_and_costs(data: ImageData, name: str) -> None:
+    objective = _objective(data, latency=Meter(160.0), epochs=1, value=VALUES[name])
+    study = _study(CONV, direction=None, directions=objective.directions)
+    study.optimize(objective, n_trials=1)
+    plain = _study(CONV)
+    plain.optimize(_objective(data, epochs=1), n_trials=1)
+    trial, accuracy = study.trials[0], plain.trials[0].value
+    params, macs = (trial.user_attrs[key] for key in (PARAMS_KEY, MACS_KEY))
+    assert trial.values == pytest.approx(
+        {
+            "metric": [accuracy],
+            "latency": [accuracy * 2**-0.07],
+            "hard": [accuracy / 2],
+            "macs": [accuracy * (macs / 1e4) ** -0.07],
+            "size": [accuracy * (params / 1e4) ** -0.07],
+            "beside latency": [accuracy, 160.0],
+            "beside both": [accuracy, params, macs],
+        }[name]
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ("accuracy", ValueError),
+        ("", ValueError),
+        ((), ValueError),
+        (("metric",), ValueError),
+        (("latency_ms", "metric"), ValueError),
+        (("metric", "watts"), ValueError),
+        (("metric", "macs", "macs"), ValueError),
+        (("metric", LatencyReward(target_ms=1.0)), ValueError),
+        (("metric", ["macs"]), ValueError),
+        (LatencyReward, TypeError),
+        (None, TypeError),
+        (0.5, TypeError),
+        (lambda trial: 0.5, TypeError),
+    ],
+)
+def test_what_is_no_value_is_refused(data: ImageData, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r'`value` must be "metric", a reward such as LatencyReward'):
+        _objective(data, value=value)
+
+
+def test_a_reward_works_without_a_study(data: ImageData) -> None:
+    objective = _objective(data, latency=Meter(1.0), value=LatencyReward(target_ms=80))
     assert objective.identity["reward"]["target"] == 80
-    assert objective.epochs == 2
-    with pytest.raises(AttributeError):
-        objective.nothing  # noqa: B018
-    assert 0 < objective(FixedTrial(CONV.params)) <= 2  # type: ignore[arg-type]
+    assert 0 < objective(FixedTrial(CONV.params)) <= 2  # type: ignore[arg-type,operator]
 
 
 def test_a_note_tells_reward_and_accuracy(data: ImageData, tmp_path: Path) -> None:
     study = _study(CONV)
-    training = _objective(
-        data, latency=Meter(1000.0), epochs=1, artifact_store=FileSystemArtifactStore(tmp_path)
+    objective = _objective(
+        data,
+        latency=Meter(1000.0),
+        epochs=1,
+        value=LatencyReward(target_ms=1),
+        artifact_store=FileSystemArtifactStore(tmp_path),
     )
-    study.optimize(LatencyReward(training, target_ms=1), n_trials=1)
+    study.optimize(objective, n_trials=1)
     trial = study.trials[0]
     (note,) = [v for k, v in _system_attributes(study).items() if "note" in k and "ver" not in k]
     assert f"**{trial.user_attrs[ACCURACY_KEY]:.2%}**, reward {trial.value:.4g}" in note
@@ -299,8 +381,9 @@ def test_what_is_too_large_is_not_measured(data: ImageData) -> None:
 
 
 def test_accuracy_and_costs_for_pareto_studies(data: ImageData) -> None:
-    training = _objective(data, latency=Meter(3.0, 1.0), epochs=1, max_params=10**6)
-    objective = multi_objective(training, costs=("latency_ms", "params"))
+    values = ("metric", "latency_ms", "params")
+    meter = Meter(3.0, 1.0)
+    objective = _objective(data, latency=meter, epochs=1, max_params=10**6, value=values)
     assert objective.directions == ["maximize", "minimize", "minimize"]
     study = _study(CONV, SKIP, direction=None, directions=objective.directions)
     study.optimize(objective, n_trials=2)
@@ -324,27 +407,19 @@ def test_what_is_known_of_a_network_is_written_once_per_trial(
         write(trial, key, value)
 
     monkeypatch.setattr(optuna.Trial, "set_user_attr", noted)
-    training = _objective(data, latency=Meter(1.0), epochs=1, max_latency_ms=2.0)
-    objective = multi_objective(training, costs=("latency_ms", "macs", "params"))
+    values = ("metric", "latency_ms", "macs", "params")
+    meter = Meter(1.0)
+    objective = _objective(data, latency=meter, epochs=1, max_latency_ms=2.0, value=values)
     study = _study(CONV, direction=None, directions=objective.directions)
     study.optimize(objective, n_trials=1)
     assert {PARAMS_KEY, MACS_KEY, LATENCY_KEY, MEASURED_KEY} <= set(written)
     assert len(set(written)) == len(written)
 
 
-def test_multi_objective_refuses_other_directions_and_costs(data: ImageData) -> None:
-    training = _objective(data)
-    objective = multi_objective(training)
+def test_several_objectives_need_their_directions(data: ImageData) -> None:
+    objective = _objective(data, value=("metric", "latency_ms"))
     with pytest.raises(ValueError, match=r"create it with directions=\['maximize', 'minimize'\]"):
         objective.prepare(_study(direction=None, directions=["maximize", "maximize"]))
-    for costs in ((), ("watts",), ("macs", "macs")):
-        with pytest.raises(ValueError, match="`costs` must be different ones of"):
-            multi_objective(training, costs=costs)
-
-
-def test_costs_need_an_objective_that_counts_them() -> None:
-    with pytest.raises(TypeError, match="`objective` must be a TrainingObjective, but got Proxy"):
-        multi_objective(ProxyObjective(SPACE, "digits", device="cpu"))
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.nan])

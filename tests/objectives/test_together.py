@@ -12,12 +12,10 @@ import pytest
 
 from optuna_nas.objectives import (
     DARTSObjective,
-    MacsReward,
     ProxyObjective,
     ScalingStudyObjective,
     SharedWeightsObjective,
     TrainingObjective,
-    multi_objective,
     optimize_together,
 )
 from optuna_nas.scaling import ResNet, ScalingGrid
@@ -130,16 +128,15 @@ def test_an_objective_that_trains_in_one_process_only_is_refused(
 
 
 def test_what_the_other_processes_call_is_a_method_of_the_objective() -> None:
-    training = TrainingObjective(SPACE, "digits", epochs=1, build={"cells": 1, "channels": 2})
-    for objective in (training, MacsReward(training, target_macs=1e6), multi_objective(training)):
-        assert callable(objective.train_along)
+    objective = TrainingObjective(SPACE, "digits", epochs=1, build={"cells": 1, "channels": 2})
+    assert callable(objective.train_along)
 
 
 REFUSED = """
 import sys
 import optuna, torch
 from optuna_nas.objectives import (
-    DARTSObjective, MacsReward, TrainingObjective, multi_objective, optimize_together
+    DARTSObjective, MacsReward, TrainingObjective, optimize_together
 )
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import distributed, load_data
@@ -149,10 +146,12 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 space = NASBench201Space()
 data = load_data("digits", train_size=60, val_size=40)
 darts = DARTSObjective(space, data, device="cpu")
-training = TrainingObjective(
-    space, data, epochs=1, build={"cells": 1, "channels": 2}, device="cpu"
+training, reward, costs = (
+    TrainingObjective(
+        space, data, epochs=1, build={"cells": 1, "channels": 2}, device="cpu", value=value
+    )
+    for value in ("metric", MacsReward(target_macs=1e6), ("metric", "macs"))
 )
-reward, costs = MacsReward(training, target_macs=1e6), multi_objective(training, costs=["macs"])
 
 
 class Mine:
@@ -205,11 +204,15 @@ def test_all_processes_refuse_the_same_and_go_on(tmp_path: Path, torchrun: Any) 
 def test_alone_it_goes_on_after_a_trial_that_was_failed_elsewhere() -> None:
     study = optuna.create_study(direction="maximize")
 
-    def objective(trial: optuna.Trial) -> float:
-        if trial.number == 0:
-            study.tell(0, state=optuna.trial.TrialState.FAIL)
-        return 0.5
+    class Objective:
+        def __call__(self, trial: optuna.Trial) -> float:
+            if trial.number == 0:
+                study.tell(0, state=optuna.trial.TrialState.FAIL)
+            return 0.5
+
+        def train_along(self) -> None:
+            raise AssertionError
 
     with pytest.warns(UserWarning, match="Trial 0 was failed by another process"):
-        optimize_together(study, objective, n_trials=2, n_jobs=1)  # type: ignore[arg-type]
+        optimize_together(study, Objective(), n_trials=2, n_jobs=1)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]

@@ -47,18 +47,14 @@ def search() -> dict[str, Any]:
     return {"space": spaces.NASBench201Space(), "data": data(), "epochs": 1}
 
 
-def training_objective() -> dict[str, Any]:
-    return {"objective": objectives.TrainingObjective(**search())}
-
-
 # The other arguments that these need.
 NEEDS: dict[str, Callable[[], dict[str, Any]]] = {
     "CellSpace": lambda: {"ops": {"skip": "identity"}},
     "Coefficients": lambda: {"alpha": 1.2, "beta": 1.1, "gamma": 1.15},
     "DARTSObjective": search,
     "GrowingRegularisation": lambda: {"smallest": 1, "largest": 2},
-    "LatencyReward": lambda: {**training_objective(), "target_ms": 1.0},
-    "MacsReward": lambda: {**training_objective(), "target_macs": 10},
+    "LatencyReward": lambda: {"target_ms": 1.0},
+    "MacsReward": lambda: {"target_macs": 10},
     "ProgressiveSize": lambda: {"final": 8, "epochs": 4},
     "ProgressiveSampler": lambda: {"space": spaces.PNASSpace(num_blocks=(1, 2))},
     "ProxyObjective": lambda: {"space": spaces.NASBench201Space(), "data": data()},
@@ -74,7 +70,7 @@ NEEDS: dict[str, Callable[[], dict[str, Any]]] = {
         "regimes": (1,),
     },
     "SharedWeightsObjective": search,
-    "SizeReward": lambda: {**training_objective(), "target_params": 10},
+    "SizeReward": lambda: {"target_params": 10},
     "TrainingObjective": search,
     "estimate": lambda: {"space": spaces.NASBench201Space(), "data": data()},
     "layer_table": lambda: {"model": model(), "input_size": (1, 8, 8)},

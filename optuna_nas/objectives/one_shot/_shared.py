@@ -170,7 +170,7 @@ class SharedWeightsObjective:
         self._on_epoch = on_epoch
         self._weights: SharedWeights | None = None
         self._warned = False
-        self._studies = SettledStudies("shared-weights accuracy")
+        self._studies = SettledStudies(metric="shared-weights accuracy")
 
     @property
     def identity(self) -> dict[str, Any]:
