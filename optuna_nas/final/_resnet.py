@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock
 
-from optuna_nas._checks import require_size
+from optuna_nas._checks import require_int
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.nn import check_positive
 from optuna_nas.nn._same import SubsampledConv2d
@@ -102,7 +102,7 @@ def resnet_of_equal_macs(data: ImageData, macs: int) -> Candidate:
     Raises:
         ValueError: If ``macs`` is below 1.
     """
-    require_size("macs", macs)
+    require_int("macs", macs, at_least=1)
     arguments: dict[str, Any] = {
         "num_classes": data.num_classes,
         "in_channels": data.in_channels,
