@@ -355,7 +355,7 @@ COMMANDS = (
     "train --storage sqlite:///nas.db --study-name other --epochs 1 --top 1 --output out",
     "export out/trial-0",
     "scale --network mobilenet --setting width=1.0 --phi 0,1",
-    "search --space nasbench201 --data digits --trials 1 --epochs 1 --storage sqlite:///no/x.db",
+    "search --space nasbench201 --data digits --storage sqlite:///no/x.db --recipe lr=1",
     "darts --space darts --data digits --storage journal:no/x.log --epochs 1",
     "transfer --storage sqlite:///nas.db --study-name nas --size 1@8 --data none",
 )
@@ -373,7 +373,11 @@ def test_command_lines(data: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         words = shlex.split(rng.choice(COMMANDS))
         for _ in range(rng.choice((1, 1, 2))):
             place = rng.randrange(len(words))
-            words[place] = damaged_text(words[place], rng)[:50_000].replace("\0", "")
+            name, equals, value = words[place].rpartition("=")  # half of the time NAME stays
+            if rng.random() < 0.5:
+                name, equals, value = "", "", words[place]
+            damaged = damaged_text(value, rng)[:50_000].replace("\0", "")
+            words[place] = f"{name}{equals}{damaged}"
         runs(words)
 
 
