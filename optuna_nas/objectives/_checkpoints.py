@@ -19,6 +19,7 @@ from optuna.trial import Trial, TrialState
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, matching
 from optuna_nas._checks import is_int, shown
+from optuna_nas._per_process import PerProcess
 from optuna_nas._trials import TrialReader
 from optuna_nas.objectives._runs import COPY
 from optuna_nas.stores import AtomicArtifactStore, sealed, unsealed
@@ -84,7 +85,7 @@ class TrialSlot:
         return f"the artifact {self._artifact!r}"
 
 
-class TrialCheckpoints:
+class TrialCheckpoints(PerProcess):
     """The checkpoints of all trials of an objective.
 
     Args:
@@ -95,6 +96,9 @@ class TrialCheckpoints:
     def __init__(self, store: seam.ArtifactStore, keep: int) -> None:
         self._store = store
         self._keep = keep
+        self._forget()
+
+    def _forget(self) -> None:
         self._studies: dict[tuple[BaseStorage, int], _Finished] = {}
         self._lock = threading.Lock()
 

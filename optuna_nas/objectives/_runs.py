@@ -18,6 +18,7 @@ from optuna.trial import TrialState
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, integer, pass_over, text
+from optuna_nas._per_process import PerProcess
 from optuna_nas._trials import TrialReader
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _reusable_run(
     return None
 
 
-class TrialsByKey:
+class TrialsByKey(PerProcess):
     """The trials of studies by a key, read once each.
 
     Args:
@@ -69,6 +70,9 @@ class TrialsByKey:
 
     def __init__(self, key_of: Callable[[FrozenTrial], str | None]) -> None:
         self._key_of = key_of
+        self._forget()
+
+    def _forget(self) -> None:
         self._studies: dict[
             tuple[BaseStorage, int], tuple[TrialReader, dict[str, FrozenTrial]]
         ] = {}

@@ -26,6 +26,7 @@ from optuna_nas._attributes import (
     text,
     truth,
 )
+from optuna_nas._per_process import PerProcess
 from optuna_nas.objectives._value import TrialValue
 from optuna_nas.training import Recipe
 
@@ -92,7 +93,7 @@ class _Judge(Protocol):
         """What it judges, ready for JSON."""
 
 
-class SettledStudies:
+class SettledStudies(PerProcess):
     """The studies that an objective has been found to fit; each is asked once.
 
     Args:
@@ -105,6 +106,9 @@ class SettledStudies:
     ) -> None:
         self._value = value or TrialValue()
         self.metrics = self._value.names(metric)
+        self._forget()
+
+    def _forget(self) -> None:
         self._settled: set[tuple[BaseStorage, int]] = set()
 
     def settle(self, study: Study, judge: _Judge, *, alone: bool = True) -> None:

@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,10 +77,15 @@ ACCURACY_KEY = "optuna_nas:accuracy"
 
 ACCURACY = Attribute(ACCURACY_KEY, number(0.0, 1.0))
 
+
+def _max_last_5(accuracies: list[float]) -> float:
+    return max(accuracies[-5:])
+
+
 SCORES: Mapping[str, Callable[[list[float]], float]] = {
-    "last": lambda accuracies: accuracies[-1],
+    "last": operator.itemgetter(-1),
     "best": max,
-    "max_last_5": lambda accuracies: max(accuracies[-5:]),
+    "max_last_5": _max_last_5,
 }
 
 

@@ -18,6 +18,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from optuna_nas._per_process import PerProcess
 from optuna_nas.nn._mixed import use_batch_statistics
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, evaluate, seeded
 from optuna_nas.training._checkpoint import CheckpointFile, Checkpoints
@@ -61,7 +62,7 @@ class ChildNetwork(nn.Module):
         return self.supernet(x, self.child)
 
 
-class SharedWeights:
+class SharedWeights(PerProcess):
     """The weights of one supernet, and how far they have been trained.
 
     Args:
@@ -105,7 +106,10 @@ class SharedWeights:
         self._path = path
         self._checkpoints = None if path is None else Checkpoints(CheckpointFile(path), run)
         self._on_epoch = on_epoch
-        self._lock = threading.RLock()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._lock = threading.RLock()  # the weights themselves go along to another process
 
     @property
     def epochs_done(self) -> int:

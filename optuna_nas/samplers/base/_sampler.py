@@ -18,6 +18,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, truth
 from optuna_nas._checks import is_int, shown
+from optuna_nas._per_process import PerProcess
 from optuna_nas.samplers.base._decisions import Decides, Draw, Slot, SlotTable, as_decides
 from optuna_nas.samplers.base._history import DECISIONS_KEY, History
 from optuna_nas.samplers.base._script import Proposal, Rehearsal, Script
@@ -46,7 +47,7 @@ class SpaceLike(Protocol):
     def suggest(self, trial: Any, /) -> Any: ...
 
 
-class ArchitectureSampler(BaseSampler, abc.ABC):
+class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
     """Base of the samplers that decide architectures.
 
     It decides categorical parameters and integers of at most 64 values without log, in any Optuna
@@ -112,14 +113,6 @@ class ArchitectureSampler(BaseSampler, abc.ABC):
 
     def _default_hp_sampler(self, seed: int | None) -> BaseSampler:
         return TPESampler(seed=seed)
-
-    def __getstate__(self) -> dict[str, Any]:
-        dropped = {"_lock", "_histories", "_scripts"}
-        return {key: value for key, value in self.__dict__.items() if key not in dropped}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._forget()
 
     def _forget(self) -> None:
         self._lock = threading.RLock()
