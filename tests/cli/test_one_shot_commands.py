@@ -99,6 +99,7 @@ def test_what_darts_found_goes_into_a_search_and_is_trained(run: Run) -> None:
     assert read_identity(study("darts-random"))["recipe"] == begun["recipe"]  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_commands_for_a_shell_name_what_they_mean(run: Run) -> None:
     """Whatever a study and its files are called, what is pasted is one command and finds them."""
     name, places = "it's; touch stolen $(x)/`y`", ("--storage", "sqlite:///my nas.db")
