@@ -214,10 +214,10 @@ def _search(
     from optuna_nas.stores import optimize
     from optuna_nas.visualization import keep_figures
 
-    def judged(trial: Trial) -> float:
+    def evaluated(trial: Trial) -> float | tuple[float, ...]:
         bars.begin("search")
         return objective(trial)
 
     study.pruner = CollapsePruner() if prune_collapse else optuna.pruners.NopPruner()
-    optimize(study, judged, n_trials=trials, callbacks=[keep_figures])
+    optimize(study, evaluated, n_trials=trials, callbacks=[keep_figures])
     objective.prune_checkpoints(study)

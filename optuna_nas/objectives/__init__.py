@@ -1,6 +1,7 @@
 """Who judges: Optuna objectives, callables that take a trial."""
 
 from optuna_nas.objectives import proxies
+from optuna_nas.objectives._base import ACCURACY_KEY, DIGEST_KEY
 from optuna_nas.objectives._best import DERIVED_KEY, best_trials, derived_accuracies
 from optuna_nas.objectives._checkpoints import CHECKPOINT_KEY
 from optuna_nas.objectives._compound_scaling import CompoundScalingObjective
@@ -22,7 +23,7 @@ from optuna_nas.objectives._scaling_study import ScalingStudyObjective
 from optuna_nas.objectives._strategies import StrategyObjective
 from optuna_nas.objectives._study import read_identity
 from optuna_nas.objectives._together import optimize_together
-from optuna_nas.objectives._training import ACCURACY_KEY, DIGEST_KEY, TrainingObjective
+from optuna_nas.objectives._training import TrainingObjective
 from optuna_nas.objectives._warm_start import (
     ScoredArchitecture,
     score_architectures,

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from optuna_nas._attributes import Attribute, integer, list_of, number
 from optuna_nas._checks import require_int
 from optuna_nas._trials import violation
-from optuna_nas.objectives._training import DIGEST
+from optuna_nas.objectives._base import DIGEST
 
 if TYPE_CHECKING:
     from optuna.study import Study

@@ -21,6 +21,7 @@ from optuna.samplers import GridSampler
 from optuna.trial import TrialState
 
 from optuna_nas._checks import is_number, require_size, shown
+from optuna_nas.objectives._base import TrialRun
 from optuna_nas.objectives._failures import prune_infeasible
 from optuna_nas.objectives._scaled import ScaledObjective, ScaledOptions
 from optuna_nas.scaling import Coefficients, ScalableNetwork
@@ -153,9 +154,9 @@ class CompoundScalingObjective(ScaledObjective):
             study.enqueue_trial(params, skip_if_exists=True)
         return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
-    def _suggest(self, trial: BaseTrial) -> tuple[ScalableNetwork, int, str]:
+    def _suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
         alpha, beta, gamma = (
-            trial.suggest_float(letter, 1.0, self.factors[-1], step=self.step)
+            run.trial.suggest_float(letter, 1.0, self.factors[-1], step=self.step)
             for letter in LETTERS
         )
         network = self.base.scaled(depth=alpha, width=beta, resolution=gamma)

@@ -7,27 +7,25 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from optuna.trial import Trial
 
+from optuna_nas import _optuna_seam as seam
+from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._costs import Costs
 from optuna_nas.objectives._failures import FAILURE_CONSTRAINT, prune_infeasible
 from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
-from optuna_nas.objectives._study import SettledStudies
-from optuna_nas.objectives._training import DIGEST_KEY
-from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.profiling import LatencyMeter
-from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace
+from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, load_data
 
 if TYPE_CHECKING:
-    from optuna.study import Study
+    pass
 
 __all__ = ["ProxyObjective"]
 
 
-class ProxyObjective:
+class ProxyObjective(Objective[Architecture]):
     """An Optuna objective: the score of the suggested network by a zero-cost proxy.
 
     A trial takes a fraction of a second, and the same architecture always has the same score.
@@ -46,6 +44,8 @@ class ProxyObjective:
         max_params: As for :class:`TrainingObjective`.
         max_macs: As for :class:`TrainingObjective`.
         max_latency_ms: As for :class:`TrainingObjective`.
+        artifact_store: As for :class:`TrainingObjective`.
+        notes: As for :class:`TrainingObjective`.
         device: ``"auto"`` (CUDA, MPS, CPU) or any torch device.
 
     Raises:
@@ -77,9 +77,12 @@ class ProxyObjective:
         max_params: int | None = None,
         max_macs: int | None = None,
         max_latency_ms: float | None = None,
+        artifact_store: seam.ArtifactStore | None = None,
+        notes: bool = True,
         device: str | torch.device = "auto",
     ) -> None:
         check_proxy(proxy)
+        super().__init__(metric=f"{proxy} score", artifact_store=artifact_store, notes=notes)
         self.space = space
         self.data = load_data(data) if isinstance(data, str) else data
         self.proxy = proxy
@@ -92,7 +95,6 @@ class ProxyObjective:
         )
         self.costs = Costs(self.build, self.data, LatencyMeter(device=str(device)), scorer)
         self._told = {"proxy": proxy, "batch_size": scorer.batch_size, "seed": seed}
-        self._studies = SettledStudies(metric=f"{proxy} score")
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -100,35 +102,22 @@ class ProxyObjective:
         data = self.data.identity
         return {**self.space.identity, "data": data, "build": self.build, **self._told}
 
-    def prepare(self, study: Study) -> None:
-        """Check that this objective can judge a study, and note there what it is.
+    def _suggest(self, run: TrialRun) -> Architecture:
+        architecture = self.space.suggest(run.trial)
+        self._record(run, architecture)
+        return architecture
 
-        Raises:
-            ValueError: If the study was begun with other settings, or minimises.
-        """
-        self._studies.settle(study, self)
+    def _check_limits(self, run: TrialRun, architecture: Architecture) -> None:
+        self._limits.check(run.trial, architecture, self.costs)
 
-    def __call__(self, trial: Trial) -> float:
-        """Score one trial's network.
-
-        Returns:
-            The score.
-
-        Raises:
-            TrialPruned: If its architecture is infeasible, or its score is not finite.
-            TrialError: If building or scoring fails for another reason.
-            ValueError: If the study was begun with other settings, or minimises.
-        """
-        if isinstance(trial, Trial):
-            trial.set_user_attr(WORKER_KEY, this_worker())
-            self.prepare(trial.study)
-        architecture = self.space.suggest(trial)
-        trial.set_user_attr(ARCHITECTURE_KEY, architecture.to_json())
-        trial.set_user_attr(DIGEST_KEY, architecture.digest)
-        self._limits.check(trial, architecture, self.costs)
-        score = self.costs.score(self.proxy, trial, architecture)
+    def _evaluate(self, run: TrialRun, architecture: Architecture) -> float:
+        self._admit(run, architecture)
+        score = self.costs.score(self.proxy, run.trial, architecture)
         if not math.isfinite(score):
-            trial.set_constraint(FAILURE_CONSTRAINT, 1.0)
-            why = f"Trial {trial.number}: {architecture} has a {self.proxy} score of {score}."
-            prune_infeasible(trial, why)
+            run.trial.set_constraint(FAILURE_CONSTRAINT, 1.0)
+            why = f"Trial {run.trial.number}: {architecture} has a {self.proxy} score of {score}."
+            prune_infeasible(run.trial, why)
         return score
+
+    def _written(self, metric: float) -> str:
+        return f"{metric:.4g}"

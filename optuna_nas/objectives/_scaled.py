@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from optuna.trial import Trial
-
 from optuna_nas._names import identity_of
+from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._scaled_training import ScaledJudge, ScaledTraining
-from optuna_nas.objectives._study import SettledStudies
-from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.profiling import Latency, Profile
 from optuna_nas.scaling import RESULT_KEY, ScalableNetwork
 from optuna_nas.training import ImageData, seeded
 
 if TYPE_CHECKING:
-    from optuna.study import Study
     from optuna.trial import BaseTrial
     from torch import nn
 
@@ -47,7 +43,7 @@ class ScaledOptions(TypedDict, total=False):
     in_channels: int | None
 
 
-class ScaledObjective(ABC):
+class ScaledObjective(Objective[tuple[ScalableNetwork, int, str]]):
     """An objective whose trials are sizes of one network.
 
     Args:
@@ -73,6 +69,7 @@ class ScaledObjective(ABC):
                 f"{type(self).__name__} takes {sorted(ScaledOptions.__annotations__)} besides its "
                 f"own settings, not {unknown}."
             )
+        super().__init__()
         self.base = base
         self.judge = ScaledTraining(judge) if isinstance(judge, str | ImageData) else judge
         data = getattr(self.judge, "data", None)
@@ -91,10 +88,9 @@ class ScaledObjective(ABC):
             )
         self._counted: dict[ScalableNetwork, Profile] = {}
         self._measured: dict[ScalableNetwork, float] = {}
-        self._studies = SettledStudies()
 
     @abstractmethod
-    def _suggest(self, trial: BaseTrial) -> tuple[ScalableNetwork, int, str]:
+    def _suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
         """Return the network of a trial, its epochs, and the rule that chose its size, if one."""
 
     @property
@@ -122,29 +118,8 @@ class ScaledObjective(ABC):
             self._counted[network] = network.profile(**self._build)
         return self._counted[network]
 
-    def prepare(self, study: Study) -> None:
-        """Check that this objective can judge a study, and note there what it is.
-
-        Raises:
-            ValueError: If the study was begun with other settings, or minimises.
-        """
-        self._studies.settle(study, self)
-
-    def __call__(self, trial: BaseTrial) -> float:
-        """Judge one trial.
-
-        Returns:
-            Validation accuracy in [0, 1].
-
-        Raises:
-            TrialPruned: If the pruner stops the trial, or its network is infeasible.
-            TrialError: If building or training fails for another reason.
-            ValueError: If the study was begun with other settings, or minimises.
-        """
-        if isinstance(trial, Trial):
-            trial.set_user_attr(WORKER_KEY, this_worker())
-            self.prepare(trial.study)
-        network, epochs, rule = self._suggest(trial)
+    def _evaluate(self, run: TrialRun, plan: tuple[ScalableNetwork, int, str]) -> float:
+        trial, (network, epochs, rule) = run.trial, plan
         pixels = (self._build["in_channels"], network.resolution, network.resolution)
         with blamed(trial, network, pixels, "building"):
             counted = self.count(network)

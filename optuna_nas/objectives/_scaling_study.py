@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from optuna.samplers import GridSampler
 
 from optuna_nas._checks import require_size
+from optuna_nas.objectives._base import TrialRun
 from optuna_nas.objectives._scaled import ScaledObjective, ScaledOptions
 from optuna_nas.scaling import (
     RESNET_RS_GRID,
@@ -22,8 +23,6 @@ from optuna_nas.scaling import (
 )
 
 if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
-
     from optuna_nas.objectives._scaled_training import ScaledJudge
     from optuna_nas.training import ImageData
 
@@ -103,12 +102,12 @@ class ScalingStudyObjective(ScaledObjective):
         repetitions = list(range(self.repetitions))
         return GridSampler({**self.grid.search_space, "repetition": repetitions}, seed=seed)
 
-    def _suggest(self, trial: BaseTrial) -> tuple[ScalableNetwork, int, str]:
+    def _suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
         chosen = {
-            name: trial.suggest_categorical(name, values)
+            name: run.trial.suggest_categorical(name, values)
             for name, values in self.grid.search_space.items()
         }
-        trial.suggest_int("repetition", 0, self.repetitions - 1)
+        run.trial.suggest_int("repetition", 0, self.repetitions - 1)
         network = self.base.at(
             width=chosen["width"], depth=chosen["depth"], resolution=int(chosen["resolution"])
         )

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 from optuna.samplers import GridSampler
 
 from optuna_nas._checks import require_positive, require_size
+from optuna_nas.objectives._base import TrialRun
 from optuna_nas.objectives._scaled import ScaledObjective, ScaledOptions
 from optuna_nas.scaling import STRATEGIES, Coefficients, ScalableNetwork, grown_to
 
 if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
-
     from optuna_nas.objectives._scaled_training import ScaledJudge
     from optuna_nas.training import ImageData
 
@@ -130,7 +129,7 @@ class StrategyObjective(ScaledObjective):
         repetitions = list(range(self.repetitions))
         return GridSampler({"strategy": list(self.networks), "repetition": repetitions}, seed=seed)
 
-    def _suggest(self, trial: BaseTrial) -> tuple[ScalableNetwork, int, str]:
-        name = trial.suggest_categorical("strategy", list(self.networks))
-        trial.suggest_int("repetition", 0, self.repetitions - 1)
+    def _suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
+        name = run.trial.suggest_categorical("strategy", list(self.networks))
+        run.trial.suggest_int("repetition", 0, self.repetitions - 1)
         return self.networks[name], self.epochs, name

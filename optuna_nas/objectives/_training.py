@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -14,20 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from optuna import TrialPruned
 from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import Attribute, number, text
 from optuna_nas._checks import require_int, require_seed
-from optuna_nas._words import markdown
+from optuna_nas.objectives._base import ACCURACY, Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
-from optuna_nas.objectives._checkpoints import TrialCheckpoints
 from optuna_nas.objectives._costs import (
     COST_ATTRIBUTES,
-    MACS,
     MACS_KEY,
-    PARAMS,
     PARAMS_KEY,
     Costs,
     Meter,
@@ -35,7 +31,6 @@ from optuna_nas.objectives._costs import (
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._hyperparameters import settle_recipe
 from optuna_nas.objectives._limits import Limits
-from optuna_nas.objectives._picture import attach_picture, write_note
 from optuna_nas.objectives._runs import (
     COPY_KEY,
     RUN_KEY,
@@ -44,38 +39,23 @@ from optuna_nas.objectives._runs import (
     take_over,
 )
 from optuna_nas.objectives._scorer import ProxyScorer
-from optuna_nas.objectives._study import SettledStudies
-from optuna_nas.objectives._trainer import SECONDS_KEY, Trainer, can_report
-from optuna_nas.objectives._value import Value, trial_value
-from optuna_nas.objectives._workers import WORKER_KEY, this_worker
+from optuna_nas.objectives._trainer import SECONDS_KEY, Trainer
+from optuna_nas.objectives._value import Value
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers.base._sampler import REPEAT
-from optuna_nas.spaces import ARCHITECTURE_KEY, Architecture, SearchSpace
+from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, Recipe, load_checkpoint, resolve_device
 
 if TYPE_CHECKING:
-    from optuna.study import Study
     from optuna.trial import FrozenTrial
     from torch import nn
 
 __all__ = [
-    "ACCURACY_KEY",
-    "DIGEST_KEY",
     "MACS_KEY",
     "PARAMS_KEY",
     "SECONDS_KEY",
     "TrainingObjective",
 ]
-
-DIGEST_KEY = "optuna_nas:digest"
-"""User attribute of a trial: digest of its architecture."""
-
-DIGEST = Attribute(DIGEST_KEY, text(200))
-
-ACCURACY_KEY = "optuna_nas:accuracy"
-"""User attribute of a trial whose value is a reward: its validation accuracy."""
-
-ACCURACY = Attribute(ACCURACY_KEY, number(0.0, 1.0))
 
 
 def _max_last_5(accuracies: list[float]) -> float:
@@ -89,7 +69,22 @@ SCORES: Mapping[str, Callable[[list[float]], float]] = {
 }
 
 
-class TrainingObjective:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """What a trial trains.
+
+    Attributes:
+        architecture: The network.
+        recipe: How it is trained, with what the trial drew for itself.
+        key: Hash of everything that the result depends on.
+    """
+
+    architecture: Architecture
+    recipe: Recipe
+    key: str
+
+
+class TrainingObjective(Objective[TrainingPlan]):
     """An Optuna objective: build the suggested network, train it, return validation accuracy.
 
     Every epoch is reported, so any pruner of Optuna can stop a trial. The network's fault (a limit
@@ -161,7 +156,7 @@ class TrainingObjective:
         print(space.architecture(study.best_trial))
     """
 
-    metric = "validation accuracy"
+    _alone = False  # a user's function may add values of its own
 
     def __init__(
         self,
@@ -193,6 +188,13 @@ class TrainingObjective:
         require_seed(seed)
         if score not in SCORES:
             raise ValueError(f"`score` must be one of {list(SCORES)}, but got {score!r}.")
+        super().__init__(
+            value=value,
+            artifact_store=artifact_store,
+            notes=notes,
+            checkpoints=checkpoints,
+            keep_checkpoints=keep_checkpoints,
+        )
         self.space = space
         self.data = images_of(data)
         self.epochs = epochs
@@ -207,9 +209,6 @@ class TrainingObjective:
             min_proxy=min_proxy or {},
         )
         self._reuse = reuse
-        self._artifact_store = artifact_store
-        self._notes = notes
-        self._checkpoints = TrialCheckpoints.at(checkpoints, keep_checkpoints)
         self._trainer = Trainer(
             self.data,
             epochs,
@@ -223,10 +222,8 @@ class TrainingObjective:
         meter = LatencyMeter(device=str(device)) if latency is None else latency
         scorer = ProxyScorer(self.data, self.build, device=device)
         self.costs = Costs(self.build, self.data, meter, scorer)
-        self.value = trial_value(value)
         largest = 1.0 if self.value.reward is None else math.inf
         self._finished = reusable_runs(epochs, SCORES[score], largest=largest)
-        self._studies = SettledStudies(self.value)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -242,74 +239,37 @@ class TrainingObjective:
         }
 
     @property
-    def directions(self) -> list[str]:
-        """Directions of a study, for ``optuna.create_study``."""
-        return self.value.directions
-
-    @property
     def draws(self) -> bool:
         """Whether each trial draws hyperparameters for itself."""
         return self._hyperparameters is not None
 
-    def __call__(self, trial: Trial) -> float | tuple[float, ...]:
-        """Evaluate one trial.
-
-        Returns:
-            Validation accuracy in [0, 1]; with another ``value`` its reward, or the accuracy and
-            the costs.
-
-        Raises:
-            TrialPruned: If the pruner stops the trial, or its architecture is infeasible.
-            TrialError: If building or training fails for another reason.
-            ValueError: If the study was begun with other settings, or minimises.
-        """
-        study = trial.study if isinstance(trial, Trial) else None
-        if study is not None:
-            trial.set_user_attr(WORKER_KEY, this_worker())  # first: a death before it goes unseen
-            self.prepare(study)
-            self.prune_checkpoints(study)
-        architecture = self.space.suggest(trial)
-        recipe = self._recipe_of(trial)
-        trial.set_user_attr(ARCHITECTURE_KEY, architecture.to_json())
-        trial.set_user_attr(DIGEST_KEY, architecture.digest)
+    def _suggest(self, run: TrialRun) -> TrainingPlan:
+        architecture = self.space.suggest(run.trial)
+        recipe = self._recipe_of(run.trial)
+        self._record(run, architecture)
         key = self._run_key(architecture, recipe)
-        twin = self._twin(trial, key)
-        if twin is not None:
-            return self._copy(trial, twin)
-        trial.set_user_attr(RUN_KEY, key)
-        self._limits.check(trial, architecture, self.costs)
-        return self._shown(trial, architecture, lambda: self._train(trial, architecture, recipe))
+        return TrainingPlan(architecture=architecture, recipe=recipe, key=key)
 
-    def _train(
-        self, trial: Trial, architecture: Architecture, recipe: Recipe
-    ) -> float | tuple[float, ...]:
-        def cost_of(cost: str) -> float:
-            return self.costs.of(cost, trial, architecture)
+    def _reused(self, run: TrialRun, plan: TrainingPlan) -> float | None:
+        """Repeat the reports of an earlier complete trial that was the same run."""
+        study = run.study
+        if not self._reuse or not run.takes_reports or study is None:
+            return None
+        if REPEAT.read_in(seam.trial_attributes(run.trial), run.trial):
+            return None
+        earlier = self._finished.find(study, plan.key)
+        return None if earlier is None else self._copy(run.trial, earlier)
 
-        factor = self.value.factor(cost_of)  # known first: reports are multiplied as the value is
-        trained = self._trainer.train(trial, architecture, recipe, factor=factor)
-        accuracy = SCORES[self._score](trained)
-        if self.value.reward is not None:
-            trial.set_user_attr(ACCURACY_KEY, accuracy)
-        return self.value.of(accuracy, cost_of)
+    def _check_limits(self, run: TrialRun, architecture: Architecture) -> None:
+        self._limits.check(run.trial, architecture, self.costs)
 
-    def prepare(self, study: Study) -> None:
-        """Check that this objective can judge a study, and note there what it is.
-
-        Every trial does so; call it before ``study.optimize`` to hear of a mistake sooner.
-
-        Raises:
-            ValueError: If the study has other settings, or other directions.
-        """
-        self._studies.settle(study, self, alone=False)  # a user's function may add values
-
-    def prune_checkpoints(self, study: Study) -> None:
-        """Remove the checkpoints of finished trials that are not among the best.
-
-        Every trial does so as it begins; call it after ``study.optimize`` for the last ones.
-        """
-        if self._checkpoints is not None:
-            self._checkpoints.prune(study)
+    def _evaluate(self, run: TrialRun, plan: TrainingPlan) -> float:
+        run.trial.set_user_attr(RUN_KEY, plan.key)
+        self._admit(run, plan.architecture)
+        # Known before the training: reports are multiplied as the value is.
+        factor = self.value.factor(lambda cost: self._cost(run, cost))
+        trained = self._trainer.train(run.trial, plan.architecture, plan.recipe, factor=factor)
+        return SCORES[self._score](trained)
 
     def train_along(self) -> None:
         """Train along with the first of several processes; see :func:`optimize_together`."""
@@ -336,15 +296,6 @@ class TrainingObjective:
             return self.recipe
         return settle_recipe(trial, self.recipe, self._hyperparameters(trial))
 
-    def _told(self, value: float | tuple[float, ...], accuracy: float | None) -> str:
-        """Write the values of a trial for its note; ``accuracy`` is that behind a reward."""
-        values = value if isinstance(value, tuple) else (value,)
-        named = list(zip(self._studies.metrics, values, strict=True))
-        if accuracy is None:
-            (_, accuracy), *named = named
-        others = [f"{name} {number:.4g}" for name, number in named]
-        return ", ".join([f"{self.metric} **{accuracy:.2%}**", *others])
-
     def _run_key(self, architecture: Architecture, recipe: Recipe) -> str:
         return run_key(
             digest=architecture.digest,
@@ -355,42 +306,11 @@ class TrainingObjective:
             score=self._score,
         )
 
-    def _twin(self, trial: Trial, key: str) -> FrozenTrial | None:
-        """An earlier complete trial that was the same run, if its result may be taken over."""
-        if not self._reuse or not can_report(trial) or not isinstance(trial, Trial):
-            return None
-        if REPEAT.read_in(seam.trial_attributes(trial), trial):
-            return None
-        return self._finished.find(trial.study, key)
-
-    def _copy(self, trial: Trial, twin: FrozenTrial) -> float:
-        trial.set_user_attr(COPY_KEY, twin.number)
-        for name, value in take_over(twin, (*COST_ATTRIBUTES, ACCURACY)).items():
+    def _copy(self, trial: Trial, earlier: FrozenTrial) -> float:
+        trial.set_user_attr(COPY_KEY, earlier.number)
+        for name, value in take_over(earlier, (*COST_ATTRIBUTES, ACCURACY)).items():
             trial.set_user_attr(name, value)
-        accuracies = [twin.intermediate_values[e] for e in sorted(twin.intermediate_values)]
+        accuracies = [earlier.intermediate_values[e] for e in sorted(earlier.intermediate_values)]
         for epoch, accuracy in enumerate(accuracies, start=1):
             trial.report(accuracy, epoch)
         return SCORES[self._score](accuracies)
-
-    def _shown(
-        self,
-        trial: Trial,
-        architecture: Architecture,
-        run: Callable[[], float | tuple[float, ...]],
-    ) -> float | tuple[float, ...]:
-        """Run a trial with its picture attached, and write its note however it ends."""
-        if self._artifact_store is None or not isinstance(trial, Trial):
-            return run()
-        artifact = attach_picture(trial, architecture.graph(), self._artifact_store)
-        outcome = "failed"
-        try:
-            value = run()
-            outcome = self._told(value, ACCURACY.read(trial))
-            return value
-        except TrialPruned as pruned:
-            outcome = f"pruned: {markdown(str(pruned))}" if str(pruned) else "pruned"
-            raise
-        finally:
-            if self._notes:
-                size = f"{PARAMS.read(trial):,} parameters, {MACS.read(trial):,} multiply-adds"
-                write_note(trial, artifact, architecture, f"{outcome}; {size}")

@@ -24,15 +24,11 @@ from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._checks import require_seed, require_share
+from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
-from optuna_nas.objectives._checkpoints import TrialCheckpoints
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._failures import blamed
-from optuna_nas.objectives._picture import attach_picture, write_note
-from optuna_nas.objectives._study import SettledStudies
-from optuna_nas.objectives._trainer import SECONDS_KEY, can_report, training_seed
-from optuna_nas.objectives._training import DIGEST_KEY
-from optuna_nas.objectives._workers import WORKER_KEY, this_worker
+from optuna_nas.objectives._trainer import SECONDS_KEY, training_seed
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.objectives.one_shot._judge import Judge
 from optuna_nas.objectives.one_shot._learner import BilevelLearner, MixedNetwork
@@ -47,7 +43,7 @@ from optuna_nas.objectives.one_shot._settings import (
 )
 from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.one_shot._variants import check_together
-from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace
+from optuna_nas.spaces import SearchSpace
 from optuna_nas.training import (
     EpochResult,
     ImageData,
@@ -60,7 +56,6 @@ from optuna_nas.training._checkpoint import Checkpoints
 from optuna_nas.training._seeded import derived_seed
 
 if TYPE_CHECKING:
-    from optuna.study import Study
     from optuna.trial import FrozenTrial
 
     from optuna_nas.objectives._checkpoints import TrialSlot
@@ -75,7 +70,7 @@ ONE_SHOT_KEY = "optuna_nas:one_shot_accuracy"
 """User attribute of a trial: validation accuracy of its supernet after the last epoch."""
 
 
-class DARTSObjective:
+class DARTSObjective(Objective[tuple[Recipe, AlphaRecipe]]):
     """An Optuna objective: search by DARTS, derive a network, train it, return its accuracy.
 
     A trial is one search, so a study of it tunes the search itself: learning rates, weight decay,
@@ -190,6 +185,12 @@ class DARTSObjective:
         require_seed(seed)
         if value not in ("derived", "one_shot"):
             raise ValueError(f'`value` must be "derived" or "one_shot", but got {value!r}.')
+        super().__init__(
+            artifact_store=artifact_store,
+            notes=notes,
+            checkpoints=checkpoints,
+            keep_checkpoints=keep_checkpoints,
+        )
         self.space = space
         self.data = images_of(data)
         self.epochs = epochs
@@ -208,15 +209,11 @@ class DARTSObjective:
         self._hyperparameters = hyperparameters
         self._recompute = recompute
         self._seed = seed
-        self._artifact_store = artifact_store
-        self._notes = notes
         self._device = resolve_device(device)
         self._judge = Judge(
             data=self.data, epochs=judge_epochs, build=self.build, device=self._device
         )
-        self._checkpoints = TrialCheckpoints.at(checkpoints, keep_checkpoints)
         self._on_epoch = on_epoch or _ignore
-        self._studies = SettledStudies()
         split_for_alpha(self.data, alpha_share)
         self._settings_of(None)
 
@@ -244,51 +241,30 @@ class DARTSObjective:
         judge = {"epochs": self._judge.epochs, "recipe": recipe}
         return {**identity, "build": self.build, "judge": judge}
 
-    def __call__(self, trial: Trial) -> float:
-        """Judge one trial.
+    @property
+    def metric_of(self) -> str:  # type: ignore[override]
+        """Whose accuracy it is, for the note of a trial."""
+        return " of the supernet" if self._value == "one_shot" else " of the derived network"
 
-        Returns:
-            Validation accuracy in [0, 1].
+    def _suggest(self, run: TrialRun) -> tuple[Recipe, AlphaRecipe]:
+        return self._settings_of(run.trial)
 
-        Raises:
-            TrialPruned: If the pruner stops the trial, or something cannot be trained.
-            TrialError: If something else is wrong.
-            ValueError: If the study was begun with other settings, or does not maximise.
-        """
-        study = trial.study if isinstance(trial, Trial) else None
-        if study is not None:
-            trial.set_user_attr(WORKER_KEY, this_worker())
-            self.prepare(study)
-            self.prune_checkpoints(study)
-        recipe, alpha = self._settings_of(trial)
+    def _evaluate(self, run: TrialRun, plan: tuple[Recipe, AlphaRecipe]) -> float:
+        trial, (recipe, alpha) = run.trial, plan
         slot = None if self._checkpoints is None else self._checkpoints.slot(trial)
         started = time.perf_counter()
         try:
             with blamed(trial, self.space, self.data.input_size, "searching in"):
-                architecture, accuracy = self._search(trial, recipe, alpha, slot)
-            trial.set_user_attr(ARCHITECTURE_KEY, architecture.to_json())
-            trial.set_user_attr(DIGEST_KEY, architecture.digest)
+                architecture, accuracy = self._search(run, recipe, alpha, slot)
+            self._record(run, architecture)
+            self._admit(run, architecture)
             trial.set_user_attr(ONE_SHOT_KEY, accuracy)
             if self._value == "derived":
                 with blamed(trial, architecture, self.data.input_size, "training"):
-                    accuracy = self._judged(trial, architecture, recipe, slot)
+                    accuracy = self._evaluated_alone(trial, architecture, recipe, slot)
         finally:
             trial.set_user_attr(SECONDS_KEY, round(time.perf_counter() - started, 4))
-        self._show(trial, architecture, accuracy)
         return accuracy
-
-    def prepare(self, study: Study) -> None:
-        """Check that this objective can evaluate a study, and record its settings there.
-
-        Raises:
-            ValueError: If the study has other settings, or does not maximise.
-        """
-        self._studies.settle(study, self)
-
-    def prune_checkpoints(self, study: Study) -> None:
-        """Remove the checkpoints of finished trials that are not among the best."""
-        if self._checkpoints is not None:
-            self._checkpoints.prune(study)
 
     def trained_supernet(self, trial: FrozenTrial) -> Supernet:
         """Return the supernet of a trial as it was judged last, from its checkpoint.
@@ -308,10 +284,10 @@ class DARTSObjective:
         return network.supernet
 
     def _search(
-        self, trial: Trial, recipe: Recipe, alpha: AlphaRecipe, slot: TrialSlot | None
+        self, run: TrialRun, recipe: Recipe, alpha: AlphaRecipe, slot: TrialSlot | None
     ) -> tuple[Architecture, float]:
         """Return what is derived, and the supernet's accuracy after the last epoch."""
-        seed = training_seed(self._seed, trial)
+        seed = training_seed(self._seed, run.trial)
         supernet = make_supernet(self.space, self.supernet, self.data, seed).to(self._device)
         learner = BilevelLearner(
             supernet,
@@ -335,24 +311,24 @@ class DARTSObjective:
             stop=self._stop,
             watch_eigenvalue=self._watches,
         )
-        report = OptunaPruningCallback(trial) if can_report(trial) else None
+        report = OptunaPruningCallback(run.trial) if run.takes_reports else None
         results: list[EpochResult] = []
 
         def on_epoch(result: EpochResult) -> None:
             results.append(result)
-            keep_readings(trial, learner.readings, supernet.choices)
+            keep_readings(run.trial, learner.readings, supernet.choices)
             self._on_epoch("search", result)
             if report is not None:
                 report(result)
 
-        run = {**self.identity, "seed": seed, "recipe": recipe.to_dict(), "alpha": alpha.to_dict()}
-        checkpoints = None if slot is None else Checkpoints(slot, run)
+        settings = {"seed": seed, "recipe": recipe.to_dict(), "alpha": alpha.to_dict()}
+        checkpoints = None if slot is None else Checkpoints(slot, {**self.identity, **settings})
         params = search.run(checkpoints, on_epoch)
         if self._selection is not None:
             params = search.select(self._selection)
         return self.space.architecture(params), results[-1].val_accuracy
 
-    def _judged(
+    def _evaluated_alone(
         self, trial: Trial, architecture: Architecture, recipe: Recipe, slot: TrialSlot | None
     ) -> float:
         """Train the derived network, which has a checkpoint of its own until it is done."""
@@ -385,15 +361,6 @@ class DARTSObjective:
             watch_eigenvalue=self._watches,
         )
         return recipe, alpha
-
-    def _show(self, trial: Trial, architecture: Architecture, accuracy: float) -> None:
-        if self._artifact_store is None or not isinstance(trial, Trial):
-            return
-        artifact = attach_picture(trial, architecture.graph(), self._artifact_store)
-        if self._notes:
-            of = "supernet" if self._value == "one_shot" else "derived network"
-            line = f"validation accuracy of the {of} **{accuracy:.2%}**"
-            write_note(trial, artifact, architecture, line)
 
 
 def _ignore(phase: str, result: EpochResult) -> None:

@@ -22,15 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 
+from optuna_nas import _optuna_seam as seam
 from optuna_nas._checks import require_seed
+from optuna_nas.objectives._base import DIGEST, Objective, TrialRun
 from optuna_nas.objectives._best import DERIVED_KEY
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._failures import blamed
-from optuna_nas.objectives._study import SettledStudies
-from optuna_nas.objectives._training import DIGEST, DIGEST_KEY
-from optuna_nas.objectives._workers import WORKER_KEY, this_worker
 from optuna_nas.objectives.one_shot._settings import (
     check_at_least_one,
     published_recipe,
@@ -38,14 +37,13 @@ from optuna_nas.objectives.one_shot._settings import (
 )
 from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
 from optuna_nas.objectives.one_shot._supernets import make_supernet
-from optuna_nas.spaces import ARCHITECTURE_KEY, SearchSpace, sample_architectures
+from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe, recipes, resolve_device
 from optuna_nas.training._seeded import derived_seed
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from optuna_nas.spaces import Architecture
     from optuna_nas.training import EpochResult
 
 __all__ = ["EPOCH_KEY", "ScoredChild", "SharedWeightsObjective", "published_shared_recipe"]
@@ -80,7 +78,7 @@ class ScoredChild(NamedTuple):
     trial: int
 
 
-class SharedWeightsObjective:
+class SharedWeightsObjective(Objective[Architecture]):
     """An Optuna objective: the suggested child's accuracy on weights that all children share.
 
     A trial is one child on one batch of validation images: it takes a fraction of a second, and
@@ -111,6 +109,8 @@ class SharedWeightsObjective:
         weights: A file that keeps the shared weights after every epoch. Workers of this machine
             share it, and a killed one goes on from it; None: they are lost with the process.
         seed: Of weights, data order and uniformly drawn children.
+        artifact_store: As for ``TrainingObjective``; a picture takes longer than a child.
+        notes: As for ``TrainingObjective``.
         device: ``"auto"`` (CUDA, MPS, CPU) or any torch device.
         on_epoch: Called after every epoch of the weights that this process trains.
 
@@ -150,6 +150,8 @@ class SharedWeightsObjective:
         recipe: Recipe | None = None,
         weights: str | Path | None = None,
         seed: int = 0,
+        artifact_store: seam.ArtifactStore | None = None,
+        notes: bool = True,
         device: str | torch.device = "auto",
         on_epoch: Callable[[EpochResult], None] | None = None,
     ) -> None:
@@ -157,6 +159,9 @@ class SharedWeightsObjective:
         require_seed(seed)
         if schedule not in SCHEDULES:
             raise ValueError(f"`schedule` must be one of {SCHEDULES}, but got {schedule!r}.")
+        super().__init__(
+            metric="shared-weights accuracy", artifact_store=artifact_store, notes=notes
+        )
         self.space = space
         self.data = images_of(data)
         self.epochs = epochs
@@ -170,7 +175,6 @@ class SharedWeightsObjective:
         self._on_epoch = on_epoch
         self._weights: SharedWeights | None = None
         self._warned = False
-        self._studies = SettledStudies(metric="shared-weights accuracy")
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -207,36 +211,19 @@ class SharedWeightsObjective:
             )
         return self._weights
 
-    def __call__(self, trial: Trial) -> float:
-        """Judge one child.
+    def _suggest(self, run: TrialRun) -> Architecture:
+        # The sampler proposes for the next epoch of the weights before it decides this trial.
+        self._train(run.study, run.trial.number)
+        child = self.space.suggest(run.trial)
+        self._record(run, child)
+        return child
 
-        Returns:
-            Its accuracy on one batch of validation images, in [0, 1].
-
-        Raises:
-            TrialPruned: If the child cannot be run.
-            NonFiniteLossError: If the weights cannot be trained with these settings.
-            ValueError: If the study was begun with other settings, or does not maximise.
-        """
-        study = trial.study if isinstance(trial, Trial) else None
-        if study is not None:
-            trial.set_user_attr(WORKER_KEY, this_worker())
-            self.prepare(study)
-        self._train(study, trial.number)
-        child = self.space.suggest(trial)
-        trial.set_user_attr(ARCHITECTURE_KEY, child.to_json())
-        trial.set_user_attr(DIGEST_KEY, child.digest)
+    def _evaluate(self, run: TrialRun, child: Architecture) -> float:
+        trial = run.trial
         trial.set_user_attr(EPOCH_KEY, self.weights.epochs_done)
+        self._admit(run, child)
         with blamed(trial, child, self.data.input_size, "judging"):
             return self.weights.accuracy_on_batch(child, trial.number)
-
-    def prepare(self, study: Study) -> None:
-        """Check that this objective can judge a study, and note there what it is.
-
-        Raises:
-            ValueError: If the study was begun with other settings, or does not maximise.
-        """
-        self._studies.settle(study, self)
 
     def derive(self, study: Study, top_k: int = 10) -> list[ScoredChild]:
         """Score the best children of a study again, on all validation images.
