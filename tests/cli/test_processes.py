@@ -85,6 +85,7 @@ def test_a_killed_search_goes_on_with_nothing_lost(url: str, tmp_path: Path) -> 
     assert len(after) == len(before) + 3
 
 
+@pytest.mark.slow
 @both_storages
 def test_two_processes_share_a_study(url: str, tmp_path: Path) -> None:
     storage = url.format(tmp_path)

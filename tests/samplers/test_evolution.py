@@ -138,6 +138,7 @@ def test_conditional_children_draw_what_their_parent_did_not_have() -> None:
     assert study.best_value > 8
 
 
+@pytest.mark.slow
 def test_amoebanet_settings_and_identity_mutations() -> None:
     sampler = RegularizedEvolutionSampler.amoebanet(seed=0)
     assert (sampler._population_size, sampler._tournament_size) == (100, 25)
