@@ -15,10 +15,11 @@ from click.testing import Result
 from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 
+from optuna_nas.objectives._base import TrialRun
 from optuna_nas.stores import open_storage
 
 Run = Callable[..., Result]
-TRAINING = "optuna_nas.objectives._training.TrainingObjective._train"
+TRAINING = "optuna_nas.objectives._training.TrainingObjective._evaluate"
 SEARCH = (
     *("search", "--space", "nasbench201", "--data", "digits", "--no-pictures"),
     *("--train-size", "60", "--val-size", "30", "--pruner", "none", "--epochs", "1"),
@@ -31,11 +32,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 def test_a_trial_that_another_process_failed_does_not_end_a_search(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(self: object, trial: optuna.Trial, *arguments: object) -> float:
-        if trial.number == 1:
+    def train(self: object, of_trial: TrialRun, *arguments: object) -> float:
+        if of_trial.trial.number == 1:
             other = optuna.load_study(study_name="nas", storage=open_storage("sqlite:///nas.db"))
             other.tell(1, state=TrialState.FAIL)
-            trial.report(0.5, 1)
+            of_trial.trial.report(0.5, 1)
         return 0.5
 
     monkeypatch.setattr(TRAINING, train)
