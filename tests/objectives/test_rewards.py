@@ -260,6 +260,34 @@ def test_a_value_comes_back_from_what_a_study_keeps(data: ImageData, name: str) 
     assert trial_value(value_from_identity(kept)) == objective.value
 
 
+def latency(model: nn.Module, input_size: tuple[int, ...]) -> float:
+    return 1.0
+
+
+SOFT = {"exponent": -0.07, "hard": False}
+BY_LATENCY = {"cost": "latency_ms", "target": 80, "latency": f"{latency.__module__}.latency"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("metric", {}),
+        ("latency", {"reward": BY_LATENCY | SOFT}),
+        ("hard", {"reward": BY_LATENCY | {"hard": True}}),
+        ("macs", {"reward": {"cost": "macs", "target": 1e4} | SOFT}),
+        ("size", {"reward": {"cost": "params", "target": 1e4} | SOFT}),
+        ("beside latency", {"costs": ["latency_ms"], "latency": BY_LATENCY["latency"]}),
+        ("beside both", {"costs": ["params", "macs"]}),
+    ],
+)
+def test_what_a_study_keeps_of_a_value_is_pinned(
+    data: ImageData, name: str, kept: dict[str, Any]
+) -> None:
+    """Studies of earlier versions go on with the same value: a key more or less is a refusal."""
+    identity = _objective(data, latency=latency, value=VALUES[name]).identity
+    assert {k: identity[k] for k in ("reward", "costs", "latency") if k in identity} == kept
+
+
 @dataclasses.dataclass(frozen=True)
 class Budget(Reward):
     macs: int
