@@ -11,20 +11,20 @@ from typing import Any
 import click
 
 from optuna_nas._version import __version__
-from optuna_nas.cli._best import best
-from optuna_nas.cli._darts import darts
-from optuna_nas.cli._dashboard import dashboard
-from optuna_nas.cli._draw import draw
-from optuna_nas.cli._enas import enas
-from optuna_nas.cli._estimate import estimate
-from optuna_nas.cli._export import export
 from optuna_nas.cli._options import told_without_password
-from optuna_nas.cli._profile import profile
-from optuna_nas.cli._scale import scale
-from optuna_nas.cli._search import search
-from optuna_nas.cli._spaces import spaces
-from optuna_nas.cli._train import train
-from optuna_nas.cli._transfer import transfer
+from optuna_nas.cli.commands._best import best
+from optuna_nas.cli.commands._darts import darts
+from optuna_nas.cli.commands._dashboard import dashboard
+from optuna_nas.cli.commands._draw import draw
+from optuna_nas.cli.commands._enas import enas
+from optuna_nas.cli.commands._estimate import estimate
+from optuna_nas.cli.commands._export import export
+from optuna_nas.cli.commands._profile import profile
+from optuna_nas.cli.commands._scale import scale
+from optuna_nas.cli.commands._search import search
+from optuna_nas.cli.commands._spaces import spaces
+from optuna_nas.cli.commands._train import train
+from optuna_nas.cli.commands._transfer import transfer
 
 __all__ = ["main"]
 

@@ -146,7 +146,7 @@ def study_objective(
 ) -> TrainingObjective:
     """The objective of the study; what is not given comes from the study if it exists."""
     from optuna_nas.objectives import TrainingObjective, read_identity
-    from optuna_nas.objectives._value import value_from_identity
+    from optuna_nas.objectives.trial._value import value_from_identity
     from optuna_nas.training import Recipe
 
     identity = read_identity(study)

@@ -258,7 +258,7 @@ def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSp
         click.BadParameter: If there is no such space, or it does not take the settings.
     """
     from optuna_nas.spaces import SPACES, SearchSpace
-    from optuna_nas.spaces._given import require_space
+    from optuna_nas.spaces.base._given import require_space
 
     place, colon, name = text.rpartition(":")
     if not colon:

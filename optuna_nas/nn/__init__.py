@@ -1,28 +1,28 @@
 """Building blocks of networks: operations, cells, skeletons and heads."""
 
+from optuna_nas._genotype import Cell, Edge, Node
 from optuna_nas.nn._allocation import NetworkTooLargeError, built_within_memory
-from optuna_nas.nn._cell_network import CellNetwork, cell_network
-from optuna_nas.nn._chain import ConcatChain, concat_padded
-from optuna_nas.nn._drop_path import DropPath, set_drop_path
-from optuna_nas.nn._enas_macro import ENASMacroNetwork
 from optuna_nas.nn._errors import (
     ImageTooSmallError,
     OddSizeError,
     check_image_size,
     check_positive,
 )
-from optuna_nas.nn._factorized import FactorizedReduction
-from optuna_nas.nn._genotype import Cell, Edge, Node
-from optuna_nas.nn._head import AuxiliaryHead, ClassifierHead
-from optuna_nas.nn._mbconv import ConvBlock, MBConv, ShortcutBlock, SqueezeExcite
-from optuna_nas.nn._mixed import MixedOp, use_batch_statistics
-from optuna_nas.nn._mnasnet import MnasNetwork, Stage
-from optuna_nas.nn._nasbench201 import NASBench201Cell, NASBench201Network
-from optuna_nas.nn._operations import make_op
-from optuna_nas.nn._ops import ConvNormAct, ReLUConvBN, avg_pool
-from optuna_nas.nn._residual import ResidualReduction
-from optuna_nas.nn._resnet import RESNET_STEMS, ResNetBlock, ResNetwork
-from optuna_nas.nn._widths import scaled_channels
+from optuna_nas.nn.networks._cell_network import CellNetwork, cell_network
+from optuna_nas.nn.networks._chain import ConcatChain, concat_padded
+from optuna_nas.nn.networks._enas_macro import ENASMacroNetwork
+from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
+from optuna_nas.nn.networks._mnasnet import MnasNetwork, Stage
+from optuna_nas.nn.networks._nasbench201 import NASBench201Cell, NASBench201Network
+from optuna_nas.nn.networks._resnet import RESNET_STEMS, ResNetBlock, ResNetwork
+from optuna_nas.nn.ops._drop_path import DropPath, set_drop_path
+from optuna_nas.nn.ops._factorized import FactorizedReduction
+from optuna_nas.nn.ops._mbconv import ConvBlock, MBConv, ShortcutBlock, SqueezeExcite
+from optuna_nas.nn.ops._operations import make_op
+from optuna_nas.nn.ops._ops import ConvNormAct, ReLUConvBN, avg_pool
+from optuna_nas.nn.ops._residual import ResidualReduction
+from optuna_nas.nn.ops._widths import scaled_channels
+from optuna_nas.nn.supernets._mixed import MixedOp, use_batch_statistics
 
 __all__ = [
     "AuxiliaryHead",

@@ -3,25 +3,8 @@
 from optuna_nas.objectives import proxies
 from optuna_nas.objectives._base import ACCURACY_KEY, DIGEST_KEY
 from optuna_nas.objectives._best import DERIVED_KEY, best_trials, derived_accuracies
-from optuna_nas.objectives._checkpoints import CHECKPOINT_KEY
-from optuna_nas.objectives._compound_scaling import CompoundScalingObjective
-from optuna_nas.objectives._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives._estimate import Estimate, estimate
-from optuna_nas.objectives._failures import INFEASIBLE_KEY, TrialError
-from optuna_nas.objectives._hyperparameters import HYPERPARAMETERS_KEY, drawn_in, recipe_of
 from optuna_nas.objectives._proxy_objective import ProxyObjective
-from optuna_nas.objectives._reward import (
-    LatencyReward,
-    MacsReward,
-    Reward,
-    SizeReward,
-    mnasnet_reward,
-)
-from optuna_nas.objectives._runs import COPY_KEY
-from optuna_nas.objectives._scaled_training import ScaledJudge, ScaledTraining
-from optuna_nas.objectives._scaling_study import ScalingStudyObjective
-from optuna_nas.objectives._strategies import StrategyObjective
-from optuna_nas.objectives._study import read_identity
 from optuna_nas.objectives._together import optimize_together
 from optuna_nas.objectives._training import TrainingObjective
 from optuna_nas.objectives._warm_start import (
@@ -29,7 +12,6 @@ from optuna_nas.objectives._warm_start import (
     score_architectures,
     warm_start,
 )
-from optuna_nas.objectives._workers import fail_dead_trials
 from optuna_nas.objectives.one_shot import (
     AlphaRecipe,
     DARTSObjective,
@@ -43,6 +25,24 @@ from optuna_nas.objectives.one_shot import (
     Softmax,
     read_alphas,
 )
+from optuna_nas.objectives.scaling._compound_scaling import CompoundScalingObjective
+from optuna_nas.objectives.scaling._scaled_training import ScaledJudge, ScaledTraining
+from optuna_nas.objectives.scaling._scaling_study import ScalingStudyObjective
+from optuna_nas.objectives.scaling._strategies import StrategyObjective
+from optuna_nas.objectives.trial._checkpoints import CHECKPOINT_KEY
+from optuna_nas.objectives.trial._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
+from optuna_nas.objectives.trial._failures import INFEASIBLE_KEY, TrialError
+from optuna_nas.objectives.trial._hyperparameters import HYPERPARAMETERS_KEY, drawn_in, recipe_of
+from optuna_nas.objectives.trial._reward import (
+    LatencyReward,
+    MacsReward,
+    Reward,
+    SizeReward,
+    mnasnet_reward,
+)
+from optuna_nas.objectives.trial._runs import COPY_KEY
+from optuna_nas.objectives.trial._study import read_identity
+from optuna_nas.objectives.trial._workers import fail_dead_trials
 
 __all__ = [
     "ACCURACY_KEY",

@@ -19,18 +19,18 @@ from optuna.trial import Trial
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, number, text
 from optuna_nas._words import markdown
-from optuna_nas.objectives._checkpoints import TrialCheckpoints
-from optuna_nas.objectives._costs import MACS, PARAMS
-from optuna_nas.objectives._picture import attach_picture, write_note
-from optuna_nas.objectives._study import SettledStudies
-from optuna_nas.objectives._value import Value, trial_value
-from optuna_nas.objectives._workers import WORKER_KEY, this_worker
+from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints
+from optuna_nas.objectives.trial._costs import MACS, PARAMS
+from optuna_nas.objectives.trial._picture import attach_picture, write_note
+from optuna_nas.objectives.trial._study import SettledStudies
+from optuna_nas.objectives.trial._value import Value, trial_value
+from optuna_nas.objectives.trial._workers import WORKER_KEY, this_worker
 from optuna_nas.spaces import ARCHITECTURE_KEY
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from optuna_nas.objectives._costs import Costs
+    from optuna_nas.objectives.trial._costs import Costs
     from optuna_nas.spaces import Architecture
 
 __all__ = ["ACCURACY", "ACCURACY_KEY", "DIGEST", "DIGEST_KEY", "Objective", "TrialRun"]
@@ -81,7 +81,7 @@ class Objective(ABC, Generic[Plan]):
     :meth:`_admit` as soon as the trial has an architecture.
 
     Args:
-        value: What a trial returns; see :data:`~optuna_nas.objectives._value.Value`.
+        value: What a trial returns; see :data:`~optuna_nas.objectives.trial._value.Value`.
         metric: Name of the metric, in plots and in the dashboard.
         artifact_store: Where each trial's picture goes; None: no pictures and notes.
         notes: Whether a note for optuna-dashboard is written beside each picture.

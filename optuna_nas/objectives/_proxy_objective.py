@@ -11,10 +11,10 @@ import torch
 from optuna_nas import _optuna_seam as seam
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
-from optuna_nas.objectives._costs import Costs
-from optuna_nas.objectives._failures import FAILURE_CONSTRAINT, prune_infeasible
-from optuna_nas.objectives._limits import Limits
 from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
+from optuna_nas.objectives.trial._costs import Costs
+from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT, prune_infeasible
+from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, load_data

@@ -14,9 +14,9 @@ from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, integer
-from optuna_nas.objectives._failures import blamed, is_out_of_memory
-from optuna_nas.objectives._runs import run_key
 from optuna_nas.objectives._together import NoSlot, Task
+from optuna_nas.objectives.trial._failures import blamed, is_out_of_memory
+from optuna_nas.objectives.trial._runs import run_key
 from optuna_nas.training import (
     EpochResult,
     NonFiniteLossError,
@@ -25,13 +25,13 @@ from optuna_nas.training import (
     seeded,
     share,
 )
-from optuna_nas.training._distributed import processes
+from optuna_nas.training.loop._distributed import processes
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
     from optuna_nas.objectives._build import Buildable
-    from optuna_nas.objectives._checkpoints import TrialCheckpoints
+    from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import CheckpointSlot, ImageData, Recipe
 

@@ -1,24 +1,24 @@
 """Search spaces: what can be built. ``suggest(trial) -> Architecture -> torch.nn.Module``."""
 
 from optuna_nas.spaces import published
-from optuna_nas.spaces._amoebanet import AmoebaNetSpace
-from optuna_nas.spaces._architecture import ARCHITECTURE_KEY, Architecture
 from optuna_nas.spaces._catalogue import SPACES, space_from_settings
-from optuna_nas.spaces._cell_space import CellSpace
-from optuna_nas.spaces._choice import choice
-from optuna_nas.spaces._darts import DARTSSpace
-from optuna_nas.spaces._enas_macro import ENASMacroSpace
-from optuna_nas.spaces._enas_micro import ENASMicroSpace
-from optuna_nas.spaces._enumeration import SizeEstimate
-from optuna_nas.spaces._function import FunctionSpace, MetaDeviceWarning, function_space
-from optuna_nas.spaces._mixture import MixtureError
-from optuna_nas.spaces._mnasnet import MnasNetSpace
-from optuna_nas.spaces._nas_rl import NASRLSpace
-from optuna_nas.spaces._nasbench201 import NASBench201Space, nb201_string
-from optuna_nas.spaces._nasnet import NASNetSpace
-from optuna_nas.spaces._pnas import PNASSpace
-from optuna_nas.spaces._sampling import sample_architectures
-from optuna_nas.spaces._space import SearchSpace
+from optuna_nas.spaces.base._architecture import ARCHITECTURE_KEY, Architecture
+from optuna_nas.spaces.base._enumeration import SizeEstimate
+from optuna_nas.spaces.base._sampling import sample_architectures
+from optuna_nas.spaces.base._space import SearchSpace
+from optuna_nas.spaces.cells._amoebanet import AmoebaNetSpace
+from optuna_nas.spaces.cells._cell_space import CellSpace
+from optuna_nas.spaces.cells._darts import DARTSSpace
+from optuna_nas.spaces.cells._enas_micro import ENASMicroSpace
+from optuna_nas.spaces.cells._nasbench201 import NASBench201Space, nb201_string
+from optuna_nas.spaces.cells._nasnet import NASNetSpace
+from optuna_nas.spaces.cells._pnas import PNASSpace
+from optuna_nas.spaces.function._choice import choice
+from optuna_nas.spaces.function._function import FunctionSpace, MetaDeviceWarning, function_space
+from optuna_nas.spaces.function._mixture import MixtureError
+from optuna_nas.spaces.layers._enas_macro import ENASMacroSpace
+from optuna_nas.spaces.layers._mnasnet import MnasNetSpace
+from optuna_nas.spaces.layers._nas_rl import NASRLSpace
 
 __all__ = [
     "ARCHITECTURE_KEY",

@@ -7,17 +7,17 @@ from types import MappingProxyType
 from typing import Any
 
 from optuna_nas._checks import shown
-from optuna_nas.spaces._amoebanet import AmoebaNetSpace
-from optuna_nas.spaces._darts import DARTSSpace
-from optuna_nas.spaces._enas_macro import ENASMacroSpace
-from optuna_nas.spaces._enas_micro import ENASMicroSpace
-from optuna_nas.spaces._identity import check_identity
-from optuna_nas.spaces._mnasnet import MnasNetSpace
-from optuna_nas.spaces._nas_rl import NASRLSpace
-from optuna_nas.spaces._nasbench201 import NASBench201Space
-from optuna_nas.spaces._nasnet import NASNetSpace
-from optuna_nas.spaces._pnas import PNASSpace
-from optuna_nas.spaces._space import SearchSpace
+from optuna_nas.spaces.base._identity import check_identity
+from optuna_nas.spaces.base._space import SearchSpace
+from optuna_nas.spaces.cells._amoebanet import AmoebaNetSpace
+from optuna_nas.spaces.cells._darts import DARTSSpace
+from optuna_nas.spaces.cells._enas_micro import ENASMicroSpace
+from optuna_nas.spaces.cells._nasbench201 import NASBench201Space
+from optuna_nas.spaces.cells._nasnet import NASNetSpace
+from optuna_nas.spaces.cells._pnas import PNASSpace
+from optuna_nas.spaces.layers._enas_macro import ENASMacroSpace
+from optuna_nas.spaces.layers._mnasnet import MnasNetSpace
+from optuna_nas.spaces.layers._nas_rl import NASRLSpace
 
 __all__ = ["SPACES", "space_from_settings"]
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._checks import is_int, require_number, shown
-from optuna_nas.spaces._decisions import DecisionTrial
-from optuna_nas.spaces._depths import depth_range
-from optuna_nas.spaces._space import SearchSpace
-from optuna_nas.spaces._text import text_error
+from optuna_nas.spaces.base._decisions import DecisionTrial
+from optuna_nas.spaces.base._space import SearchSpace
+from optuna_nas.spaces.base._text import text_error
+from optuna_nas.spaces.layers._depths import depth_range
 
 if TYPE_CHECKING:
     from torch import nn

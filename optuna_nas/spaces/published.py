@@ -13,17 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from optuna_nas.spaces._amoebanet import OPS as AMOEBANET_OPS
-from optuna_nas.spaces._amoebanet import AmoebaNetSpace
-from optuna_nas.spaces._architecture import Architecture
-from optuna_nas.spaces._darts import DARTSSpace
-from optuna_nas.spaces._enas_macro import ENASMacroSpace
-from optuna_nas.spaces._enas_micro import ENASMicroSpace
-from optuna_nas.spaces._mnasnet import MnasNetSpace
-from optuna_nas.spaces._nas_rl import NASRLSpace
-from optuna_nas.spaces._nasbench201 import NASBench201Space
-from optuna_nas.spaces._nasnet import NASNetSpace
-from optuna_nas.spaces._pnas import PNASSpace
+from optuna_nas.spaces.base._architecture import Architecture
+from optuna_nas.spaces.cells._amoebanet import OPS as AMOEBANET_OPS
+from optuna_nas.spaces.cells._amoebanet import AmoebaNetSpace
+from optuna_nas.spaces.cells._darts import DARTSSpace
+from optuna_nas.spaces.cells._enas_micro import ENASMicroSpace
+from optuna_nas.spaces.cells._nasbench201 import NASBench201Space
+from optuna_nas.spaces.cells._nasnet import NASNetSpace
+from optuna_nas.spaces.cells._pnas import PNASSpace
+from optuna_nas.spaces.layers._enas_macro import ENASMacroSpace
+from optuna_nas.spaces.layers._mnasnet import MnasNetSpace
+from optuna_nas.spaces.layers._nas_rl import NASRLSpace
 
 __all__ = [
     "AMOEBANET_A",

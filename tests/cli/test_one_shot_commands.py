@@ -17,7 +17,7 @@ import pytest
 from click.testing import Result
 from optuna.trial import TrialState
 
-from optuna_nas.cli._darts import REMEDIES
+from optuna_nas.cli.commands._darts import REMEDIES
 from optuna_nas.objectives import read_identity
 from optuna_nas.objectives.one_shot import VARIANTS
 from optuna_nas.spaces import ENASMicroSpace, NASBench201Space

@@ -12,7 +12,7 @@ import optuna
 import pytest
 from click.testing import Result
 
-from optuna_nas.cli._train import _word
+from optuna_nas.cli.commands._train import _word
 from optuna_nas.objectives import MacsReward, TrainingObjective
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.stores import open_storage

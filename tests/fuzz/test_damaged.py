@@ -30,7 +30,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 import optuna_nas
 from optuna_nas.cli import main
-from optuna_nas.cli._best import describe, summary
+from optuna_nas.cli.commands._best import describe, summary
 from optuna_nas.final import read_card, retrain, trained_network
 from optuna_nas.objectives import (
     DARTSObjective,
@@ -44,7 +44,7 @@ from optuna_nas.objectives import (
     read_identity,
     recipe_of,
 )
-from optuna_nas.objectives._checkpoints import TrialCheckpoints
+from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints
 from optuna_nas.pruners import CollapsePruner
 from optuna_nas.samplers import (
     LocalSearchSampler,

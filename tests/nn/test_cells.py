@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from optuna_nas.nn import Cell, DropPath, Edge, Node, cell_network, set_drop_path
-from optuna_nas.nn._cell import CellModule, CellShape, CellStyle
+from optuna_nas.nn.networks._cell import CellModule, CellShape, CellStyle
 
 CONVS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
 FAMILIES = {

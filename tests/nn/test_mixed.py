@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from optuna_nas.nn._mixed import (
+from optuna_nas.nn.supernets._mixed import (
     Board,
     MixedOp,
     Switch,

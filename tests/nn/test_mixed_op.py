@@ -13,8 +13,8 @@ from kept_bytes import kept_bytes
 from torch import nn
 
 from optuna_nas.nn import make_op
-from optuna_nas.nn._mixed_op import MixedOp, mix
-from optuna_nas.nn._phased import PhasedConv2d, from_phases, to_phases
+from optuna_nas.nn.ops._phased import PhasedConv2d, from_phases, to_phases
+from optuna_nas.nn.supernets._mixed_op import MixedOp, mix
 from optuna_nas.spaces import DARTSSpace
 
 BOOK = Path(__file__).parents[2] / "benchmarks" / "textbook_darts.py"

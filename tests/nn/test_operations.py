@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from optuna_nas.nn import ConvNormAct, FactorizedReduction, avg_pool, make_op
-from optuna_nas.nn._operations import FAMILIES, OPS
-from optuna_nas.nn._same import (
+from optuna_nas.nn.ops._operations import FAMILIES, OPS
+from optuna_nas.nn.ops._same import (
     SameConv2d,
     SamePool2d,
     SubsampledConv2d,

@@ -15,7 +15,7 @@ from published_cells import NASNET_A, PNASNET_5
 from torch import nn
 
 from optuna_nas.nn import cell_network
-from optuna_nas.nn._same import SamePool2d
+from optuna_nas.nn.ops._same import SamePool2d
 
 timm = pytest.importorskip("timm")
 

@@ -12,8 +12,8 @@ import pytest
 from hostile import HOSTILE, told, with_attributes
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_nas.cli._best import describe, summary
 from optuna_nas.cli._objective import SEARCH_DEFAULTS, SEARCH_KEY, make_ready, read_choice
+from optuna_nas.cli.commands._best import describe, summary
 from optuna_nas.final._candidate import of_trial
 from optuna_nas.objectives import (
     ACCURACY_KEY,
@@ -37,12 +37,12 @@ from optuna_nas.objectives import (
     recipe_of,
     warm_start,
 )
-from optuna_nas.objectives._costs import MEASURED_KEY
-from optuna_nas.objectives._runs import RUN_KEY
-from optuna_nas.objectives._study import STUDY_KEY
 from optuna_nas.objectives._trainer import PARTS_KEY, SECONDS_KEY
-from optuna_nas.objectives._workers import WORKER_KEY
 from optuna_nas.objectives.one_shot import CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY
+from optuna_nas.objectives.trial._costs import MEASURED_KEY
+from optuna_nas.objectives.trial._runs import RUN_KEY
+from optuna_nas.objectives.trial._study import STUDY_KEY
+from optuna_nas.objectives.trial._workers import WORKER_KEY
 from optuna_nas.pruners import SKIP_SHARE_KEY, CollapsePruner
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.samplers.base._sampler import REPEAT_KEY

@@ -21,7 +21,7 @@ from optuna_nas.objectives.one_shot._readings import skip_share
 from optuna_nas.objectives.one_shot._search import split_for_alpha
 from optuna_nas.spaces import DARTSSpace
 from optuna_nas.training import Recipe
-from optuna_nas.training._feed import Batch
+from optuna_nas.training.data._feed import Batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

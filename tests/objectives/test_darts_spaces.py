@@ -7,7 +7,7 @@ import torch
 from darts_searches import objective, run
 from optuna.trial import TrialState
 
-from optuna_nas.nn import _mixed_op as mixed_op_module
+from optuna_nas.nn.supernets import _mixed_op as mixed_op_module
 from optuna_nas.objectives import read_alphas
 from optuna_nas.spaces import DARTSSpace, NASRLSpace, choice, function_space
 

@@ -17,13 +17,13 @@ import torch
 from optuna.trial import FrozenTrial, TrialState
 
 from optuna_nas.objectives import CHECKPOINT_KEY, TrainingObjective, fail_dead_trials
-from optuna_nas.objectives._runs import run_key
-from optuna_nas.objectives._workers import WORKER_KEY, this_worker
+from optuna_nas.objectives.trial._runs import run_key
+from optuna_nas.objectives.trial._workers import WORKER_KEY, this_worker
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.stores import open_storage
 from optuna_nas.training import Recipe, fit, load_data, seeded
-from optuna_nas.training import _fit as fit_module
+from optuna_nas.training.loop import _fit as fit_module
 
 SPACE = NASBench201Space()
 SIZE = {"cells": 1, "channels": 4}

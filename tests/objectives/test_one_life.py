@@ -21,7 +21,7 @@ from optuna_nas.objectives import (
     TrainingObjective,
 )
 from optuna_nas.objectives._base import Objective, TrialRun
-from optuna_nas.objectives._workers import WORKER_KEY, this_worker
+from optuna_nas.objectives.trial._workers import WORKER_KEY, this_worker
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import Architecture
 

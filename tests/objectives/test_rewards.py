@@ -28,9 +28,9 @@ from optuna_nas.objectives import (
     mnasnet_reward,
     read_identity,
 )
-from optuna_nas.objectives._costs import MEASURED_KEY
-from optuna_nas.objectives._failures import INFEASIBLE_KEY
-from optuna_nas.objectives._value import trial_value, value_from_identity
+from optuna_nas.objectives.trial._costs import MEASURED_KEY
+from optuna_nas.objectives.trial._failures import INFEASIBLE_KEY
+from optuna_nas.objectives.trial._value import trial_value, value_from_identity
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space

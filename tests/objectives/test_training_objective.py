@@ -16,12 +16,12 @@ from torch import nn
 
 from optuna_nas.objectives import HYPERPARAMETERS_KEY, TrainingObjective, TrialError, recipe_of
 from optuna_nas.objectives._base import DIGEST_KEY
-from optuna_nas.objectives._costs import MACS_KEY, PARAMS_KEY
-from optuna_nas.objectives._failures import FAILURE_CONSTRAINT, INFEASIBLE_KEY
-from optuna_nas.objectives._runs import COPY_KEY, RUN_KEY
-from optuna_nas.objectives._study import STUDY_KEY
 from optuna_nas.objectives._trainer import SECONDS_KEY
-from optuna_nas.objectives._workers import WORKER_KEY
+from optuna_nas.objectives.trial._costs import MACS_KEY, PARAMS_KEY
+from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT, INFEASIBLE_KEY
+from optuna_nas.objectives.trial._runs import COPY_KEY, RUN_KEY
+from optuna_nas.objectives.trial._study import STUDY_KEY
+from optuna_nas.objectives.trial._workers import WORKER_KEY
 from optuna_nas.samplers import RandomSearchSampler, RegularizedEvolutionSampler
 from optuna_nas.spaces import (
     ARCHITECTURE_KEY,

@@ -4,8 +4,8 @@ import random
 
 from torch import nn
 
+from optuna_nas._genotype import Cell, Edge, Node
 from optuna_nas.nn import make_op
-from optuna_nas.nn._genotype import Cell, Edge, Node
 from optuna_nas.spaces import (
     AmoebaNetSpace,
     CellSpace,

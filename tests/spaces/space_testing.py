@@ -17,7 +17,7 @@ from optuna.trial import FixedTrial
 from optuna_nas.drawing import Graph
 from optuna_nas.nn import ImageTooSmallError, OddSizeError
 from optuna_nas.spaces import ARCHITECTURE_KEY, SPACES, Architecture, SearchSpace
-from optuna_nas.spaces._sizes import size_of
+from optuna_nas.spaces.base._sizes import size_of
 
 
 def new_study(seed: int = 0, **options: Any) -> optuna.Study:

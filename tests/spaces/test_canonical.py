@@ -6,8 +6,8 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optuna_nas.spaces import _canonical
-from optuna_nas.spaces._canonical import canonical_form
+from optuna_nas.spaces.base import _canonical
+from optuna_nas.spaces.base._canonical import canonical_form
 
 
 @st.composite

@@ -9,7 +9,7 @@ from cell_examples import CELLS, FREE, shuffled, spelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optuna_nas.nn._genotype import Cell, Edge, Node
+from optuna_nas._genotype import Cell, Edge, Node
 from optuna_nas.spaces import (
     AmoebaNetSpace,
     DARTSSpace,
@@ -18,7 +18,7 @@ from optuna_nas.spaces import (
     published,
     sample_architectures,
 )
-from optuna_nas.spaces._cells import CellPair, cell_form
+from optuna_nas.spaces.cells._cells import CellPair, cell_form
 
 seeds = st.integers(0, 2**32)
 

@@ -6,7 +6,7 @@ from space_testing import SpaceTestCase, new_study
 from torch import nn
 
 from optuna_nas.spaces import Architecture, ENASMacroSpace, published, sample_architectures
-from optuna_nas.spaces._enas_macro import OPS
+from optuna_nas.spaces.layers._enas_macro import OPS
 
 RELEASED = published.ENAS_MACRO
 

@@ -13,7 +13,7 @@ from space_testing import new_study, sample
 from torch import nn
 
 from optuna_nas.nn import make_op
-from optuna_nas.nn._own_op import OwnOp
+from optuna_nas.nn.ops._own_op import OwnOp
 from optuna_nas.profiling import profile
 from optuna_nas.spaces import (
     Architecture,

@@ -13,7 +13,7 @@ from supernet_testing import assert_paths_are_one_hot_mixtures
 from torch import nn
 
 from optuna_nas.nn import ImageTooSmallError
-from optuna_nas.nn._nasbench201_supernet import NASBench201MixedCell
+from optuna_nas.nn.supernets._nasbench201_supernet import NASBench201MixedCell
 from optuna_nas.spaces import (
     SPACES,
     AmoebaNetSpace,

@@ -9,7 +9,7 @@ from space_testing import sample
 from supernet_testing import assert_paths_are_one_hot_mixtures
 from torch import nn
 
-from optuna_nas.nn._own_op import OwnOp
+from optuna_nas.nn.ops._own_op import OwnOp
 from optuna_nas.spaces import AmoebaNetSpace, CellSpace, ENASMicroSpace, NASNetSpace, PNASSpace
 
 SMALL = {"cells": 1, "channels": 4, "num_classes": 5, "in_channels": 2, "dropout": 0.0}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from optuna_nas.nn import ImageTooSmallError, OddSizeError
-from optuna_nas.nn._darts_supernet import DARTSMixedCell
+from optuna_nas.nn.supernets._darts_supernet import DARTSMixedCell
 from optuna_nas.spaces import DARTSSpace, published
 
 SPACE = DARTSSpace()

@@ -8,7 +8,7 @@ from supernet_testing import assert_paths_are_one_hot_mixtures
 from torch import nn
 
 from optuna_nas.nn import FactorizedReduction
-from optuna_nas.nn._block_supernet import BlockMixedCell
+from optuna_nas.nn.supernets._block_supernet import BlockMixedCell
 from optuna_nas.spaces import ENASMicroSpace, published
 
 SPACE = ENASMicroSpace(num_blocks=3)

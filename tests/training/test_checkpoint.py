@@ -25,7 +25,7 @@ from optuna_nas.training import (
     load_data,
     seeded,
 )
-from optuna_nas.training._learner import Learner
+from optuna_nas.training.loop._learner import Learner
 
 EPOCHS = 5
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from optuna_nas.nn import DropPath
 from optuna_nas.training import History, ImageData, Recipe, evaluate, fit, load_data, seeded
-from optuna_nas.training._precision import precision_on
+from optuna_nas.training.loop._precision import precision_on
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from optuna_nas.training import ImageData, Processes, Recipe, load_data
-from optuna_nas.training._augment import Normaliser
-from optuna_nas.training._feed import Batch, Feed
+from optuna_nas.training.data._augment import Normaliser
+from optuna_nas.training.data._feed import Batch, Feed
 
 CPU = torch.device("cpu")
 ALL = Recipe(crop_padding=1, flip=True, cutout=2, policy="randaugment", batch_size=32)

@@ -15,7 +15,7 @@ from torch import nn
 
 from optuna_nas.stores import DamagedFileError, read_checked, write_checked
 from optuna_nas.training import Recipe, fit, load_checkpoint, load_data, load_weights
-from optuna_nas.training._weights import packed, unpacked
+from optuna_nas.training.loop._weights import packed, unpacked
 
 RECIPE = Recipe(lr=0.05)
 

@@ -21,8 +21,8 @@ from torch.utils.data import Dataset, Subset
 from torchvision.datasets import ImageFolder
 
 from optuna_nas.training import ImageData, load_data
-from optuna_nas.training._pictures import UnreadableImageError, open_picture
-from optuna_nas.training._pixels import as_bytes
+from optuna_nas.training.data._pictures import UnreadableImageError, open_picture
+from optuna_nas.training.data._pixels import as_bytes
 
 SIZE = 8
 RAMP = np.arange(SIZE * SIZE).reshape(SIZE, SIZE)

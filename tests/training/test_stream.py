@@ -25,7 +25,7 @@ from optuna_nas.training import (
     load_data,
     seeded,
 )
-from optuna_nas.training._feed import Feed
+from optuna_nas.training.data._feed import Feed
 
 CPU = torch.device("cpu")
 

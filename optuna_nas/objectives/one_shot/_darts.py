@@ -27,7 +27,6 @@ from optuna_nas._checks import require_seed, require_share
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._data import images_of
-from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives._trainer import SECONDS_KEY, training_seed
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.objectives.one_shot._judge import Judge
@@ -43,6 +42,7 @@ from optuna_nas.objectives.one_shot._settings import (
 )
 from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.one_shot._variants import check_together
+from optuna_nas.objectives.trial._failures import blamed
 from optuna_nas.spaces import SearchSpace
 from optuna_nas.training import (
     EpochResult,
@@ -52,17 +52,17 @@ from optuna_nas.training import (
     load_checkpoint,
     resolve_device,
 )
-from optuna_nas.training._checkpoint import Checkpoints
-from optuna_nas.training._seeded import derived_seed
+from optuna_nas.training.loop._checkpoint import Checkpoints
+from optuna_nas.training.loop._seeded import derived_seed
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from optuna_nas.objectives._checkpoints import TrialSlot
     from optuna_nas.objectives.one_shot._eigenvalue import EigenvalueStop
     from optuna_nas.objectives.one_shot._perturbation import Perturbation
+    from optuna_nas.objectives.trial._checkpoints import TrialSlot
     from optuna_nas.spaces import Architecture
-    from optuna_nas.spaces._supernet import Supernet
+    from optuna_nas.spaces.base._supernet import Supernet
 
 __all__ = ["DARTSObjective"]
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from optuna_nas.objectives._checkpoints import TrialSlot
+    from optuna_nas.objectives.trial._checkpoints import TrialSlot
     from optuna_nas.spaces import Architecture
     from optuna_nas.training import EpochResult, ImageData, Recipe
 

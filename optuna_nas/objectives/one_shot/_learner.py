@@ -18,14 +18,14 @@ from optuna_nas.objectives.one_shot._bilevel import (
 from optuna_nas.objectives.one_shot._eigenvalue import largest_eigenvalue
 from optuna_nas.objectives.one_shot._readings import Reading, take_reading
 from optuna_nas.training import Processes
-from optuna_nas.training._feed import Batch
-from optuna_nas.training._learner import Learner
 from optuna_nas.training._optimizers import restore_optimizer
+from optuna_nas.training.data._feed import Batch
+from optuna_nas.training.loop._learner import Learner
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
     from optuna_nas.objectives.one_shot._mixing import Mixing
-    from optuna_nas.spaces._supernet import Supernet
+    from optuna_nas.spaces.base._supernet import Supernet
     from optuna_nas.training import ImageData, Recipe
 
 __all__ = ["BilevelLearner", "MixedNetwork"]

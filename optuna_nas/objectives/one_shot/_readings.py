@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas._attributes import Attribute, list_of, mapping, real, text
-from optuna_nas.nn._operations import IDENTITIES
+from optuna_nas.nn.ops._operations import IDENTITIES
 from optuna_nas.pruners import SKIP_SHARE_KEY
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial, FrozenTrial
 
     from optuna_nas.spaces import Architecture, SearchSpace
-    from optuna_nas.spaces._supernet import Supernet
+    from optuna_nas.spaces.base._supernet import Supernet
 
 __all__ = [
     "ALPHAS_KEY",

@@ -29,7 +29,6 @@ from optuna_nas._checks import require_seed
 from optuna_nas.objectives._base import DIGEST, Objective, TrialRun
 from optuna_nas.objectives._best import DERIVED_KEY
 from optuna_nas.objectives._data import images_of
-from optuna_nas.objectives._failures import blamed
 from optuna_nas.objectives.one_shot._settings import (
     check_at_least_one,
     published_recipe,
@@ -37,9 +36,10 @@ from optuna_nas.objectives.one_shot._settings import (
 )
 from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
 from optuna_nas.objectives.one_shot._supernets import make_supernet
+from optuna_nas.objectives.trial._failures import blamed
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe, recipes, resolve_device
-from optuna_nas.training._seeded import derived_seed
+from optuna_nas.training.loop._seeded import derived_seed
 
 if TYPE_CHECKING:
     from optuna.study import Study

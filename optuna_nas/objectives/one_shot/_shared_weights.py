@@ -19,19 +19,19 @@ from filelock import FileLock
 from torch import nn
 
 from optuna_nas._per_process import PerProcess
-from optuna_nas.nn._mixed import use_batch_statistics
+from optuna_nas.nn.supernets._mixed import use_batch_statistics
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, evaluate, seeded
-from optuna_nas.training._checkpoint import CheckpointFile, Checkpoints
-from optuna_nas.training._feed import Feed
-from optuna_nas.training._learner import Learner
 from optuna_nas.training._schedules import learning_rate
-from optuna_nas.training._seeded import derived_seed, keyed_generator
+from optuna_nas.training.data._feed import Feed
+from optuna_nas.training.loop._checkpoint import CheckpointFile, Checkpoints
+from optuna_nas.training.loop._learner import Learner
+from optuna_nas.training.loop._seeded import derived_seed, keyed_generator
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from optuna_nas.spaces import Architecture
-    from optuna_nas.spaces._supernet import Supernet
+    from optuna_nas.spaces.base._supernet import Supernet
     from optuna_nas.training import ImageData, Recipe
 
 __all__ = ["ChildNetwork", "Children", "SharedWeights"]

@@ -1,0 +1,133 @@
+"""``optuna-nas best``: what a study has found so far."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optuna_nas.cli._chosen import best_of_study
+from optuna_nas.cli._options import open_study, space_of_study, study_options
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+    from optuna_nas.spaces import SearchSpace
+
+__all__ = ["best", "describe", "summary"]
+
+ACCURACY_NAME = "validation accuracy"
+
+
+@click.command()
+@study_options
+@click.option(
+    "--space", help="Needed for a space of your own only: module:object or file.py:object."
+)
+@click.option("--top", default=1, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
+def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
+    """Show the best architectures of a study."""
+    study = open_study(storage, study_name)
+    searched = space_of_study(study, space)
+    trials = best_of_study(study, top)
+    if as_json:
+        for trial in trials:
+            click.echo(json.dumps(_facts(study, searched, trial)))
+        return
+    click.echo(summary(study))
+    for rank, trial in enumerate(trials, start=1):
+        click.echo("")
+        if top > 1:
+            click.echo(f"{rank}.")
+        click.echo(describe(study, searched, trial))
+
+
+def summary(study: Study) -> str:
+    """One line: how many trials ended how."""
+    import optuna
+
+    from optuna_nas.objectives.trial._failures import INFEASIBLE
+    from optuna_nas.objectives.trial._runs import COPY
+
+    trials = study.get_trials(deepcopy=False)
+    counts = Counter(
+        trial.state.name.lower() if INFEASIBLE.read(trial) is None else "infeasible"
+        for trial in trials
+        if trial.state != optuna.trial.TrialState.WAITING
+    )
+    ended = ", ".join(f"{count} {how}" for how, count in counts.items())
+    copies = sum(COPY.read(trial) is not None for trial in trials)
+    return f"study {study.study_name!r}: {ended}" + (f" ({copies} copied)" if copies else "")
+
+
+def describe(study: Study, space: SearchSpace, trial: FrozenTrial) -> str:
+    """A trial's architecture and figures, a line each."""
+    facts = _facts(study, space, trial)
+    rows = [("architecture", facts["architecture"]), ("trial", str(facts["trial"]))]
+    if facts["value"] != facts["accuracy"]:
+        rows.append((facts["metric"], _written(facts)))
+    if facts["accuracy"] is not None:
+        rows.append((ACCURACY_NAME, f"{facts['accuracy']:.2%}"))
+    if facts["latency_ms"] is not None:
+        rows.append(("latency", f"{facts['latency_ms']:.4g} ms"))
+    if facts["params"] is not None:
+        rows.append(("parameters", f"{facts['params']:,}"))
+    if facts["macs"] is not None:
+        rows.append(("FLOPs", f"{2 * facts['macs']:,} ({facts['macs']:,} multiply-adds)"))
+    rows += [(name, f"{value}") for name, value in facts["hyperparameters"].items()]
+    width = max(22, *(len(name) + 2 for name, _ in rows))
+    return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
+
+
+def _facts(study: Study, space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
+    from optuna_nas.objectives.trial._costs import LATENCY, MACS, PARAMS
+
+    architecture = space.architecture(trial)
+    decided = architecture.params
+    return {
+        "trial": trial.number,
+        "metric": _metric(study),
+        "direction": study.direction.name.lower(),
+        "value": trial.value,
+        "accuracy": _accuracy(study, trial),
+        "latency_ms": LATENCY.read(trial),
+        "architecture": str(architecture),
+        "params": PARAMS.read(trial),
+        "macs": MACS.read(trial),
+        "hyperparameters": {k: v for k, v in trial.params.items() if k not in decided},
+    }
+
+
+def _metric(study: Study) -> str:
+    """The name of the study's values, which an objective of ours or the user has given."""
+    from optuna_nas.objectives import read_identity
+
+    if study.metric_names is not None:
+        return study.metric_names[0]
+    # Studies on our objectives have had no names while their metric was the accuracy.
+    return ACCURACY_NAME if read_identity(study) is not None else "value"
+
+
+def _accuracy(study: Study, trial: FrozenTrial) -> float | None:
+    """The trial's accuracy on all validation images, None where that is not known."""
+    from optuna_nas.objectives import derived_accuracies
+    from optuna_nas.objectives._base import ACCURACY
+
+    derived = derived_accuracies(study).get(trial.number)
+    if derived is not None:
+        return derived
+    kept = ACCURACY.read(trial)
+    return trial.value if kept is None and _metric(study) == ACCURACY_NAME else kept
+
+
+def _written(facts: Mapping[str, Any]) -> str:
+    """A value that is no accuracy, with the direction of what is not to be maximised."""
+    if facts["metric"].endswith("accuracy"):
+        return f"{facts['value']:.2%}"
+    minimised = " (minimised)" if facts["direction"] == "minimize" else ""
+    return f"{facts['value']:.4g}{minimised}"

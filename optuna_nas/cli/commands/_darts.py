@@ -1,0 +1,223 @@
+"""``optuna-nas darts``: a search by alphas in one trial, and what it derives."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optuna_nas.cli._numbers import EPOCHS
+from optuna_nas.cli._objective import make_ready
+from optuna_nas.cli._one_shot import (
+    begin,
+    folder_of,
+    one_shot_options,
+    place_options,
+    search_command,
+    sizes,
+)
+from optuna_nas.cli._options import changes_option, place_words, tell_password
+from optuna_nas.cli._progress import PhaseBars
+from optuna_nas.cli.commands._best import describe, summary
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import Trial
+
+    from optuna_nas.objectives import DARTSObjective
+    from optuna_nas.spaces import SearchSpace
+    from optuna_nas.training import EpochResult, ImageData
+
+__all__ = ["darts"]
+
+# The names of VARIANTS, which needs torch, as the help does not.
+REMEDIES = ("none", "pc-darts", "es", "pt", "gdas", "fair", "drnas")
+DEFAULTS: Mapping[str, Any] = {
+    "order": 1,
+    "epochs": 50,
+    "judge_epochs": 20,
+    "remedy": [],
+    "cells": None,
+    "channels": None,
+    "supernet": {},
+    "build": {},
+    "recipe": {},
+    "alpha": {},
+    "watch_eigenvalue": False,
+    "prune_collapse": False,
+    "recompute": False,
+    "pruner": "none",
+    "seed": 0,
+}
+
+
+def _remedies(
+    ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+) -> list[str] | None:
+    """Callback that refuses what does not go together."""
+    if len(values) > 1:
+        from optuna_nas.objectives.one_shot import combine_variants
+
+        if "none" in values:
+            other = next((name for name in values if name != "none"), "none")
+            raise click.BadParameter(f"none and {other} do not go together: take one")
+        try:
+            combine_variants(values)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+    return [name for name in values if name != "none"] if values else None
+
+
+@click.command()
+@one_shot_options
+@click.option("--order", type=click.IntRange(1, 2), help="Of alpha's gradient.  [default: 1]")
+@click.option("--epochs", type=EPOCHS, help="Of a search.  [default: 50]")
+@click.option(
+    "--judge-epochs",
+    type=EPOCHS,
+    help="Of what is derived, trained on its own.  [default: 20]",
+)
+@click.option(
+    "--trials",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Searches to add to the study.",
+)
+@click.option(
+    "--remedy",
+    type=click.Choice(REMEDIES),
+    multiple=True,
+    callback=_remedies,
+    help="Against collapse; repeatable where they go together.  [default: none]",
+)
+@changes_option("--alpha", "How alpha learns, such as lr=0.01 or warmup_epochs=5")
+@changes_option("--build", "Argument of the derived network")
+@click.option(
+    "--watch-eigenvalue/--no-watch-eigenvalue",
+    default=None,
+    help="Keep the largest eigenvalue of alpha's Hessian after each epoch.",
+)
+@click.option(
+    "--prune-collapse/--no-prune-collapse",
+    default=None,
+    help="End searches whose cell turns into skip connections.",
+)
+@click.option(
+    "--recompute/--no-recompute",
+    default=None,
+    help="Save memory: compute depthwise results again instead of keeping them.",
+)
+@place_options("darts")
+def darts(
+    *,
+    storage: str,
+    study_name: str,
+    artifacts: Path | None,
+    trials: int,
+    device: str,
+    space: str | None,
+    space_setting: Mapping[str, Any],
+    **given: Any,
+) -> None:
+    """Search by DARTS: train a supernet, derive a network, train that on its own.
+
+    On an existing study it goes on with the study's settings, and with a search that was killed.
+    """
+    from optuna_nas.objectives import best_trials
+    from optuna_nas.stores import file_name
+
+    study, searched, data, chosen = begin(
+        storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given
+    )
+    with PhaseBars({"search": chosen["epochs"], "judge": chosen["judge_epochs"]}) as bars:
+        objective = _objective(searched, data, chosen, storage, artifacts, device, bars)
+        make_ready(study, objective, chosen)
+        _search(study, objective, trials, bars, prune_collapse=chosen["prune_collapse"])
+    click.echo(summary(study))
+    for trial in best_trials(study, 1):
+        click.echo(describe(study, searched, trial))
+        named = f"{place_words(storage)} --study-name {shlex.quote(study_name)}"
+        picture = shlex.quote(file_name(study_name, ".svg"))
+        click.echo(f"\nDraw it:             optuna-nas draw{named} -o {picture}")
+        click.echo(f"Train it to the end: optuna-nas train{named} --epochs 100")
+        alone = search_command(
+            study,
+            searched,
+            data,
+            str(searched.architecture(trial)),
+            given=space,
+            build=sizes(chosen, chosen["build"]),
+            place=place_words(storage),
+        )
+        click.echo(f"Search around it:    {alone}")
+    click.echo(f"Look at the study:   optuna-nas dashboard{place_words(storage, artifacts)}")
+    tell_password(storage)
+
+
+def _objective(
+    space: SearchSpace,
+    data: ImageData,
+    chosen: Mapping[str, Any],
+    storage: str,
+    artifacts: Path | None,
+    device: str,
+    bars: PhaseBars,
+) -> DARTSObjective:
+    """The objective that was chosen."""
+    from optuna_nas.dashboard import picture_store
+    from optuna_nas.objectives import AlphaRecipe, DARTSObjective
+    from optuna_nas.objectives.one_shot import combine_variants, published_recipe
+
+    def on_epoch(phase: str, result: EpochResult) -> None:
+        bars.advance(phase, f"accuracy {result.val_accuracy:.1%}")
+
+    remedies = chosen["remedy"]
+    if "pc-darts" in remedies and "partial" not in space.supernet_arguments:
+        raise click.UsageError(
+            f"--remedy pc-darts needs a supernet with partial channels, which {space.name} has not"
+        )
+    variant = combine_variants(remedies)
+    store = picture_store(storage, artifacts=artifacts)
+    return DARTSObjective(
+        space,
+        data,
+        order=chosen["order"],
+        epochs=chosen["epochs"],
+        supernet=sizes(chosen, {**variant.supernet, **chosen["supernet"]}),
+        recipe=dataclasses.replace(published_recipe(space), **chosen["recipe"]),
+        alpha=AlphaRecipe(**{**variant.alpha, **chosen["alpha"]}),
+        judge_epochs=chosen["judge_epochs"],
+        build=sizes(chosen, chosen["build"]),
+        watch_eigenvalue=chosen["watch_eigenvalue"],
+        recompute=chosen["recompute"],
+        seed=chosen["seed"],
+        artifact_store=store,
+        device=device,
+        checkpoints=folder_of(storage, artifacts),
+        keep_checkpoints=1,
+        on_epoch=on_epoch,
+        **variant.options,
+    )
+
+
+def _search(
+    study: Study, objective: DARTSObjective, trials: int, bars: PhaseBars, *, prune_collapse: bool
+) -> None:
+    import optuna
+
+    from optuna_nas.pruners import CollapsePruner
+    from optuna_nas.stores import optimize
+    from optuna_nas.visualization import keep_figures
+
+    def evaluated(trial: Trial) -> float | tuple[float, ...]:
+        bars.begin("search")
+        return objective(trial)
+
+    study.pruner = CollapsePruner() if prune_collapse else optuna.pruners.NopPruner()
+    optimize(study, evaluated, n_trials=trials, callbacks=[keep_figures])
+    objective.prune_checkpoints(study)

@@ -1,0 +1,153 @@
+"""``optuna-nas search``: begin a study, or go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optuna_nas.cli._numbers import COUNT, EPOCHS, POSITIVE_FLOAT, SEED
+from optuna_nas.cli._objective import (
+    PRUNERS,
+    SEARCH_DEFAULTS,
+    make_pruner,
+    make_ready,
+    read_choice,
+    study_objective,
+)
+from optuna_nas.cli._options import (
+    artifacts_option,
+    make_study,
+    place_words,
+    space_options,
+    study_options,
+    tell_password,
+    training_options,
+)
+from optuna_nas.cli.commands._best import describe, summary
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+    from optuna_nas.spaces import SearchSpace
+
+__all__ = ["search"]
+
+SAMPLERS = (
+    *("evolution", "amoebanet", "predictor", "progressive", "local", "reinforce", "ppo"),
+    *("random", "tpe"),
+)
+
+
+@click.command()
+@space_options
+@click.option("--sampler", type=click.Choice(SAMPLERS), help="Who decides.  [default: evolution]")
+@click.option("--pruner", type=click.Choice(PRUNERS), help="Who stops.  [default: median]")
+@training_options
+@click.option(
+    "--trials", default=40, type=COUNT, show_default=True, help="Trials to add to the study."
+)
+@click.option("--epochs", type=EPOCHS, help="Epochs per trial.  [default: 4]")
+@click.option(
+    "--score", type=click.Choice(("last", "best", "max_last_5")), help="Epoch that counts."
+)
+@click.option(
+    "--max-latency-ms", type=POSITIVE_FLOAT, help="Upper limit on latency, measured here."
+)
+@click.option(
+    "--target-latency-ms",
+    type=POSITIVE_FLOAT,
+    help="Search by MnasNet's reward: accuracy * (latency / target) ** -0.07.",
+)
+@click.option("--seed", type=SEED, help="Seed of sampler and training.  [default: 0]")
+@click.option(
+    "--enqueue",
+    multiple=True,
+    metavar="TEXT",
+    help="An architecture to try first, in the field's notation; repeatable.",
+)
+@click.option("--pictures/--no-pictures", default=True, help="Attach a picture to each trial.")
+@artifacts_option
+@study_options
+def search(
+    *,
+    sampler: str | None,
+    pruner: str | None,
+    seed: int | None,
+    max_params: int | None,
+    max_macs: int | None,
+    max_latency_ms: float | None,
+    trials: int,
+    storage: str,
+    study_name: str,
+    enqueue: tuple[str, ...],
+    pictures: bool,
+    artifacts: Path | None,
+    **settings: Any,
+) -> None:
+    """Search an architecture. On an existing study it goes on with the study's settings."""
+    from optuna_nas.dashboard import picture_store
+    from optuna_nas.objectives import best_trials, drawn_in
+    from optuna_nas.stores import optimize
+
+    study = make_study(storage, study_name)
+    if drawn_in(study):
+        raise click.UsageError(
+            f"the trials of study {study_name!r} drew hyperparameters by a function, which no "
+            "storage keeps: go on with it in Python, or take another --study-name"
+        )
+    chosen = read_choice(
+        study,
+        SEARCH_DEFAULTS,
+        sampler=sampler,
+        pruner=pruner,
+        seed=seed,
+        max_params=max_params,
+        max_macs=max_macs,
+        max_latency_ms=max_latency_ms,
+    )
+    objective = study_objective(
+        study,
+        chosen,
+        artifact_store=picture_store(storage, artifacts=artifacts) if pictures else None,
+        **settings,
+    )
+    study.sampler = _sampler(chosen["sampler"], chosen["seed"], objective.space)
+    study.pruner = make_pruner(chosen["pruner"], objective.epochs)
+    make_ready(study, objective, chosen)
+    for text in enqueue:
+        objective.space.parse(text).enqueue(study)
+    optimize(study, objective, n_trials=trials, show_progress_bar=True)
+    click.echo(summary(study))
+    for trial in best_trials(study, 1):
+        click.echo(describe(study, objective.space, trial))
+    place = place_words(storage, artifacts, always=True)
+    click.echo(f"\nLook at it:  optuna-nas dashboard{place}")
+    tell_password(storage)
+
+
+def _sampler(name: str, seed: int, space: SearchSpace) -> BaseSampler:
+    import optuna
+
+    from optuna_nas import samplers
+
+    if name == "tpe":
+        return optuna.samplers.TPESampler(seed=seed)
+    makers: dict[str, Callable[..., BaseSampler]] = {
+        "evolution": samplers.RegularizedEvolutionSampler,
+        "amoebanet": samplers.RegularizedEvolutionSampler.amoebanet,
+        "predictor": samplers.PredictorSampler,
+        "progressive": samplers.ProgressiveSampler,
+        "local": samplers.LocalSearchSampler,
+        "reinforce": samplers.ReinforceSampler,
+        "ppo": samplers.PPOSampler,
+        "random": samplers.RandomSearchSampler,
+    }
+    if name not in makers:
+        raise ValueError(f"The sampler must be tpe or one of {', '.join(makers)}, not {name!r}.")
+    try:
+        return makers[name](seed=seed, space=space)
+    except ValueError as e:  # progressive search needs a size that grows
+        raise click.UsageError(f"--sampler {name}: {e}") from None

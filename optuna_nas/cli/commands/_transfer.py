@@ -1,0 +1,130 @@
+"""``optuna-nas transfer``: a found cell in a larger network, on other data."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from optuna_nas.cli._chosen import architecture_options, chosen_architecture, trial_of_study
+from optuna_nas.cli._numbers import POSITIVE, SIDE
+from optuna_nas.cli._options import device_option, files_options
+from optuna_nas.cli.commands._train import final_epochs, final_options, final_recipe, tell_run
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+    from optuna.trial import FrozenTrial
+
+    from optuna_nas.spaces import Architecture
+
+__all__ = ["transfer"]
+
+
+@click.command()
+@architecture_options
+@click.option("--data", required=True, help="digits, fashion-mnist, cifar10 or folder:PATH.")
+@click.option("--image-size", type=SIDE, help="Pixels; default: as they are.")
+@click.option("--train-size", type=POSITIVE, help="Images to train with; default: all.")
+@click.option("--val-size", type=POSITIVE, help="Images to validate with.")
+@files_options
+@click.option("--cells", type=click.IntRange(min=1), help="Cells, as the space counts them.")
+@click.option("--channels", type=click.IntRange(min=1), help="Channels of the first stack.")
+@click.option("--size", metavar="'N @ P'", help="Both, in NASNet's notation, such as '6 @ 768'.")
+@click.option("--stem", help="cifar, imagenet, ...  [default: imagenet from 96 pixels on]")
+@final_options
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("transferred"),
+    show_default=True,
+    help="Folder for weights, model cards and the table.",
+)
+@device_option
+def transfer(
+    *,
+    data: str,
+    image_size: int | None,
+    train_size: int | None,
+    val_size: int | None,
+    data_root: Path | None,
+    download: bool,
+    cells: int | None,
+    channels: int | None,
+    size: str | None,
+    stem: str | None,
+    seeds: int,
+    epochs: int | None,
+    published_recipe: str | None,
+    recipe: Mapping[str, Any],
+    output: Path,
+    device: str,
+    **named: Any,
+) -> None:
+    """Train a found cell on other data, at the size of its search and larger."""
+    from optuna_nas.final import transfer as run
+    from optuna_nas.objectives import read_identity, recipe_of
+    from optuna_nas.training import Recipe, load_data
+
+    architecture, study = chosen_architecture(**named)
+    identity = (read_identity(study) if study is not None else None) or {}
+    larger_cells, larger_channels = _size(architecture, cells, channels, size)
+    loaded = load_data(
+        data,
+        image_size=image_size,
+        train_size=train_size,
+        val_size=val_size,
+        root=data_root,
+        download=download,
+    )
+    lasts = final_epochs(published_recipe, epochs)
+    final = final_recipe(published_recipe, recipe)
+    searched = Recipe(**identity.get("recipe", {}))
+    if study is not None:
+        trial = trial_of_study(study, named["trial"])
+        searched = recipe_of(trial, searched)
+        click.echo(_search_result(study, trial, identity))
+    click.echo(f"{architecture}\ntraining in {output}")
+    compared = run(
+        architecture,
+        loaded,
+        searched=identity.get("build", dict(architecture.space.proxy)),
+        cells=larger_cells,
+        channels=larger_channels,
+        folder=output,
+        epochs=lasts,
+        stem=stem,
+        recipe=final if isinstance(final, Recipe) else dataclasses.replace(searched, **final),
+        seeds=seeds,
+        origin=_origin(study, named["trial"]),
+        device=device,
+        on_run=tell_run,
+    )
+    click.echo(f"\n{compared}")
+
+
+def _size(
+    architecture: Architecture, cells: int | None, channels: int | None, size: str | None
+) -> tuple[int, int]:
+    from optuna_nas.scaling import parse_size
+
+    if size is not None:
+        if cells is not None or channels is not None:
+            raise click.UsageError("give either --size or --cells and --channels")
+        return parse_size(size, architecture)
+    if cells is None or channels is None:
+        raise click.UsageError("give --cells and --channels, or --size such as '6 @ 768'")
+    return cells, channels
+
+
+def _origin(study: Study | None, trial: str) -> dict[str, Any]:
+    return {} if study is None else {"study": study.study_name, "trial": trial}
+
+
+def _search_result(study: Study, found: FrozenTrial, identity: Mapping[str, Any]) -> str:
+    value = "no value" if found.value is None else f"{found.value:.4g}"
+    where = identity.get("data", {}).get("name", "its data")
+    return f"trial {found.number} of study {study.study_name!r}: {value} on {where}"

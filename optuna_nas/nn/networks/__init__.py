@@ -1,0 +1,1 @@
+"""Whole networks and the cells and heads that they are assembled from."""

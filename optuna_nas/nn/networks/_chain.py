@@ -1,0 +1,90 @@
+"""A chain of convolutions in which any layer may read any earlier one: the networks of NAS-RL.
+
+Legend: ``B`` batch, ``I`` image channels, ``C`` channels, ``H``/``W`` height and width.
+
+References:
+    - Zoph, Le. Neural Architecture Search with Reinforcement Learning. ICLR 2017.
+      arXiv:1611.01578. Section 3.3 has the rules that make every choice a network.
+
+Differences from the paper:
+    1. It does not say on which side a smaller input is padded; here it is centred, and an odd
+       pixel is added below and on the right.
+    2. It does not say what a layer behind a pool reads of the maps before it. Here all of them,
+       the image too, are pooled, so that pooling is not undone by padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from optuna_nas.nn._errors import check_positive
+from optuna_nas.nn.networks._head import ClassifierHead
+from optuna_nas.nn.ops._ops import ConvNormAct
+
+__all__ = ["ConcatChain", "concat_padded"]
+
+Pair = tuple[int, int]
+
+
+class ConcatChain(nn.Module):
+    """Convolution layers with concatenated skip connections: ``(B, I, H, W) -> (B, classes)``.
+
+    Args:
+        layers: For layers 1, 2, ... ``(kernel, stride, filters)``, kernel and stride as
+            ``(height, width)``.
+        inputs: What each layer reads, and at the end what the classifier reads: numbers of
+            earlier layers, 0 is the image.
+        num_classes: Number of logits.
+        in_channels: ``I``.
+        pool_after: Layers (from 1) after which every map made so far, and the image, is halved
+            by a 2x2 max pool, rounded up.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[tuple[Pair, Pair, int]],
+        inputs: Sequence[Sequence[int]],
+        *,
+        num_classes: int,
+        in_channels: int,
+        pool_after: Sequence[int] = (),
+    ) -> None:
+        super().__init__()
+        self.pool_after = frozenset(pool_after)
+        check_positive(num_classes=num_classes, in_channels=in_channels)
+        *self.inputs, self.outputs = inputs
+        channels = [in_channels]
+        self.layers = nn.ModuleList()
+        for (kernel, stride, filters), sources in zip(layers, self.inputs, strict=True):
+            width = sum(channels[i] for i in sources)
+            self.layers.append(ConvNormAct(width, filters, kernel, stride=stride))
+            channels.append(filters)
+        self.head = ClassifierHead(sum(channels[i] for i in self.outputs), num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        maps = [x]
+        for k, (layer, sources) in enumerate(zip(self.layers, self.inputs, strict=True), start=1):
+            maps.append(layer(concat_padded([maps[i] for i in sources])))
+            if k in self.pool_after:
+                maps = [F.max_pool2d(earlier, 2, ceil_mode=True) for earlier in maps]
+        logits: torch.Tensor = self.head(concat_padded([maps[i] for i in self.outputs]))
+        return logits
+
+
+def concat_padded(maps: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Join maps ``(B, C_i, H_i, W_i)`` as ``(B, sum C_i, max H_i, max W_i)``, padded by zeros."""
+    height = max(x.shape[2] for x in maps)
+    width = max(x.shape[3] for x in maps)
+    return torch.cat([_pad_to(x, height, width) for x in maps], dim=1)
+
+
+def _pad_to(x: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    below, right = height - x.shape[2], width - x.shape[3]
+    if below == right == 0:
+        return x
+    top, left = below // 2, right // 2
+    return F.pad(x, (left, right - left, top, below - top))

@@ -1,0 +1,1 @@
+"""Operations: the layers that a decision chooses among."""

@@ -1,0 +1,1 @@
+"""Supernets: all the networks of a space on shared weights."""

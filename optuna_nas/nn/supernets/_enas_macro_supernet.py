@@ -1,0 +1,139 @@
+"""The network in which ENAS searches whole networks: all operations in every layer, all skips.
+
+Legend: ``B`` batch, ``I`` image channels, ``C`` channels, ``K`` classes, ``H``/``W`` height and
+width.
+
+References:
+    - Pham, Guan, Zoph, Le, Dean. Efficient Neural Architecture Search via Parameter Sharing.
+      ICML 2018. arXiv:1802.03268.
+
+Differences from the released code:
+    1. It computes all operations of a layer and takes one, and halves all states; here only what
+       a child reads is computed, and gets gradients, momentum and weight decay.
+    2. It has no mixture. Here an operation may be weighted, and so may a skip, by the weight of
+       its being there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from optuna_nas._checks import require_bool
+from optuna_nas.nn._errors import check_positive
+from optuna_nas.nn.networks._enas_macro import macro_op_parts, macro_reductions
+from optuna_nas.nn.networks._head import ClassifierHead
+from optuna_nas.nn.ops._factorized import FactorizedReduction, check_width
+from optuna_nas.nn.ops._ops import ConvNormAct
+from optuna_nas.nn.ops._same import conv2d, pool2d
+from optuna_nas.nn.supernets._mixed import MixedOp, Selection, add_up, use_batch_statistics
+
+__all__ = ["ENASMacroSupernet"]
+
+
+class ENASMacroSupernet(nn.Module):
+    """A stem, layers of mixed operations with added skips, a head: ``(B, I, H, W) -> (B, K)``.
+
+    State 0 is the stem's output, state ``k`` that of layer ``k``: its operation on the previous
+    state, plus the states that it skips to, then batch norm. After the layers L // 3 and
+    2 * (L // 3) every state is halved by a factorised reduction of its own; all have ``C``
+    channels, unlike in the network that is trained at the end.
+
+    Args:
+        layers: For layers 1, 2, ... the name of the decision on its operation, and for the
+            decision on each of its skips, by name, the state that is added.
+        choices: The operations of each layer; for a skip the booleans among which it is chosen.
+        num_classes: ``K``, number of logits.
+        in_channels: ``I``, channels of the image.
+        channels: ``C``, at least 2.
+        dropout: Probability of dropping a feature before the classifier.
+        track_running_stats: Whether the batch norms keep running statistics; if not, they use
+            those of the batch, in evaluation as well.
+
+    Raises:
+        ValueError: If a number is too small.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[tuple[str, Mapping[str, int]]],
+        choices: Mapping[str, Sequence[Any]],
+        *,
+        num_classes: int,
+        in_channels: int,
+        channels: int,
+        dropout: float,
+        track_running_stats: bool,
+    ) -> None:
+        super().__init__()
+        check_positive(num_classes=num_classes, in_channels=in_channels)
+        check_width(channels)
+        require_bool("track_running_stats", track_running_stats)
+        self.layers = layers
+        self.choices = choices
+        self.stem = ConvNormAct(in_channels, channels, (3, 3), act=False)
+        self.ops = nn.ModuleList(
+            MixedOp([_make_op(op, channels) for op in choices[name]]) for name, _ in layers
+        )
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(channels) if k > 1 else nn.Identity() for k in range(1, len(layers) + 1)
+        )
+        self.reductions = nn.ModuleDict(
+            {
+                str(k): nn.ModuleList(
+                    FactorizedReduction(channels, channels, act=False) for _ in range(k + 1)
+                )
+                for k in macro_reductions(len(layers))
+            }
+        )
+        self.head = ClassifierHead(channels, num_classes, dropout=dropout, bias=False)
+        if not track_running_stats:
+            use_batch_statistics(self)
+
+    def forward(self, x: torch.Tensor, selection: Selection) -> torch.Tensor:
+        states: dict[int, torch.Tensor] = {0: self.stem(x)}
+        for k, (name, _) in enumerate(self.layers, start=1):
+            shares = self._shares(k, selection)
+            skipped = [share * states[state] for state, share in shares.items()]
+            result = self.ops[k - 1](states[k - 1], selection[name])
+            states[k] = self.norms[k - 1](add_up([result, *skipped]))
+            if str(k) in self.reductions:
+                states = self._reduce(states, k, selection)
+        logits: torch.Tensor = self.head(states[len(self.layers)])
+        return logits
+
+    def _shares(self, k: int, selection: Selection) -> dict[int, torch.Tensor | float]:
+        """Return the states that layer ``k`` adds, and to which degree."""
+        shares: dict[int, torch.Tensor | float] = {}
+        for name, state in self.layers[k - 1][1].items():
+            chosen, values = selection[name], self.choices[name]
+            if not isinstance(chosen, int):
+                shares[state] = chosen[values.index(True)]
+            elif values[chosen]:
+                shares[state] = 1.0
+        return shares
+
+    def _reduce(
+        self, states: dict[int, torch.Tensor], k: int, selection: Selection
+    ) -> dict[int, torch.Tensor]:
+        """Halve the states that are read again."""
+        reductions = self.reductions[str(k)]
+        assert isinstance(reductions, nn.ModuleList)
+        later = range(k + 1, len(self.layers) + 1)
+        read = {k}.union(*(self._shares(layer, selection) for layer in later))
+        return {i: reductions[i](state) for i, state in states.items() if i in read}
+
+
+def _make_op(op: str, channels: int) -> nn.Sequential:
+    """1x1 convolution, then the operation; batch norm and ReLU after each convolution."""
+    first = ConvNormAct(channels, channels, (1, 1))
+    kind, kernel = macro_op_parts(op)
+    if kind == "conv":
+        return nn.Sequential(first, ConvNormAct(channels, channels, (kernel, kernel)))
+    if kind == "sep_conv":
+        depthwise = conv2d(channels, channels, kernel, groups=channels)
+        return nn.Sequential(first, depthwise, ConvNormAct(channels, channels, (1, 1)))
+    return nn.Sequential(first, pool2d(kind.removesuffix("_pool"), kernel))

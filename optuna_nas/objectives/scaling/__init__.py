@@ -1,0 +1,1 @@
+"""Objectives that scale a network up."""

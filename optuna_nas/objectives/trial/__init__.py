@@ -1,0 +1,1 @@
+"""The parts of one life of a trial: limits, costs, reuse, failures, checkpoints, picture."""

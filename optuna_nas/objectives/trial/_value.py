@@ -1,0 +1,120 @@
+"""The value of a trial: the metric, a reward of metric and cost, or the metric beside costs.
+
+One argument of an objective, ``value=``, says which; so that a reward of a reward, or costs around
+a reward, cannot be written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from optuna_nas._checks import shown
+from optuna_nas.objectives.trial._costs import COSTS
+from optuna_nas.objectives.trial._reward import Reward, reward_from_identity
+
+__all__ = ["TrialValue", "Value", "trial_value", "value_from_identity"]
+
+METRIC = "metric"
+
+Value: TypeAlias = "str | Reward | Sequence[str]"
+"""``"metric"``; a reward such as ``LatencyReward(target_ms=80)``; or ``("metric", cost, ...)``
+with costs of ``"latency_ms"``, ``"macs"`` and ``"params"``, for several objectives."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialValue:
+    """What the trials of one objective return.
+
+    Attributes:
+        reward: What the metric is multiplied by, or None.
+        beside: Costs that are values of their own, after the metric.
+    """
+
+    reward: Reward | None = None
+    beside: tuple[str, ...] = ()
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """The costs that must be known of every network."""
+        return self.beside if self.reward is None else (self.reward.cost,)
+
+    @property
+    def directions(self) -> list[str]:
+        """Directions of a study, for ``optuna.create_study``."""
+        return ["maximize", *("minimize" for _ in self.beside)]
+
+    def names(self, metric: str) -> list[str]:
+        """Names of the values, in plots and in the dashboard.
+
+        Args:
+            metric: Name of the metric.
+        """
+        return [metric, *self.beside] if self.reward is None else ["reward"]
+
+    def identity(self, meter: Any) -> dict[str, Any]:
+        """Settings as a study keeps them, with the keys that studies have had from the start.
+
+        Args:
+            meter: Identity of what measures latency, which is kept where a value depends on it.
+        """
+        measured = {"latency": meter} if "latency_ms" in self.costs else {}
+        if self.reward is not None:
+            return {"reward": self.reward.identity | measured}
+        return {"costs": list(self.beside), **measured} if self.beside else {}
+
+    def factor(self, cost_of: Callable[[str], float]) -> float:
+        """Return what reports of the metric are multiplied by.
+
+        Args:
+            cost_of: The network's costs by name.
+        """
+        return 1.0 if self.reward is None else self.reward.factor(cost_of(self.reward.cost))
+
+    def of(self, metric: float, cost_of: Callable[[str], float]) -> float | tuple[float, ...]:
+        """Return what a trial returns.
+
+        Args:
+            metric: Of the network.
+            cost_of: Its costs by name.
+        """
+        if self.beside:
+            return metric, *map(cost_of, self.beside)
+        return self.factor(cost_of) * metric
+
+
+def trial_value(value: Value) -> TrialValue:
+    """Read the argument ``value`` of an objective.
+
+    Raises:
+        ValueError: If a name is none of the metric and the costs, or the metric is not the first.
+        TypeError: If it is something else.
+    """
+    if isinstance(value, Reward):
+        return TrialValue(reward=value)
+    if value == METRIC:
+        return TrialValue()
+    if isinstance(value, str):
+        raise ValueError(_wrong(value))
+    if not isinstance(value, Sequence):
+        raise TypeError(_wrong(value))
+    costs = tuple(value[1:])
+    known = all(cost in COSTS for cost in costs) and len(set(costs)) == len(costs)
+    if not costs or value[0] != METRIC or not known:
+        raise ValueError(_wrong(value))
+    return TrialValue(beside=costs)
+
+
+def value_from_identity(identity: Mapping[str, Any]) -> Value:
+    """Return the argument ``value`` of the objective that a study is of."""
+    if "reward" in identity:
+        return reward_from_identity(identity["reward"])
+    return (METRIC, *identity["costs"]) if identity.get("costs") else METRIC
+
+
+def _wrong(value: object) -> str:
+    return (
+        f'`value` must be "{METRIC}", a reward such as LatencyReward(target_ms=80), or '
+        f'("{METRIC}", ...) with different ones of {COSTS} after it, but got value={shown(value)}.'
+    )

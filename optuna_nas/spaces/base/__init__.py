@@ -1,0 +1,1 @@
+"""What every space is made of: decisions, architectures, enumeration, the hooks."""

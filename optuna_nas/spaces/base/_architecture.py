@@ -1,0 +1,148 @@
+"""An architecture as a value: a space and the decisions that were made in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from optuna_nas.spaces.base._identity import read_architecture
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    from optuna.study import Study
+    from torch import nn
+
+    from optuna_nas.drawing import Graph
+    from optuna_nas.spaces.base._space import SearchSpace
+
+__all__ = ["ARCHITECTURE_KEY", "Architecture"]
+
+# User attribute of a trial: the JSON of the architecture that the trial judges. Written by
+# objectives and by `Architecture.enqueue`, read by `SearchSpace.architecture` and `suggest`.
+ARCHITECTURE_KEY = "optuna_nas:architecture"
+
+_WAY_OUT = (
+    "It must come from Architecture.to_json(). For the field's own notation use space.parse(text)."
+)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One point of a space: frozen, hashable, JSON both ways, never pickled by us.
+
+    Get one from ``space.suggest(trial)``, ``space.architecture(trial_or_params)``,
+    ``space.parse(text)`` or :meth:`from_json`. Two architectures are equal when their spaces and
+    their decisions are; compare ``digest`` to ask whether they compute the same network.
+
+    Args:
+        space: Where the decisions were made.
+        items: The decisions as ``(name, value)``, sorted by name.
+        genotype: What the space made of them. Not part of equality.
+
+    Example::
+
+        from optuna_nas.spaces import Architecture, published
+
+        architecture = published.NASBENCH201_RESNET
+        model = architecture.build(num_classes=100)
+        assert Architecture.from_json(architecture.to_json()) == architecture
+    """
+
+    space: SearchSpace
+    items: tuple[tuple[str, Any], ...]
+    genotype: Any = field(compare=False, repr=False)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The decisions as a trial's parameters, to be enqueued or decoded as they stand."""
+        return dict(self.items)
+
+    @cached_property
+    def digest(self) -> str:
+        """Equal digests compute the same network with the same build arguments.
+
+        The order of channels is left open, and so is the number of parameters that never take
+        part. Settings of the space are covered.
+        """
+        return self.space._digest(self.genotype)
+
+    def build(self, **arguments: Any) -> nn.Module:
+        """Build the network.
+
+        Args:
+            arguments: Those of the space (``space.build_arguments`` has names and defaults),
+                such as ``num_classes=10, in_channels=3``.
+
+        Returns:
+            A freshly initialised module that maps ``(B, in_channels, H, W)`` to
+            ``(B, num_classes)``, unless the space says otherwise.
+
+        Raises:
+            TypeError: If the space does not take one of the arguments.
+        """
+        return self.space._build_checked(self.genotype, arguments)
+
+    def graph(self) -> Graph:
+        """Return the architecture as nodes and arrows, for :mod:`optuna_nas.drawing`."""
+        return self.space._graph(self.genotype)
+
+    def plot(self) -> go.Figure:
+        """Draw the architecture as a plotly figure."""
+        from optuna_nas.drawing import to_plotly
+
+        figure: go.Figure = to_plotly(self.graph())
+        return figure
+
+    def to_json(self) -> str:
+        """Write the space (name, version, settings) and the decisions as JSON text."""
+        return json.dumps({**self.space.identity, "params": self.params})
+
+    @staticmethod
+    def from_json(text: str, space: SearchSpace | None = None) -> Architecture:
+        """Read what :meth:`to_json` wrote.
+
+        Args:
+            text: The JSON text.
+            space: The space it belongs to. It may be left out for the spaces of this package
+                (they are found by name); a user's own space is never imported from a name that
+                stands in a text, and must be given.
+
+        Raises:
+            ValueError: If the text is no such JSON, belongs to another space or other settings,
+                or its decisions do not fit.
+        """
+        from optuna_nas.spaces._catalogue import space_from_settings
+
+        data = read_architecture(text, "The text", _WAY_OUT)
+        if space is None:
+            space = space_from_settings(data)
+        else:
+            space._refuse_other(data, "this text")
+        return space._decode_exactly(data["params"])
+
+    def enqueue(self, study: Study, **more_params: Any) -> None:
+        """Have a study judge this architecture next.
+
+        Args:
+            study: A study whose objective suggests from this space. On another space, or other
+                settings, its trial fails with a ``ValueError`` that names the difference.
+            more_params: Values for further parameters of the objective, such as ``lr=0.1``;
+                what is not given is sampled.
+
+        Raises:
+            ValueError: If ``more_params`` names a decision of the architecture.
+        """
+        params = self.params
+        doubled = sorted(params.keys() & more_params.keys())
+        if doubled:
+            raise ValueError(
+                f"`more_params` must not decide what the architecture has decided, but got "
+                f"{doubled}. Change the architecture instead: "
+                "space.architecture({**architecture.params, ...})."
+            )
+        study.enqueue_trial({**params, **more_params}, {ARCHITECTURE_KEY: self.to_json()})
+
+    def __str__(self) -> str:
+        return self.space._format(self.genotype)

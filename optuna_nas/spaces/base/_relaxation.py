@@ -1,0 +1,56 @@
+"""Which spaces have a supernet, and what is left to choose in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from optuna.distributions import CategoricalDistribution
+
+from optuna_nas.spaces.base._values import checked_value
+
+if TYPE_CHECKING:
+    from optuna_nas.spaces.base._space import SearchSpace
+
+__all__ = ["Choices", "no_relaxation", "open_choices"]
+
+Choices = Mapping[str, tuple[Any, ...]]  # by name without prefix; a single one is decided
+
+
+def open_choices(space: SearchSpace, fixed: Mapping[str, Any]) -> Choices:
+    """Return the choices of each decision of a space whose decisions are all categorical.
+
+    Args:
+        space: Without conditional decisions.
+        fixed: Values by full name; each is then the only choice.
+
+    Raises:
+        ValueError: If ``fixed`` holds other names, or a value that does not fit.
+    """
+    distributions = space.distributions()
+    left = sorted(fixed.keys() - distributions.keys())
+    if left:
+        raise ValueError(
+            f"`fixed` must hold decisions of {space}, but it does not ask for {left}. Its "
+            f"decisions are {', '.join(distributions)}."
+        )
+    choices: dict[str, tuple[Any, ...]] = {}
+    for name, distribution in distributions.items():
+        assert isinstance(distribution, CategoricalDistribution)
+        values: tuple[Any, ...] = distribution.choices
+        if name in fixed:
+            values = (checked_value(name, fixed[name], distribution, space),)
+        choices[name.removeprefix(space.prefix)] = values
+    return choices
+
+
+def no_relaxation(space: SearchSpace) -> TypeError:
+    """Make the error of a space without a supernet, which names those that have one."""
+    from optuna_nas.spaces._catalogue import SPACES
+    from optuna_nas.spaces.base._space import SearchSpace
+
+    having = [cls.__name__ for cls in SPACES.values() if cls._relax is not SearchSpace._relax]
+    return TypeError(
+        f"{space} has no supernet. {', '.join(having)} have one, and so have @function_space "
+        "functions that choose between modules by choice(trial, name, {...})."
+    )

@@ -1,0 +1,1 @@
+"""Spaces of cells: a normal and a reduction cell, stacked."""

@@ -1,0 +1,1 @@
+"""Spaces that are functions of a trial."""

@@ -1,0 +1,284 @@
+"""Images as tensors of bytes, split into train, val and test.
+
+Small data sets fit into memory as uint8, a quarter of their size as floats; they are normalised
+and augmented in batches on the device where they lie. Large ones are read image by image while a
+network trains: see :mod:`optuna_nas.training.data._stream`.
+
+Letters: ``N`` images, ``C`` channels, ``H`` x ``W`` pixels, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+
+from optuna_nas.training.data._pixels import resized
+from optuna_nas.training.data._stream import StreamedSplit
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+__all__ = ["AnySplit", "ImageData", "Split"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """Images and their labels.
+
+    Attributes:
+        images: uint8 tensor of shape (N, C, H, W).
+        labels: int64 tensor of shape (N,).
+
+    Raises:
+        ValueError: If a shape or a type is another one.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.dtype != torch.uint8:
+            raise ValueError(
+                "`images` must be a uint8 tensor of shape (N, C, H, W), but got shape "
+                f"{tuple(self.images.shape)} and {self.images.dtype}."
+            )
+        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != torch.int64:
+            raise ValueError(
+                f"`labels` must be an int64 tensor of shape ({len(self.images)},), one label per "
+                f"image, but got shape {tuple(self.labels.shape)} and {self.labels.dtype}."
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def batches(
+        self, indices: Iterable[torch.Tensor]
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield images (B, C, H, W) and labels (B,) for each tensor of indices (B,)."""
+        for chosen in indices:
+            here = chosen.to(self.labels.device)
+            yield self.images[here], self.labels[here]
+
+    def to(self, device: str | torch.device) -> Split:
+        """Return the split on another device (itself where it lies there already)."""
+        return Split(self.images.to(device), self.labels.to(device))
+
+    def resized(self, image_size: int | tuple[int, int]) -> Split:
+        """Return the images in another size, bilinear with antialiasing."""
+        return Split(resized(self.images, image_size), self.labels)
+
+    def take(self, indices: torch.Tensor) -> Split:
+        """Return the images at ``indices``, in that order."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def joined(self, other: Split) -> Split:
+        """Return the images of both, these first."""
+        return Split(
+            torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels])
+        )
+
+
+AnySplit: TypeAlias = Split | StreamedSplit
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class ImageData:
+    """A data set with fixed splits. :func:`load_data` and :meth:`from_datasets` make one.
+
+    Attributes:
+        name: What it was loaded as, such as "cifar10" or "folder:flowers".
+        train: What networks are trained on.
+        val: What a search judges networks by; empty in :meth:`merged` data.
+        test: What a search never sees; may be empty.
+        classes: Names of the K classes; the label is the position.
+        mean: Per channel over ``train``, pixels in [0, 1].
+        std: Per channel over ``train``, pixels in [0, 1]; 1 for a constant channel.
+        split_seed: The seed that chose the splits.
+        content_hash: SHA-256 of all images and labels, for data that its name does not define.
+    """
+
+    name: str
+    train: AnySplit
+    val: AnySplit
+    test: AnySplit
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    split_seed: int
+    content_hash: str | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """K, the number of classes."""
+        return len(self.classes)
+
+    @property
+    def in_channels(self) -> int:
+        """C, the channels of an image."""
+        return self.train.image_shape[0]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(H, W), the pixels of an image."""
+        return self.train.image_shape[1:]
+
+    @property
+    def input_size(self) -> tuple[int, int, int]:
+        """(C, H, W), what a network takes per image."""
+        return self.in_channels, *self.image_size
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What names the data and its splits in a study, ready for JSON.
+
+        Equal identities mean equal splits.
+        """
+        identity: dict[str, Any] = {
+            "name": self.name,
+            "train_size": len(self.train),
+            "val_size": len(self.val),
+            "test_size": len(self.test),
+            "split_seed": self.split_seed,
+            "image_size": list(self.image_size),
+            "in_channels": self.in_channels,
+            "num_classes": self.num_classes,
+        }
+        if self.content_hash is not None:
+            identity["content_hash"] = self.content_hash
+        if not isinstance(self.train, Split):
+            identity["stream"] = True  # cut and resized in another way than in memory
+        return identity
+
+    def to(self, device: str | torch.device) -> ImageData:
+        """Return the data on another device, where many runs can share it."""
+        return dataclasses.replace(
+            self,
+            train=self.train.to(device),
+            val=self.val.to(device),
+            test=self.test.to(device),
+        )
+
+    def resized(self, image_size: int | tuple[int, int]) -> ImageData:
+        """Return the same splits with images of another size, for a network that grows with them.
+
+        Always start from the original images: each resizing loses something.
+
+        Example:
+            >>> from optuna_nas.training import load_data
+            >>> load_data("digits").resized(12).input_size
+            (1, 12, 12)
+
+        Args:
+            image_size: Pixels, or (height, width).
+        """
+        return self._holding(
+            train=self.train.resized(image_size),
+            val=self.val.resized(image_size),
+            test=self.test.resized(image_size),
+        )
+
+    def merged(self) -> ImageData:
+        """Return the data with its validation images among the training images.
+
+        It is for final training, where papers use all images but those of the test: there is
+        nothing left to validate with, so :func:`fit` gives no validation accuracy.
+
+        Example:
+            >>> from optuna_nas.training import load_data
+            >>> merged = load_data("digits", train_size=640, val_size=800).merged()
+            >>> len(merged.train), len(merged.val), len(merged.test)
+            (1440, 0, 357)
+        """
+        none = self.val.take(torch.arange(0))
+        return self._holding(train=_joined(self.train, self.val), val=none, test=self.test)
+
+    def _holding(self, *, train: AnySplit, val: AnySplit, test: AnySplit) -> ImageData:
+        """Return the data with other splits, and the mean and deviation of their ``train``."""
+        from optuna_nas.training.data._partition import statistics
+
+        mean, std = statistics(train)
+        return dataclasses.replace(self, train=train, val=val, test=test, mean=mean, std=std)
+
+    @classmethod
+    def from_datasets(
+        cls,
+        name: str,
+        train: Dataset[Any],
+        test: Dataset[Any] | None = None,
+        val: Dataset[Any] | None = None,
+        *,
+        split_seed: int = 0,
+        train_size: int | None = None,
+        val_size: int | None = None,
+        test_size: int | None = None,
+        classes: Sequence[str] | None = None,
+        image_size: int | tuple[int, int] | None = None,
+        stream: bool = False,
+        workers: int | None = None,
+    ) -> ImageData:
+        """Read map-style datasets of (image, label) into memory, or while networks train.
+
+        An image is a PIL image or a tensor of shape (C, H, W), of uint8, uint16, bool, or float
+        in [0, 1], before any normalisation or augmentation. PIL images of 16 bits become 8,
+        photographs are turned as their EXIF orientation says, and ``ImageFolder`` opens its files
+        as :func:`load_data` does, unless it has a loader of yours. What is not given is split off
+        ``train``, stratified by class: a fifth of it each.
+
+        Example:
+            >>> import torch
+            >>> from optuna_nas.training import ImageData
+            >>> images, labels = torch.rand(50, 3, 8, 8), torch.arange(50) % 2
+            >>> dataset = torch.utils.data.TensorDataset(images, labels)
+            >>> data = ImageData.from_datasets("noise", dataset)
+            >>> len(data.train), len(data.val), len(data.test)
+            (30, 10, 10)
+
+        Args:
+            name: How the data is called in a study.
+            train: The training set.
+            test: The test set.
+            val: The validation set.
+            split_seed: Chooses what is split off, and subsets.
+            train_size: Images to keep for training; None: all that are left.
+            val_size: Images to keep for validation.
+            test_size: Images to keep for the test.
+            classes: Names of the classes; by default ``train.classes``, else the labels.
+            image_size: Pixels, or (height, width), to resize to; None: as they are.
+            stream: Leave the images where they are and read them while networks train, for data
+                that does not fit into memory; see :func:`load_data`. Needs ``image_size``.
+            workers: Processes that read a stream.
+
+        Raises:
+            TypeError: If a dataset has no length.
+            ValueError: If an image or label is not of this form, images differ in shape, a class
+                has no image in ``train``, or the sizes ask for more images than there are.
+        """
+        from optuna_nas.training.data._datasets import data_from_datasets
+
+        return data_from_datasets(
+            name,
+            {"train": train, "val": val, "test": test},
+            classes=classes,
+            image_size=image_size,
+            sizes={"train": train_size, "val": val_size, "test": test_size},
+            split_seed=split_seed,
+            stream=stream,
+            workers=workers,
+        )
+
+
+def _joined(first: AnySplit, second: AnySplit) -> AnySplit:
+    if isinstance(first, Split) and isinstance(second, Split):
+        return first.joined(second)
+    assert isinstance(first, StreamedSplit)
+    assert isinstance(second, StreamedSplit)
+    return first.joined(second)

@@ -1,0 +1,161 @@
+"""Which images are for training, for validation and for the test: a function of a seed.
+
+Images are put into one stratified order, in which every stretch has the classes in their
+proportions; the test set is taken from its front, then the validation set, then the training
+set. So the test set of a seed does not depend on how many images are used for training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from optuna_nas._checks import is_int, require_int, shown
+from optuna_nas.training.data._data import AnySplit, ImageData, Split
+
+__all__ = ["assemble", "statistics", "stratified_order"]
+
+_PARTS = ("test", "val", "train")  # in the order in which they are taken
+_SMALLEST = {"test": 0, "val": 1, "train": 2}
+_CHUNK = 4096  # images summed at once, to bound the memory of their int64
+_STREAM_SAMPLE, _STREAM_CHUNK = 1024, 128
+
+
+def assemble(
+    name: str,
+    pools: Mapping[str, AnySplit | None],
+    classes: Sequence[str],
+    sizes: Mapping[str, int | None],
+    split_seed: int,
+    *,
+    content_hash: str | None = None,
+) -> ImageData:
+    """Return the data with its splits.
+
+    Args:
+        name: How the data is called.
+        pools: The images there are under "train"; "val" and "test" are their own pools, or None
+            to be taken from the training pool.
+        classes: Names of the classes.
+        sizes: Images wanted under "train", "val", "test". None stands for all images of an own
+            pool, and else for a fifth of the training pool (val, test) or what is left (train;
+            and test where all other sizes are given).
+        split_seed: In [0, 2**32).
+        content_hash: See :class:`ImageData`.
+
+    Raises:
+        ValueError: If the sizes ask for more images than there are.
+    """
+    splits = _partition(name, pools, sizes, split_seed)
+    mean, std = statistics(splits["train"])
+    return ImageData(
+        name=name,
+        train=splits["train"],
+        val=splits["val"],
+        test=splits["test"],
+        classes=tuple(classes),
+        mean=mean,
+        std=std,
+        split_seed=split_seed,
+        content_hash=content_hash,
+    )
+
+
+def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Return a shuffled order of the images, shape (N,), with the classes evenly spread.
+
+    The r-th of the n images of a class stands at the fraction (r + 1/2) / n of the order.
+    """
+    shuffled = np.random.RandomState(seed).permutation(len(labels))  # a frozen stream
+    shuffled_labels = labels[shuffled]
+    by_class = np.argsort(shuffled_labels, kind="stable")
+    counts = np.bincount(shuffled_labels)
+    starts = np.cumsum(counts) - counts
+    ranks = np.empty(len(labels), dtype=np.int64)
+    ranks[by_class] = np.arange(len(labels)) - np.repeat(starts, counts)
+    fractions = (ranks + 0.5) / counts[shuffled_labels]
+    order: np.ndarray = shuffled[np.argsort(fractions, kind="stable")]
+    return order
+
+
+def _partition(
+    name: str,
+    pools: Mapping[str, AnySplit | None],
+    sizes: Mapping[str, int | None],
+    seed: int,
+) -> dict[str, AnySplit]:
+    _check(sizes, seed)
+    splits: dict[str, AnySplit] = {}
+    shared = [part for part in _PARTS if part == "train" or pools.get(part) is None]
+    for part in _PARTS:
+        pool = pools.get(part)
+        if part not in shared and pool is not None:
+            wanted = {part: len(pool) if sizes[part] is None else sizes[part]}
+            splits |= _take(name, pool, wanted, seed)
+    pool = pools["train"]
+    assert pool is not None
+    return splits | _take(name, pool, _shared_sizes(len(pool), shared, sizes), seed)
+
+
+def _check(sizes: Mapping[str, int | None], seed: int) -> None:
+    for part, size in sizes.items():
+        if size is not None:
+            require_int(f"{part}_size", size, at_least=_SMALLEST[part])
+    if not is_int(seed) or not 0 <= seed < 2**32:
+        raise ValueError(f"`split_seed` must lie in [0, 2**32), but got split_seed={shown(seed)}.")
+
+
+def _shared_sizes(
+    total: int, parts: Sequence[str], sizes: Mapping[str, int | None]
+) -> dict[str, int | None]:
+    """Return the sizes of what is taken from the training pool, None for the rest."""
+    wanted = {part: sizes[part] for part in parts}
+    if "test" in wanted and None not in [wanted[part] for part in parts if part != "test"]:
+        return wanted  # the test set takes what is left
+    return {
+        part: total // 5 if size is None and part != "train" else size
+        for part, size in wanted.items()
+    }
+
+
+def _take(
+    name: str, pool: AnySplit, wanted: Mapping[str, int | None], seed: int
+) -> dict[str, AnySplit]:
+    """Cut the wanted parts off the stratified order; at most one size is None, the rest."""
+    total, fixed = len(pool), sum(size for size in wanted.values() if size is not None)
+    filled = {part: total - fixed if size is None else size for part, size in wanted.items()}
+    if fixed > total or any(size < _SMALLEST[part] for part, size in filled.items()):
+        asked = ", ".join(
+            f"{part}_size={'rest' if n is None else n}" for part, n in wanted.items()
+        )
+        raise ValueError(
+            f"The sizes taken together must leave at least 2 images to train with and be at most "
+            f"the {total:,} images that {name!r} has for them, but are {asked}: ask for fewer."
+        )
+    order = torch.from_numpy(stratified_order(pool.labels.numpy(), seed))
+    parts = torch.split(order, [*filled.values(), total - sum(filled.values())])
+    return {part: pool.take(indices) for part, indices in zip(filled, parts, strict=False)}
+
+
+def statistics(split: AnySplit) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation per channel of pixels in [0, 1], from exact sums.
+
+    Of a stream only the first images are read, which its stratified order makes a fair sample.
+    """
+    channels, height, width = split.image_shape
+    total = torch.zeros(channels, dtype=torch.int64)
+    squares = torch.zeros(channels, dtype=torch.int64)
+    whole = isinstance(split, Split)
+    images = len(split) if whole else min(len(split), _STREAM_SAMPLE)
+    chunks = torch.split(torch.arange(images), _CHUNK if whole else _STREAM_CHUNK)
+    for chunk, _ in split.batches(chunks):
+        pixels = chunk.to(torch.int64)
+        total += pixels.sum(dim=(0, 2, 3))
+        squares += pixels.square().sum(dim=(0, 2, 3))
+    count = images * height * width
+    mean = total.double() / count
+    std = (squares.double() / count - mean.square()).clamp(min=0).sqrt()
+    std = torch.where(std < 1e-6, torch.full_like(std, 255.0), std)
+    return tuple((mean / 255).tolist()), tuple((std / 255).tolist())

@@ -1,0 +1,166 @@
+"""One network that learns, batch by batch: optimizer, gradient scaler and average of weights.
+
+Letters: ``B`` images in a batch, ``K`` classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
+
+from optuna_nas.training._optimizers import make_optimizer, restore_optimizer, set_batch_norm
+from optuna_nas.training._recipe import Recipe
+from optuna_nas.training.data._data import ImageData
+from optuna_nas.training.data._feed import Batch
+from optuna_nas.training.loop._average import average_of
+from optuna_nas.training.loop._distributed import Processes, together
+from optuna_nas.training.loop._evaluate import checked_logits
+from optuna_nas.training.loop._precision import precision_on
+
+__all__ = ["Learner"]
+
+
+class Learner:
+    """A network with all that changes while it learns.
+
+    Args:
+        model: On ``device``.
+        recipe: Optimizer, loss, precision and average.
+        data: What its logits must fit.
+        device: Where it learns.
+        processes: Those that learn together.
+        compile: Whether the training step's forward pass is compiled.
+        accumulate: Parts in which a batch is learned, one after the other.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        data: ImageData,
+        device: torch.device,
+        processes: Processes,
+        *,
+        compile: bool = False,
+        accumulate: int = 1,
+    ) -> None:
+        set_batch_norm(model, recipe)
+        self.model = model
+        self.optimizer = make_optimizer(model, recipe)
+        self.precision = precision_on(device, recipe.precision)
+        self.scaler = self.precision.scaler()
+        self.average: AveragedModel | None = None  # from the first step on
+        self._recipe = recipe
+        self._data = data
+        self._processes = processes
+        self._accumulate = accumulate
+        network = together(model, device)
+        self._network = torch.compile(network) if compile else network
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that counts: the average where there is one."""
+        return self.model if self.average is None else self.average.module
+
+    def step(self, batch: Batch, lr: float) -> torch.Tensor:
+        """Learn from a batch and return the mean loss of this process, without gradient."""
+        self.optimizer.zero_grad()
+        parts = max(1, min(self._accumulate, len(batch.labels) // 2))  # batch norm needs two
+        images, labels = batch.images.tensor_split(parts), batch.labels.tensor_split(parts)
+        losses = [self._learn(*part, batch.whole) for part in zip(images, labels, strict=True)]
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self._update()
+        if parts == 1:
+            return losses[0]
+        sizes = torch.tensor([len(part) for part in labels], device=losses[0].device)
+        return (torch.stack(losses) * sizes).sum() / len(batch.labels)
+
+    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss on images (B, C, H, W), with its gradient."""
+        with self.precision.autocast():
+            return self._loss(self._network(images), labels)
+
+    def _learn(self, images: torch.Tensor, labels: torch.Tensor, whole: int) -> torch.Tensor:
+        """Add the gradient of some of a batch's ``whole`` images; return their mean loss."""
+        loss = self.loss(images, labels)
+        # Each part's gradient counts by its images; DistributedDataParallel takes the mean.
+        share = len(labels) * self._processes.count / whole
+        self._backward(loss if share == 1 else loss * share)
+        return loss.detach()
+
+    def keep_average(self) -> AveragedModel:
+        """Return the average of the weights, which begins as they are now."""
+        if self.average is None:
+            assert self._recipe.ema_decay is not None
+            self.average = average_of(self.model, self._recipe.ema_decay)
+        return self.average
+
+    def state(self) -> dict[str, Any]:
+        """Return all that changes while learning."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": None if self.scaler is None else self.scaler.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become what a learner of the same network was when it gave its ``state``."""
+        self.model.load_state_dict(state["model"])
+        restore_optimizer(self.optimizer, state["optimizer"])
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["scaler"])
+        if state["average"] is not None:
+            self.keep_average().load_state_dict(state["average"])
+
+    def finish(self) -> None:
+        """Leave the model with the weights that count, in eval mode."""
+        if self.average is not None:
+            self.model.load_state_dict(self.average.module.state_dict())
+        self.model.eval()
+
+    def _loss(self, output: object, labels: torch.Tensor) -> torch.Tensor:
+        """The one place that knows what a network returns in training."""
+        auxiliary = None
+        if isinstance(output, tuple) and len(output) == 2:
+            output, auxiliary = output
+        loss = self._cross_entropy(output, labels)
+        if auxiliary is None:
+            return loss
+        return loss + self._recipe.auxiliary_weight * self._cross_entropy(auxiliary, labels)
+
+    def _cross_entropy(self, output: object, labels: torch.Tensor) -> torch.Tensor:
+        logits = checked_logits(output, len(labels), self._data)
+        smoothing = self._recipe.label_smoothing
+        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+    def _backward(self, loss: torch.Tensor) -> None:
+        if not loss.requires_grad:
+            raise ValueError(
+                f"`model` must have a loss that depends on its weights, but the output of "
+                f"{type(self.model).__name__} has no gradient: it was computed within "
+                "torch.no_grad(), or detached."
+            )
+        if self.scaler is None:
+            loss.backward()  # type: ignore[no-untyped-call]
+        else:
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def _update(self) -> None:
+        """Clip the gradients and take one step."""
+        if self._recipe.clip_grad_norm is not None:
+            if self.scaler is not None:
+                self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.clip_grad_norm)
+        if self.scaler is None:
+            self.optimizer.step()
+        else:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        if self._recipe.ema_decay is not None:
+            self.keep_average().update_parameters(self.model)

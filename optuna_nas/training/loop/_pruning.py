@@ -1,0 +1,129 @@
+"""Reports a run to its trial after every epoch, and ends it where the study's pruner says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from optuna import TrialPruned
+from optuna.trial import Trial
+
+from optuna_nas._optuna_seam import reported_steps
+from optuna_nas.training.loop._distributed import processes, share
+from optuna_nas.training.loop._history import EpochResult
+
+if TYPE_CHECKING:
+    from optuna.trial import BaseTrial
+
+__all__ = ["OptunaPruningCallback"]
+
+METRICS = ("val_accuracy", "val_loss", "train_loss")
+
+
+class OptunaPruningCallback:
+    """Ends a run whose intermediate values do not promise enough, by raising ``TrialPruned``.
+
+    For :func:`fit` it is ``on_epoch=OptunaPruningCallback(trial)``. In a loop of your own call
+    ``callback.report(value, epoch)`` after each epoch. It works with every pruner of Optuna; count
+    epochs from 1, as ``fit`` does, where ``SuccessiveHalvingPruner(min_resource=1)`` and
+    ``HyperbandPruner`` compare trials that have had 1, 3, 9, ... of them.
+
+    In several processes (see :func:`distributed`) only the first one talks to the study: give the
+    others None as their trial. All of them stop together.
+
+    Studies with several objectives cannot prune: Optuna takes no reports for them. Ways out: make
+    one value of them (a reward that falls with latency), set limits that are checked before the
+    training, or leave the callback out and raise ``optuna.TrialPruned`` by a rule of your own.
+
+    Example:
+        >>> import optuna
+        >>> import torch
+        >>> from optuna_nas.training import OptunaPruningCallback, fit, load_data
+        >>> data = load_data("digits")
+        >>> def objective(trial):
+        ...     width = trial.suggest_int("width", 1, 64, log=True)
+        ...     layers = [torch.nn.Linear(64, width), torch.nn.Linear(width, 10)]
+        ...     model = torch.nn.Sequential(torch.nn.Flatten(), *layers)
+        ...     callback = OptunaPruningCallback(trial)
+        ...     return fit(model, data, epochs=3, on_epoch=callback).last.val_accuracy
+        >>> study = optuna.create_study(direction="maximize")
+        >>> study.optimize(objective, n_trials=3)
+
+    Args:
+        trial: The trial that is run; None in processes other than the first.
+        metric: What of an epoch is reported: "val_accuracy", or "val_loss" or "train_loss" for
+            studies that minimise.
+        last_epoch: Where the run ends anyway, so that it is not pruned after it; None: unknown.
+
+    Raises:
+        ValueError: If the study has several objectives, the metric is another, or the trial is
+            None where it is needed.
+    """
+
+    def __init__(
+        self,
+        trial: BaseTrial | None,
+        *,
+        metric: str = "val_accuracy",
+        last_epoch: int | None = None,
+    ) -> None:
+        if metric not in METRICS:
+            raise ValueError(f"`metric` must be one of {METRICS}, but got metric={metric!r}.")
+        if trial is None and processes().rank == 0:
+            raise ValueError("`trial` must be a trial in the first process, but got None.")
+        if isinstance(trial, Trial) and len(trial.study.directions) > 1:
+            raise ValueError(
+                f"`trial` must be of a study with one objective, but {trial.study.study_name!r} "
+                f"has {len(trial.study.directions)}, for which Optuna takes no reports: leave the "
+                "callback out, or return one value, such as a reward that falls with latency."
+            )
+        self._trial = trial
+        self._metric = metric
+        self._last_epoch = last_epoch
+
+    def __call__(self, result: EpochResult) -> None:
+        """Report an epoch of :func:`fit`.
+
+        One that a checkpoint restored is reported again if the trial does not know it, without
+        asking the pruner, which has let it pass before.
+
+        Raises:
+            TrialPruned: If the trial shall end here.
+        """
+        value = getattr(result, self._metric)
+        if not result.restored:
+            self.report(value, result.epoch)
+        elif self._trial is not None and result.epoch not in reported_steps(self._trial):
+            self._trial.report(value, result.epoch)
+
+    def report(self, value: float, epoch: int) -> None:
+        """Report a value; in several processes, all of them must call this.
+
+        Args:
+            value: What the study optimises, so far.
+            epoch: 1, 2, ... Each is reported once.
+
+        Raises:
+            TrialPruned: If the trial shall end here.
+            RuntimeError: In processes other than the first, if the study could not be asked.
+        """
+        error: Exception | None = None
+        prune: bool | None = None  # unknown
+        if processes().rank == 0:
+            try:
+                prune = self._ask(value, epoch)
+            except Exception as e:  # the other processes wait for an answer
+                error = e
+        prune = share(prune)
+        if error is not None:
+            raise error
+        if prune is None:
+            raise RuntimeError(
+                f"The first process could not report epoch {epoch} to the study: see its error."
+            )
+        if prune:
+            raise TrialPruned(f"{self._metric} {value:.4g} after epoch {epoch}")
+
+    def _ask(self, value: float, epoch: int) -> bool:
+        assert self._trial is not None
+        self._trial.report(value, epoch)
+        return epoch != self._last_epoch and self._trial.should_prune()
