@@ -21,6 +21,7 @@ import click
 import optuna
 import torch
 
+from optuna_nas.keys import SKIP_SHARE_KEY
 from optuna_nas.objectives import (
     AlphaRecipe,
     DARTSObjective,
@@ -30,7 +31,7 @@ from optuna_nas.objectives import (
     Sigmoid,
     TrainingObjective,
 )
-from optuna_nas.pruners import SKIP_SHARE_KEY, CollapsePruner
+from optuna_nas.pruners import CollapsePruner
 from optuna_nas.spaces import Architecture, DARTSSpace, NASBench201Space, SearchSpace
 from optuna_nas.training import ImageData, Recipe, load_data
 

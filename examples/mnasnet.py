@@ -13,7 +13,8 @@ from __future__ import annotations
 import click
 import optuna
 
-from optuna_nas.objectives import ACCURACY_KEY, LATENCY_KEY, LatencyReward, TrainingObjective
+from optuna_nas.keys import ACCURACY_KEY, LATENCY_KEY
+from optuna_nas.objectives import LatencyReward, TrainingObjective
 from optuna_nas.profiling import LatencyMeter, profile
 from optuna_nas.samplers import PPOSampler
 from optuna_nas.spaces import MnasNetSpace

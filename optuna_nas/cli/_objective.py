@@ -18,6 +18,7 @@ from optuna_nas._attributes import (
     text,
 )
 from optuna_nas.cli._options import space_of_study
+from optuna_nas.keys import SEARCH_KEY
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -39,9 +40,6 @@ __all__ = [
     "study_data",
     "study_objective",
 ]
-
-SEARCH_KEY = "optuna_nas:search"
-"""User attribute of a study: what the command line chose, such as sampler, pruner and seed."""
 
 SEARCH = Attribute(
     SEARCH_KEY,

@@ -1,8 +1,7 @@
 """Who judges: Optuna objectives, callables that take a trial."""
 
 from optuna_nas.objectives import proxies
-from optuna_nas.objectives._base import ACCURACY_KEY, DIGEST_KEY
-from optuna_nas.objectives._best import DERIVED_KEY, best_trials, derived_accuracies
+from optuna_nas.objectives._best import best_trials, derived_accuracies
 from optuna_nas.objectives._estimate import Estimate, estimate
 from optuna_nas.objectives._proxy_objective import ProxyObjective
 from optuna_nas.objectives._together import optimize_together
@@ -29,10 +28,8 @@ from optuna_nas.objectives.scaling._compound_scaling import CompoundScalingObjec
 from optuna_nas.objectives.scaling._scaled_training import ScaledJudge, ScaledTraining
 from optuna_nas.objectives.scaling._scaling_study import ScalingStudyObjective
 from optuna_nas.objectives.scaling._strategies import StrategyObjective
-from optuna_nas.objectives.trial._checkpoints import CHECKPOINT_KEY
-from optuna_nas.objectives.trial._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
-from optuna_nas.objectives.trial._failures import INFEASIBLE_KEY, TrialError
-from optuna_nas.objectives.trial._hyperparameters import HYPERPARAMETERS_KEY, drawn_in, recipe_of
+from optuna_nas.objectives.trial._failures import TrialError
+from optuna_nas.objectives.trial._hyperparameters import drawn_in, recipe_of
 from optuna_nas.objectives.trial._reward import (
     LatencyReward,
     MacsReward,
@@ -40,21 +37,10 @@ from optuna_nas.objectives.trial._reward import (
     SizeReward,
     mnasnet_reward,
 )
-from optuna_nas.objectives.trial._runs import COPY_KEY
 from optuna_nas.objectives.trial._study import read_identity
 from optuna_nas.objectives.trial._workers import fail_dead_trials
 
 __all__ = [
-    "ACCURACY_KEY",
-    "CHECKPOINT_KEY",
-    "COPY_KEY",
-    "DERIVED_KEY",
-    "DIGEST_KEY",
-    "HYPERPARAMETERS_KEY",
-    "INFEASIBLE_KEY",
-    "LATENCY_KEY",
-    "MACS_KEY",
-    "PARAMS_KEY",
     "AlphaRecipe",
     "CompoundScalingObjective",
     "DARTSObjective",

@@ -19,13 +19,13 @@ from optuna.trial import Trial
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, number, text
 from optuna_nas._words import markdown
+from optuna_nas.keys import ACCURACY_KEY, ARCHITECTURE_KEY, DIGEST_KEY, WORKER_KEY
 from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints
 from optuna_nas.objectives.trial._costs import MACS, PARAMS
 from optuna_nas.objectives.trial._picture import attach_picture, write_note
 from optuna_nas.objectives.trial._study import SettledStudies
 from optuna_nas.objectives.trial._value import Value, trial_value
-from optuna_nas.objectives.trial._workers import WORKER_KEY, this_worker
-from optuna_nas.spaces import ARCHITECTURE_KEY
+from optuna_nas.objectives.trial._workers import this_worker
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -33,15 +33,9 @@ if TYPE_CHECKING:
     from optuna_nas.objectives.trial._costs import Costs
     from optuna_nas.spaces import Architecture
 
-__all__ = ["ACCURACY", "ACCURACY_KEY", "DIGEST", "DIGEST_KEY", "Objective", "TrialRun"]
-
-DIGEST_KEY = "optuna_nas:digest"
-"""User attribute of a trial: digest of its architecture."""
+__all__ = ["ACCURACY", "DIGEST", "Objective", "TrialRun"]
 
 DIGEST = Attribute(DIGEST_KEY, text(200))
-
-ACCURACY_KEY = "optuna_nas:accuracy"
-"""User attribute of a trial whose value is a reward: its validation accuracy."""
 
 ACCURACY = Attribute(ACCURACY_KEY, number(0.0, 1.0))
 

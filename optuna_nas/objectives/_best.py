@@ -10,17 +10,14 @@ from optuna.trial import TrialState
 from optuna_nas._attributes import Attribute, integer, list_of, number
 from optuna_nas._checks import require_int
 from optuna_nas._trials import violation
+from optuna_nas.keys import DERIVED_KEY
 from optuna_nas.objectives._base import DIGEST
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["DERIVED_KEY", "best_trials", "derived_accuracies"]
-
-DERIVED_KEY = "optuna_nas:derived"
-"""User attribute of a study: (trial, accuracy on all validation images) of the children that
-``SharedWeightsObjective.derive`` has scored last."""
+__all__ = ["best_trials", "derived_accuracies"]
 
 
 def _scored(value: object) -> tuple[int, float]:

@@ -14,6 +14,7 @@ from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, integer
+from optuna_nas.keys import PARTS_KEY, SECONDS_KEY
 from optuna_nas.objectives._together import NoSlot, Task
 from optuna_nas.objectives.trial._failures import blamed, is_out_of_memory
 from optuna_nas.objectives.trial._runs import run_key
@@ -35,15 +36,9 @@ if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import CheckpointSlot, ImageData, Recipe
 
-__all__ = ["PARTS_KEY", "SECONDS_KEY", "Trainer", "can_report", "training_seed"]
-
-PARTS_KEY = "optuna_nas:accumulate"
-"""User attribute of a trial whose batches had no room: in how many parts they were learned."""
+__all__ = ["Trainer", "can_report", "training_seed"]
 
 PARTS = Attribute(PARTS_KEY, integer(1, 2**20))
-
-SECONDS_KEY = "optuna_nas:seconds"
-"""User attribute of a trial: wall time of training and validation."""
 
 
 @dataclasses.dataclass

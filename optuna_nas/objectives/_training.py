@@ -19,27 +19,16 @@ from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._checks import require_int, require_seed
+from optuna_nas.keys import COPY_KEY, RUN_KEY
 from optuna_nas.objectives._base import ACCURACY, Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._scorer import ProxyScorer
-from optuna_nas.objectives._trainer import SECONDS_KEY, Trainer
-from optuna_nas.objectives.trial._costs import (
-    COST_ATTRIBUTES,
-    MACS_KEY,
-    PARAMS_KEY,
-    Costs,
-    Meter,
-)
+from optuna_nas.objectives._trainer import Trainer
+from optuna_nas.objectives.trial._costs import COST_ATTRIBUTES, Costs, Meter
 from optuna_nas.objectives.trial._hyperparameters import settle_recipe
 from optuna_nas.objectives.trial._limits import Limits
-from optuna_nas.objectives.trial._runs import (
-    COPY_KEY,
-    RUN_KEY,
-    reusable_runs,
-    run_key,
-    take_over,
-)
+from optuna_nas.objectives.trial._runs import reusable_runs, run_key, take_over
 from optuna_nas.objectives.trial._value import Value
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers.base._sampler import REPEAT
@@ -51,9 +40,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = [
-    "MACS_KEY",
-    "PARAMS_KEY",
-    "SECONDS_KEY",
     "TrainingObjective",
 ]
 

@@ -13,16 +13,13 @@ from optuna.pruners import BasePruner
 
 from optuna_nas._attributes import Attribute, list_of, number
 from optuna_nas._checks import require_int, require_share
+from optuna_nas.keys import SKIP_SHARE_KEY
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["SKIP_SHARE", "SKIP_SHARE_KEY", "CollapsePruner"]
-
-SKIP_SHARE_KEY = "optuna_nas:darts:skip_share"
-"""User attribute of a trial: for each epoch the share of skip connections in the derived cell; of
-several cells, in that which has most."""
+__all__ = ["SKIP_SHARE", "CollapsePruner"]
 
 SKIP_SHARE = Attribute(SKIP_SHARE_KEY, list_of(number(0.0, 1.0)))
 

@@ -1,17 +1,14 @@
 """Optuna samplers that decide architectures: any of them with any space and any objective."""
 
 from optuna_nas.samplers._random import RandomSearchSampler
-from optuna_nas.samplers.base import REPEAT_KEY, ArchitectureSampler
-from optuna_nas.samplers.evolution import LINEAGE_KEY, RegularizedEvolutionSampler, parents_of
+from optuna_nas.samplers.base import ArchitectureSampler
+from optuna_nas.samplers.evolution import RegularizedEvolutionSampler, parents_of
 from optuna_nas.samplers.local_search import LocalSearchSampler
 from optuna_nas.samplers.policy import PPOSampler, ReinforceSampler
 from optuna_nas.samplers.predictor import PredictorSampler, best_architecture
-from optuna_nas.samplers.progressive import LEVEL_KEY, ProgressiveSampler
+from optuna_nas.samplers.progressive import ProgressiveSampler
 
 __all__ = [
-    "LEVEL_KEY",
-    "LINEAGE_KEY",
-    "REPEAT_KEY",
     "ArchitectureSampler",
     "LocalSearchSampler",
     "PPOSampler",

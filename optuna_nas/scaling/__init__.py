@@ -34,12 +34,7 @@ from optuna_nas.scaling._payoff import Payoff, Verdict
 from optuna_nas.scaling._power_law import PowerLaw, power_law
 from optuna_nas.scaling._regularisation import GrowingRegularisation, randaugment_magnitude
 from optuna_nas.scaling._resnets import RESNETS_RS, ResNet, ResNetRS, resnet_rs, stage_blocks
-from optuna_nas.scaling._results import (
-    RESULT_KEY,
-    ScalingResult,
-    pareto_front,
-    read_results,
-)
+from optuna_nas.scaling._results import ScalingResult, pareto_front, read_results
 from optuna_nas.scaling._tables import family_table, strategy_table
 from optuna_nas.scaling._warnings import ExtrapolationWarning
 
@@ -50,7 +45,6 @@ __all__ = [
     "RESNETS_RS",
     "RESNET_RS",
     "RESNET_RS_GRID",
-    "RESULT_KEY",
     "STRATEGIES",
     "CellArchitecture",
     "Coefficients",

@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_nas._attributes import Attribute, fields, integer, number, optional, pass_over, text
+from optuna_nas.keys import RESULT_KEY
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -20,14 +21,10 @@ __all__ = [
     "DIMENSIONS",
     "METRICS",
     "RESULT",
-    "RESULT_KEY",
     "ScalingResult",
     "pareto_front",
     "read_results",
 ]
-
-RESULT_KEY = "optuna_nas:scaled"
-"""User attribute of a trial: the network that it judged and what that costs."""
 
 RESULT = Attribute(
     RESULT_KEY,

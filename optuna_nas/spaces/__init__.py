@@ -2,7 +2,7 @@
 
 from optuna_nas.spaces import published
 from optuna_nas.spaces._catalogue import SPACES, space_from_settings
-from optuna_nas.spaces.base._architecture import ARCHITECTURE_KEY, Architecture
+from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.base._enumeration import SizeEstimate
 from optuna_nas.spaces.base._sampling import sample_architectures
 from optuna_nas.spaces.base._space import SearchSpace
@@ -21,7 +21,6 @@ from optuna_nas.spaces.layers._mnasnet import MnasNetSpace
 from optuna_nas.spaces.layers._nas_rl import NASRLSpace
 
 __all__ = [
-    "ARCHITECTURE_KEY",
     "SPACES",
     "AmoebaNetSpace",
     "Architecture",

@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from optuna_nas.objectives._base import DIGEST_KEY
+from optuna_nas.keys import DIGEST_KEY
 from optuna_nas.stores import open_storage
 
 COMMAND = Path(sys.executable).with_name("optuna-nas")

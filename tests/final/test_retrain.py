@@ -20,12 +20,8 @@ from optuna_nas.final import (
     retrain,
     trained_network,
 )
-from optuna_nas.objectives import (
-    COPY_KEY,
-    DIGEST_KEY,
-    TrainingObjective,
-    best_trials,
-)
+from optuna_nas.keys import COPY_KEY, DIGEST_KEY
+from optuna_nas.objectives import TrainingObjective, best_trials
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import Recipe, evaluate, fit, load_data, seeded

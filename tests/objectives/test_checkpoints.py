@@ -14,8 +14,8 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import FixedTrial, TrialState
 
-from optuna_nas.objectives import CHECKPOINT_KEY, MACS_KEY, TrainingObjective
-from optuna_nas.objectives._trainer import SECONDS_KEY
+from optuna_nas.keys import CHECKPOINT_KEY, MACS_KEY, SECONDS_KEY
+from optuna_nas.objectives import TrainingObjective
 from optuna_nas.objectives.trial._checkpoints import _Finished
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space

@@ -12,20 +12,35 @@ import pytest
 from hostile import HOSTILE, told, with_attributes
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_nas.cli._objective import SEARCH_DEFAULTS, SEARCH_KEY, make_ready, read_choice
+from optuna_nas.cli._objective import SEARCH_DEFAULTS, make_ready, read_choice
 from optuna_nas.cli.commands._best import describe, summary
 from optuna_nas.final._candidate import of_trial
-from optuna_nas.objectives import (
+from optuna_nas.keys import (
     ACCURACY_KEY,
     CHECKPOINT_KEY,
+    CHOICES_KEY,
     COPY_KEY,
     DERIVED_KEY,
     DIGEST_KEY,
+    EIGENVALUE_KEY,
+    ENTROPY_KEY,
     HYPERPARAMETERS_KEY,
     INFEASIBLE_KEY,
     LATENCY_KEY,
     MACS_KEY,
+    MEASURED_KEY,
     PARAMS_KEY,
+    PARTS_KEY,
+    REPEAT_KEY,
+    RESULT_KEY,
+    RUN_KEY,
+    SEARCH_KEY,
+    SECONDS_KEY,
+    SKIP_SHARE_KEY,
+    STUDY_KEY,
+    WORKER_KEY,
+)
+from optuna_nas.objectives import (
     LatencyReward,
     TrainingObjective,
     best_trials,
@@ -37,16 +52,9 @@ from optuna_nas.objectives import (
     recipe_of,
     warm_start,
 )
-from optuna_nas.objectives._trainer import PARTS_KEY, SECONDS_KEY
-from optuna_nas.objectives.one_shot import CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY
-from optuna_nas.objectives.trial._costs import MEASURED_KEY
-from optuna_nas.objectives.trial._runs import RUN_KEY
-from optuna_nas.objectives.trial._study import STUDY_KEY
-from optuna_nas.objectives.trial._workers import WORKER_KEY
-from optuna_nas.pruners import SKIP_SHARE_KEY, CollapsePruner
+from optuna_nas.pruners import CollapsePruner
 from optuna_nas.samplers import RandomSearchSampler
-from optuna_nas.samplers.base._sampler import REPEAT_KEY
-from optuna_nas.scaling import RESULT_KEY, read_results
+from optuna_nas.scaling import read_results
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import ImageData, Recipe, load_data
 from optuna_nas.visualization import plot_alphas, plot_collapse

@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 from PIL import Image
 from torch import nn
 
-from optuna_nas.objectives import INFEASIBLE_KEY, TrainingObjective, TrialError
-from optuna_nas.objectives.trial._study import STUDY_KEY
+from optuna_nas.keys import INFEASIBLE_KEY, STUDY_KEY
+from optuna_nas.objectives import TrainingObjective, TrialError
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space, function_space
 from optuna_nas.training import ImageData, Recipe, load_data

@@ -16,9 +16,10 @@ import pytest
 import torch
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_nas.objectives import CHECKPOINT_KEY, TrainingObjective, fail_dead_trials
+from optuna_nas.keys import CHECKPOINT_KEY, WORKER_KEY
+from optuna_nas.objectives import TrainingObjective, fail_dead_trials
 from optuna_nas.objectives.trial._runs import run_key
-from optuna_nas.objectives.trial._workers import WORKER_KEY, this_worker
+from optuna_nas.objectives.trial._workers import this_worker
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.stores import open_storage

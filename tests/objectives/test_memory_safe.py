@@ -8,8 +8,8 @@ import torch
 from optuna.trial import TrialState
 from torch import nn
 
-from optuna_nas.objectives import INFEASIBLE_KEY, TrainingObjective
-from optuna_nas.objectives._trainer import PARTS_KEY
+from optuna_nas.keys import INFEASIBLE_KEY, PARTS_KEY
+from optuna_nas.objectives import TrainingObjective
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import function_space
 from optuna_nas.training import ImageData, Recipe, fit, load_data, seeded

@@ -14,14 +14,10 @@ from darts_searches import objective as darts
 from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 from optuna.trial import TrialState
 
-from optuna_nas.objectives import (
-    DIGEST_KEY,
-    ProxyObjective,
-    SharedWeightsObjective,
-    TrainingObjective,
-)
+from optuna_nas.keys import DIGEST_KEY, WORKER_KEY
+from optuna_nas.objectives import ProxyObjective, SharedWeightsObjective, TrainingObjective
 from optuna_nas.objectives._base import Objective, TrialRun
-from optuna_nas.objectives.trial._workers import WORKER_KEY, this_worker
+from optuna_nas.objectives.trial._workers import this_worker
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import Architecture
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from optuna_nas.keys import INFEASIBLE_KEY, PARAMS_KEY, PROXY_KEY
 from optuna_nas.objectives import (
-    PARAMS_KEY,
     ProxyObjective,
     TrainingObjective,
     proxies,
@@ -19,8 +19,7 @@ from optuna_nas.objectives import (
     score_architectures,
     warm_start,
 )
-from optuna_nas.objectives.trial._costs import PROXY_KEY
-from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT, INFEASIBLE_KEY
+from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import ImageData, Recipe, load_data, seeded

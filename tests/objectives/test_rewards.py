@@ -14,12 +14,16 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.trial import FixedTrial, TrialState
 from torch import nn
 
-from optuna_nas.objectives import (
+from optuna_nas.keys import (
     ACCURACY_KEY,
     COPY_KEY,
+    INFEASIBLE_KEY,
     LATENCY_KEY,
     MACS_KEY,
+    MEASURED_KEY,
     PARAMS_KEY,
+)
+from optuna_nas.objectives import (
     LatencyReward,
     MacsReward,
     Reward,
@@ -28,8 +32,6 @@ from optuna_nas.objectives import (
     mnasnet_reward,
     read_identity,
 )
-from optuna_nas.objectives.trial._costs import MEASURED_KEY
-from optuna_nas.objectives.trial._failures import INFEASIBLE_KEY
 from optuna_nas.objectives.trial._value import trial_value, value_from_identity
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers import RandomSearchSampler

@@ -14,23 +14,23 @@ from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 from optuna.trial import FixedTrial, TrialState
 from torch import nn
 
-from optuna_nas.objectives import HYPERPARAMETERS_KEY, TrainingObjective, TrialError, recipe_of
-from optuna_nas.objectives._base import DIGEST_KEY
-from optuna_nas.objectives._trainer import SECONDS_KEY
-from optuna_nas.objectives.trial._costs import MACS_KEY, PARAMS_KEY
-from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT, INFEASIBLE_KEY
-from optuna_nas.objectives.trial._runs import COPY_KEY, RUN_KEY
-from optuna_nas.objectives.trial._study import STUDY_KEY
-from optuna_nas.objectives.trial._workers import WORKER_KEY
-from optuna_nas.samplers import RandomSearchSampler, RegularizedEvolutionSampler
-from optuna_nas.spaces import (
+from optuna_nas.keys import (
     ARCHITECTURE_KEY,
-    Architecture,
-    NASBench201Space,
-    NASRLSpace,
-    function_space,
-    published,
+    COPY_KEY,
+    DIGEST_KEY,
+    HYPERPARAMETERS_KEY,
+    INFEASIBLE_KEY,
+    MACS_KEY,
+    PARAMS_KEY,
+    RUN_KEY,
+    SECONDS_KEY,
+    STUDY_KEY,
+    WORKER_KEY,
 )
+from optuna_nas.objectives import TrainingObjective, TrialError, recipe_of
+from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT
+from optuna_nas.samplers import RandomSearchSampler, RegularizedEvolutionSampler
+from optuna_nas.spaces import Architecture, NASBench201Space, NASRLSpace, function_space, published
 from optuna_nas.training import ImageData, Recipe, Split, load_data
 
 SPACE = NASBench201Space()

@@ -6,7 +6,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from optuna_nas.pruners import SKIP_SHARE_KEY, CollapsePruner
+from optuna_nas.keys import SKIP_SHARE_KEY
+from optuna_nas.pruners import CollapsePruner
 
 
 def run(pruner, shares, values=None):

@@ -15,11 +15,10 @@ from sampler_examples import (
     grid,
 )
 
+from optuna_nas.keys import DECISIONS_KEY, REPEAT_KEY
 from optuna_nas.samplers import (
     RandomSearchSampler,
 )
-from optuna_nas.samplers.base._history import DECISIONS_KEY
-from optuna_nas.samplers.base._sampler import REPEAT_KEY
 
 
 def test_storage_keys_are_pinned() -> None:

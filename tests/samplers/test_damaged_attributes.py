@@ -13,17 +13,14 @@ from hostile import HOSTILE, told, with_attributes
 from optuna.trial import TrialState
 from sampler_examples import Doubled, Make, every_sampler, grid
 
+from optuna_nas.keys import DECISIONS_KEY, LINEAGE_KEY, LOG_PROB_KEY, REPEAT_KEY
 from optuna_nas.samplers import (
-    LINEAGE_KEY,
     PPOSampler,
     RandomSearchSampler,
     RegularizedEvolutionSampler,
     best_architecture,
     parents_of,
 )
-from optuna_nas.samplers.base._history import DECISIONS_KEY
-from optuna_nas.samplers.base._sampler import REPEAT_KEY
-from optuna_nas.samplers.policy._rollout import LOG_PROB_KEY
 
 KEYS = (DECISIONS_KEY, LINEAGE_KEY, REPEAT_KEY, LOG_PROB_KEY, "fixed_params", "failed_trial")
 

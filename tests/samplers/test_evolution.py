@@ -18,8 +18,8 @@ from finished_trials import (
 )
 from optuna.trial import FrozenTrial, TrialState
 
+from optuna_nas.keys import REPEAT_KEY
 from optuna_nas.samplers import RandomSearchSampler, RegularizedEvolutionSampler
-from optuna_nas.samplers.base._sampler import REPEAT_KEY
 
 
 def test_a_child_differs_from_the_best_in_one_decision() -> None:

@@ -13,6 +13,7 @@ import torch
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from optuna_nas.keys import LOG_PROB_KEY
 from optuna_nas.samplers import (
     ArchitectureSampler,
     PPOSampler,
@@ -21,7 +22,6 @@ from optuna_nas.samplers import (
 )
 from optuna_nas.samplers.policy._learned import LearnedSampler
 from optuna_nas.samplers.policy._reinforce import cubed
-from optuna_nas.samplers.policy._rollout import LOG_PROB_KEY
 from optuna_nas.samplers.policy._sentences import read
 from optuna_nas.spaces._toy import ToySpace
 

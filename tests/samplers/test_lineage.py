@@ -9,8 +9,8 @@ import optuna
 import pytest
 from finished_trials import alike, finished, suggest
 
+from optuna_nas.keys import LINEAGE_KEY
 from optuna_nas.samplers import (
-    LINEAGE_KEY,
     ArchitectureSampler,
     LocalSearchSampler,
     RegularizedEvolutionSampler,

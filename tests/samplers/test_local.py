@@ -10,7 +10,8 @@ import pytest
 from finished_trials import CHOICES, NAMES, alike, differences, finished, proposals, suggest
 from optuna.trial import TrialState
 
-from optuna_nas.samplers import LINEAGE_KEY, LocalSearchSampler, RandomSearchSampler
+from optuna_nas.keys import LINEAGE_KEY
+from optuna_nas.samplers import LocalSearchSampler, RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
 
 

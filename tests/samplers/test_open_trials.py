@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
+from optuna_nas.keys import LOG_PROB_KEY
 from optuna_nas.samplers import (
     ArchitectureSampler,
     LocalSearchSampler,
@@ -25,7 +26,6 @@ from optuna_nas.samplers import (
     RegularizedEvolutionSampler,
     ReinforceSampler,
 )
-from optuna_nas.samplers.policy._rollout import LOG_PROB_KEY
 from optuna_nas.spaces._toy import ToySpace
 
 Make = Callable[..., ArchitectureSampler]

@@ -14,6 +14,7 @@ from optuna.distributions import CategoricalDistribution
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from optuna_nas.keys import LOG_PROB_KEY
 from optuna_nas.samplers.base._decisions import SlotTable, as_decides
 from optuna_nas.samplers.base._history import Member
 from optuna_nas.samplers.base._outcomes import outcome_key
@@ -26,7 +27,6 @@ from optuna_nas.samplers.policy._gradient import (
     skip_loss,
 )
 from optuna_nas.samplers.policy._policy import Policy
-from optuna_nas.samplers.policy._rollout import LOG_PROB_KEY
 from optuna_nas.samplers.policy._sentences import read
 from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings
 

@@ -9,7 +9,8 @@ import optuna
 import pytest
 from sampler_examples import architecture, chain
 
-from optuna_nas.samplers import REPEAT_KEY, PredictorSampler
+from optuna_nas.keys import REPEAT_KEY
+from optuna_nas.samplers import PredictorSampler
 
 
 def _grid(trial: optuna.Trial) -> float:

@@ -17,7 +17,8 @@ from sampler_examples import architecture, grid
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
-from optuna_nas.samplers import LEVEL_KEY, ProgressiveSampler, RandomSearchSampler
+from optuna_nas.keys import LEVEL_KEY
+from optuna_nas.samplers import ProgressiveSampler, RandomSearchSampler
 from optuna_nas.samplers.base._decisions import SlotTable, as_decides
 from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.samplers.predictor._encoding import Encoding

@@ -11,10 +11,8 @@ from plain_network import PlainNetwork
 from torch import nn
 
 from optuna_nas import scaling
+from optuna_nas.keys import INFEASIBLE_KEY, LATENCY_KEY, MACS_KEY
 from optuna_nas.objectives import (
-    INFEASIBLE_KEY,
-    LATENCY_KEY,
-    MACS_KEY,
     CompoundScalingObjective,
     ScaledTraining,
     ScalingStudyObjective,

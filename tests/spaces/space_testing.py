@@ -15,8 +15,9 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
 from optuna_nas.drawing import Graph
+from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.nn import ImageTooSmallError, OddSizeError
-from optuna_nas.spaces import ARCHITECTURE_KEY, SPACES, Architecture, SearchSpace
+from optuna_nas.spaces import SPACES, Architecture, SearchSpace
 from optuna_nas.spaces.base._sizes import size_of
 
 

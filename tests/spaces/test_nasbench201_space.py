@@ -9,15 +9,9 @@ from space_testing import new_study
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.nn import ImageTooSmallError, NASBench201Cell, ReLUConvBN
-from optuna_nas.spaces import (
-    ARCHITECTURE_KEY,
-    Architecture,
-    NASBench201Space,
-    NASRLSpace,
-    nb201_string,
-    published,
-)
+from optuna_nas.spaces import Architecture, NASBench201Space, NASRLSpace, nb201_string, published
 
 SPACE = NASBench201Space()
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")

@@ -14,9 +14,9 @@ import pytest
 from optuna.trial import create_trial
 
 from optuna_nas._json import parse_json
+from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.nn import NetworkTooLargeError, built_within_memory
 from optuna_nas.spaces import (
-    ARCHITECTURE_KEY,
     SPACES,
     Architecture,
     DARTSSpace,

@@ -11,8 +11,7 @@ from optuna.trial import TrialState, create_trial
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
 from optuna_nas import _optuna_seam as seam
-from optuna_nas.objectives.one_shot import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY
-from optuna_nas.pruners import SKIP_SHARE_KEY
+from optuna_nas.keys import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY, SKIP_SHARE_KEY
 from optuna_nas.visualization import (
     keep_figures,
     plot_alphas,

@@ -5,17 +5,9 @@ from optuna_nas.objectives.one_shot._darts import DARTSObjective
 from optuna_nas.objectives.one_shot._eigenvalue import EigenvalueStop
 from optuna_nas.objectives.one_shot._mixing import Dirichlet, HardGumbel, Mixing, Sigmoid, Softmax
 from optuna_nas.objectives.one_shot._perturbation import Perturbation
-from optuna_nas.objectives.one_shot._readings import (
-    ALPHAS_KEY,
-    CHOICES_KEY,
-    EIGENVALUE_KEY,
-    ENTROPY_KEY,
-    SKIP_SHARE_KEY,
-    read_alphas,
-)
+from optuna_nas.objectives.one_shot._readings import read_alphas
 from optuna_nas.objectives.one_shot._settings import published_recipe
 from optuna_nas.objectives.one_shot._shared import (
-    EPOCH_KEY,
     ScoredChild,
     SharedWeightsObjective,
     published_shared_recipe,
@@ -23,12 +15,6 @@ from optuna_nas.objectives.one_shot._shared import (
 from optuna_nas.objectives.one_shot._variants import VARIANTS, Variant, combine_variants
 
 __all__ = [
-    "ALPHAS_KEY",
-    "CHOICES_KEY",
-    "EIGENVALUE_KEY",
-    "ENTROPY_KEY",
-    "EPOCH_KEY",
-    "SKIP_SHARE_KEY",
     "VARIANTS",
     "AlphaRecipe",
     "DARTSObjective",

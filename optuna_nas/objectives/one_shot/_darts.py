@@ -24,10 +24,11 @@ from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._checks import require_seed, require_share
+from optuna_nas.keys import ONE_SHOT_KEY, SECONDS_KEY
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._data import images_of
-from optuna_nas.objectives._trainer import SECONDS_KEY, training_seed
+from optuna_nas.objectives._trainer import training_seed
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.objectives.one_shot._judge import Judge
 from optuna_nas.objectives.one_shot._learner import BilevelLearner, MixedNetwork
@@ -65,9 +66,6 @@ if TYPE_CHECKING:
     from optuna_nas.spaces.base._supernet import Supernet
 
 __all__ = ["DARTSObjective"]
-
-ONE_SHOT_KEY = "optuna_nas:one_shot_accuracy"
-"""User attribute of a trial: validation accuracy of its supernet after the last epoch."""
 
 
 class DARTSObjective(Objective[tuple[Recipe, AlphaRecipe]]):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas._attributes import Attribute, list_of, mapping, real, text
+from optuna_nas.keys import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY, SKIP_SHARE_KEY
 from optuna_nas.nn.ops._operations import IDENTITIES
-from optuna_nas.pruners import SKIP_SHARE_KEY
 
 if TYPE_CHECKING:
     import torch
@@ -22,31 +22,12 @@ if TYPE_CHECKING:
     from optuna_nas.spaces.base._supernet import Supernet
 
 __all__ = [
-    "ALPHAS_KEY",
-    "CHOICES_KEY",
-    "EIGENVALUE_KEY",
-    "ENTROPY_KEY",
-    "SKIP_SHARE_KEY",
     "Reading",
     "keep_readings",
     "read_alphas",
     "scopes_of",
     "take_reading",
 ]
-
-ENTROPY_KEY = "optuna_nas:darts:entropy"
-"""User attribute of a trial: for each epoch the mean entropy of the mixing weights, in nats."""
-
-EIGENVALUE_KEY = "optuna_nas:darts:eigenvalue"
-"""User attribute of a trial: for each epoch the largest eigenvalue of the Hessian of the
-validation loss with respect to alpha."""
-
-ALPHAS_KEY = "optuna_nas:darts:alphas"
-"""Beginning of a user attribute of a trial; with ``:3`` behind it, the mixing weights after the
-third epoch, by decision."""
-
-CHOICES_KEY = "optuna_nas:darts:choices"
-"""User attribute of a trial: what each decision chooses from, in the order of its weights."""
 
 ENTROPY = Attribute(ENTROPY_KEY, list_of(real))
 EIGENVALUE = Attribute(EIGENVALUE_KEY, list_of(real))

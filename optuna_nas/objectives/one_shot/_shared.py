@@ -26,8 +26,8 @@ from optuna.trial import TrialState
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._checks import require_seed
+from optuna_nas.keys import DERIVED_KEY, EPOCH_KEY
 from optuna_nas.objectives._base import DIGEST, Objective, TrialRun
-from optuna_nas.objectives._best import DERIVED_KEY
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives.one_shot._settings import (
     check_at_least_one,
@@ -46,10 +46,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.training import EpochResult
 
-__all__ = ["EPOCH_KEY", "ScoredChild", "SharedWeightsObjective", "published_shared_recipe"]
-
-EPOCH_KEY = "optuna_nas:shared:epoch"
-"""User attribute of a trial: for how many epochs the weights that judged it had been trained."""
+__all__ = ["ScoredChild", "SharedWeightsObjective", "published_shared_recipe"]
 
 SCHEDULES = ("alternate", "pretrain")
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from optuna_nas._names import identity_of
+from optuna_nas.keys import LATENCY_KEY, MACS_KEY, PARAMS_KEY, RESULT_KEY
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives.scaling._scaled_training import ScaledJudge, ScaledTraining
-from optuna_nas.objectives.trial._costs import LATENCY_KEY, MACS_KEY, PARAMS_KEY
 from optuna_nas.objectives.trial._failures import blamed
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.profiling import Latency, Profile
-from optuna_nas.scaling import RESULT_KEY, ScalableNetwork
+from optuna_nas.scaling import ScalableNetwork
 from optuna_nas.training import ImageData, seeded
 
 if TYPE_CHECKING:

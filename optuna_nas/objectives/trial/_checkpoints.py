@@ -21,6 +21,7 @@ from optuna_nas._attributes import Attribute, matching
 from optuna_nas._checks import is_int, shown
 from optuna_nas._per_process import PerProcess
 from optuna_nas._trials import TrialReader
+from optuna_nas.keys import CHECKPOINT_KEY
 from optuna_nas.objectives.trial._runs import COPY
 from optuna_nas.stores import AtomicArtifactStore, sealed, unsealed
 
@@ -29,10 +30,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import BaseTrial, FrozenTrial
 
-__all__ = ["CHECKPOINT_KEY", "TrialCheckpoints", "TrialSlot"]
-
-CHECKPOINT_KEY = "optuna_nas:checkpoint"
-"""User attribute of a trial: id of its checkpoint in the artifact store."""
+__all__ = ["TrialCheckpoints", "TrialSlot"]
 
 # No other id, since a checkpoint may be removed, and in the store are other people's artifacts.
 CHECKPOINT = Attribute(

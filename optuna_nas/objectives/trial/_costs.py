@@ -15,6 +15,7 @@ from optuna.trial import Trial
 
 from optuna_nas._attributes import Attribute, fields, integer, number, scalar, text
 from optuna_nas._names import identity_of
+from optuna_nas.keys import LATENCY_KEY, MACS_KEY, MEASURED_KEY, PARAMS_KEY, PROXY_KEY
 from optuna_nas.objectives.trial._failures import blamed
 from optuna_nas.objectives.trial._runs import TrialsByKey, run_key
 from optuna_nas.profiling import Latency, Profile, profile
@@ -32,13 +33,8 @@ __all__ = [
     "COSTS",
     "COST_ATTRIBUTES",
     "LATENCY",
-    "LATENCY_KEY",
     "MACS",
-    "MACS_KEY",
-    "MEASURED_KEY",
     "PARAMS",
-    "PARAMS_KEY",
-    "PROXY_KEY",
     "Costs",
     "Meter",
 ]
@@ -46,21 +42,6 @@ __all__ = [
 Meter: TypeAlias = "Callable[[nn.Module, tuple[int, ...]], Latency | float]"
 """Measures a network on images of a size: :class:`LatencyMeter`, or a function of yours that
 returns milliseconds, such as one that asks a telephone."""
-
-PARAMS_KEY = "optuna_nas:params"
-"""User attribute of a trial: trainable parameters of the network as built for it."""
-
-MACS_KEY = "optuna_nas:macs"
-"""User attribute of a trial: multiply-adds of that network for one image."""
-
-LATENCY_KEY = "optuna_nas:latency_ms"
-"""User attribute of a trial: measured milliseconds of that network for a batch."""
-
-MEASURED_KEY = "optuna_nas:latency"
-"""User attribute of a trial: the same with what it depends on (a hash) and how it was measured."""
-
-PROXY_KEY = "optuna_nas:proxy:{}"
-"""User attribute of a trial: score of the untrained network by a proxy."""
 
 COSTS = ("latency_ms", "macs", "params")
 

@@ -15,6 +15,7 @@ import torch
 from optuna import TrialPruned
 
 from optuna_nas._attributes import Attribute, text
+from optuna_nas.keys import INFEASIBLE_KEY
 from optuna_nas.nn import ImageTooSmallError, NetworkTooLargeError
 from optuna_nas.training import NonFiniteLossError
 
@@ -27,16 +28,12 @@ if TYPE_CHECKING:
 __all__ = [
     "FAILURE_CONSTRAINT",
     "INFEASIBLE",
-    "INFEASIBLE_KEY",
     "TrialError",
     "blamed",
     "is_out_of_memory",
     "is_the_architectures",
     "prune_infeasible",
 ]
-
-INFEASIBLE_KEY = "optuna_nas:infeasible"
-"""User attribute of a trial: why its architecture does not count, in words."""
 
 INFEASIBLE = Attribute(INFEASIBLE_KEY, text(100_000))
 

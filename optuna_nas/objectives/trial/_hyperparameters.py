@@ -17,16 +17,14 @@ from optuna_nas._attributes import (
     scalar,
     text,
 )
+from optuna_nas.keys import HYPERPARAMETERS_KEY
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import BaseTrial, FrozenTrial
 
-__all__ = ["HYPERPARAMETERS", "HYPERPARAMETERS_KEY", "drawn_in", "recipe_of", "settle_recipe"]
-
-HYPERPARAMETERS_KEY = "optuna_nas:hyperparameters"
-"""User attribute of a trial: the fields of its recipe that it drew for itself."""
+__all__ = ["HYPERPARAMETERS", "drawn_in", "recipe_of", "settle_recipe"]
 
 _KINDS: Mapping[str, Decode[Any]] = {
     "bool": scalar,  # 0 and 1 are drawn for it too

@@ -20,21 +20,16 @@ from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, integer, pass_over, text
 from optuna_nas._per_process import PerProcess
 from optuna_nas._trials import TrialReader
+from optuna_nas.keys import COPY_KEY, RUN_KEY
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["COPY", "COPY_KEY", "RUN_KEY", "TrialsByKey", "reusable_runs", "run_key", "take_over"]
-
-RUN_KEY = "optuna_nas:run"
-"""User attribute of a trial: hash of everything that its result depends on."""
+__all__ = ["COPY", "TrialsByKey", "reusable_runs", "run_key", "take_over"]
 
 RUN = Attribute(RUN_KEY, text(200))
-
-COPY_KEY = "optuna_nas:copy_of"
-"""User attribute of a trial: number of the trial whose result it took over."""
 
 COPY = Attribute(COPY_KEY, integer())
 

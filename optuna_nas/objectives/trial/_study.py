@@ -27,6 +27,7 @@ from optuna_nas._attributes import (
     truth,
 )
 from optuna_nas._per_process import PerProcess
+from optuna_nas.keys import STUDY_KEY
 from optuna_nas.objectives.trial._value import TrialValue
 from optuna_nas.training import Recipe
 
@@ -34,11 +35,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.study import Study
 
-__all__ = ["STUDY_KEY", "SettledStudies", "differences", "read_identity"]
-
-STUDY_KEY = "optuna_nas:study"
-"""User attribute of a study: space (with settings and version), data (with split seed), epochs,
-build arguments and how the score is taken."""
+__all__ = ["SettledStudies", "differences", "read_identity"]
 
 _ANYTHING = mapping(json_value)
 _DATA = fields(

@@ -19,15 +19,13 @@ from optuna.trial import TrialState
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, fields, integer, number, text
+from optuna_nas.keys import WORKER_KEY
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["WORKER_KEY", "fail_dead_trials", "this_worker"]
-
-WORKER_KEY = "optuna_nas:worker"
-"""User attribute of a trial: host, process id and start time of the process that runs it."""
+__all__ = ["fail_dead_trials", "this_worker"]
 
 WORKER = Attribute(
     WORKER_KEY,

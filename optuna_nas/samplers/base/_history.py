@@ -19,6 +19,7 @@ from optuna.trial import TrialState
 
 from optuna_nas._attributes import Attribute, json_value, mapping
 from optuna_nas._trials import TrialReader
+from optuna_nas.keys import DECISIONS_KEY
 from optuna_nas.samplers.base._outcomes import Outcome, outcome_key
 from optuna_nas.samplers.base._trie import DecisionTrie, Step
 
@@ -28,13 +29,9 @@ if TYPE_CHECKING:
 
     from optuna_nas.samplers.base._decisions import SlotTable
 
-__all__ = ["DECISIONS", "DECISIONS_KEY", "History", "Member"]
+__all__ = ["DECISIONS", "History", "Member"]
 
 T = TypeVar("T")
-
-DECISIONS_KEY = "optuna_nas:decisions"
-"""System attribute: a trial's decisions by name, in the order in which they are asked for. Written
-when they are known, which may be before they are suggested (then it is a claim on them)."""
 
 DECISIONS = Attribute(DECISIONS_KEY, mapping(json_value), system=True)
 

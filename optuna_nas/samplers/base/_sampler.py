@@ -19,8 +19,9 @@ from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, truth
 from optuna_nas._checks import is_int, shown
 from optuna_nas._per_process import PerProcess
+from optuna_nas.keys import DECISIONS_KEY, REPEAT_KEY
 from optuna_nas.samplers.base._decisions import Decides, Draw, Slot, SlotTable, as_decides
-from optuna_nas.samplers.base._history import DECISIONS_KEY, History
+from optuna_nas.samplers.base._history import History
 from optuna_nas.samplers.base._script import Proposal, Rehearsal, Script
 
 if TYPE_CHECKING:
@@ -29,12 +30,9 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
 
-__all__ = ["REPEAT", "REPEAT_KEY", "ArchitectureSampler", "SpaceLike"]
+__all__ = ["REPEAT", "ArchitectureSampler", "SpaceLike"]
 
 T = TypeVar("T")
-
-REPEAT_KEY = "optuna_nas:repeat"
-"""System attribute: the sampler proposes decisions again that it knows; evaluate them anew."""
 
 REPEAT = Attribute(REPEAT_KEY, truth, system=True)
 

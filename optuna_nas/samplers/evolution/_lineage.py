@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas._attributes import Attribute, fields, integer, list_of, text
+from optuna_nas.keys import LINEAGE_KEY
 from optuna_nas.samplers.base._script import Wish
 
 if TYPE_CHECKING:
@@ -15,11 +16,7 @@ if TYPE_CHECKING:
     from optuna_nas.samplers.base._history import Member
     from optuna_nas.samplers.base._trie import Step
 
-__all__ = ["LINEAGE_KEY", "Child", "parents_of"]
-
-LINEAGE_KEY = "optuna_nas:lineage"
-"""System attribute of a trial made from others: ``{"parents": [numbers], "mutated": [names]}``.
-Mutated are the decisions that a parent had and none had with this choice."""
+__all__ = ["Child", "parents_of"]
 
 LINEAGE = Attribute(
     LINEAGE_KEY, fields({"parents": list_of(integer())}, {"mutated": list_of(text())}), system=True

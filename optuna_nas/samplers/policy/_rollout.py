@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from optuna_nas._attributes import Attribute, number
+from optuna_nas.keys import LOG_PROB_KEY
 from optuna_nas.samplers.base._script import Proposal
 from optuna_nas.samplers.policy._sentences import Anchor, Block, Reader
 
@@ -22,10 +23,7 @@ if TYPE_CHECKING:
     from optuna_nas.samplers.policy._controller import Controller
     from optuna_nas.samplers.policy._frozen import Array, FrozenController, State
 
-__all__ = ["LOG_PROB", "LOG_PROB_KEY", "Rollout"]
-
-LOG_PROB_KEY = "optuna_nas:log_prob"
-"""System attribute: log-probability of a trial's decisions under the policy that proposed it."""
+__all__ = ["LOG_PROB", "Rollout"]
 
 LOG_PROB = Attribute(LOG_PROB_KEY, number(-1e9, 1.0), system=True)
 

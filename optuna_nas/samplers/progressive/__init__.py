@@ -1,5 +1,5 @@
 """Beam search from small cells to large ones, which a predictor ranks."""
 
-from optuna_nas.samplers.progressive._progressive import LEVEL_KEY, ProgressiveSampler
+from optuna_nas.samplers.progressive._progressive import ProgressiveSampler
 
-__all__ = ["LEVEL_KEY", "ProgressiveSampler"]
+__all__ = ["ProgressiveSampler"]

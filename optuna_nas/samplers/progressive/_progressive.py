@@ -20,6 +20,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas._checks import is_int, shown
+from optuna_nas.keys import LEVEL_KEY
 from optuna_nas.samplers.base._decisions import Draw, SlotTable, as_decides
 from optuna_nas.samplers.base._history import Member
 from optuna_nas.samplers.base._roles import Roles
@@ -40,11 +41,7 @@ if TYPE_CHECKING:
     from optuna_nas.samplers.predictor._encoding import Floats
     from optuna_nas.samplers.progressive._levels import Predict
 
-__all__ = ["LEVEL_KEY", "ProgressiveSampler"]
-
-LEVEL_KEY = "optuna_nas:progressive"
-"""System attribute: the ``level`` of a trial's cell, its ``place`` there from 0, and whether it is
-``extra``, beyond the cells that the level needs."""
+__all__ = ["ProgressiveSampler"]
 
 LEVELS_STREAM = 2
 

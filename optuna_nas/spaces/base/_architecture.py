@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.spaces.base._identity import read_architecture
 
 if TYPE_CHECKING:
@@ -17,12 +18,10 @@ if TYPE_CHECKING:
     from optuna_nas.drawing import Graph
     from optuna_nas.spaces.base._space import SearchSpace
 
-__all__ = ["ARCHITECTURE_KEY", "Architecture"]
+__all__ = ["Architecture"]
 
 # User attribute of a trial: the JSON of the architecture that the trial judges. Written by
 # objectives and by `Architecture.enqueue`, read by `SearchSpace.architecture` and `suggest`.
-ARCHITECTURE_KEY = "optuna_nas:architecture"
-
 _WAY_OUT = (
     "It must come from Architecture.to_json(). For the field's own notation use space.parse(text)."
 )

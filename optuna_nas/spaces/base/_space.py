@@ -23,7 +23,8 @@ from optuna.trial import FixedTrial, FrozenTrial
 from optuna_nas._bounds import MAX_TEXT
 from optuna_nas._checks import shown
 from optuna_nas._optuna_seam import fixed_params
-from optuna_nas.spaces.base._architecture import ARCHITECTURE_KEY, Architecture
+from optuna_nas.keys import ARCHITECTURE_KEY
+from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.base._decisions import (
     DecisionTrial,
     FirstChoices,
