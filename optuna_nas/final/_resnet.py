@@ -25,7 +25,7 @@ from torchvision.models.resnet import BasicBlock
 from optuna_nas._checks import require_int
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.nn import check_positive
-from optuna_nas.nn.ops._same import SubsampledConv2d
+from optuna_nas.nn.ops import SubsampledConv2d
 from optuna_nas.profiling import profile
 
 if TYPE_CHECKING:

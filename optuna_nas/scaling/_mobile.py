@@ -20,15 +20,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import nn
 
 from optuna_nas._bounds import MAX_CHANNELS
 from optuna_nas._checks import require_int, require_size
-from optuna_nas.nn import Stage, scaled_channels
+from optuna_nas.nn.networks import MnasNetwork, Stage
+from optuna_nas.nn.ops import scaled_channels
 from optuna_nas.scaling._network import ScalableNetwork, repeats
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["EFFICIENTNETS", "EfficientNet", "MnasNet", "MobileNetV2", "efficientnet"]
 
@@ -126,8 +126,6 @@ class _Bottlenecks(ScalableNetwork):
         return {"bn_momentum": 0.01}  # of a batch, with TensorFlow's epsilon
 
     def _build(self, num_classes: int, in_channels: int) -> nn.Module:
-        from optuna_nas.nn import MnasNetwork
-
         return MnasNetwork(
             [stage._replace(layers=repeats(stage.layers, self.depth)) for stage in self.stages],
             stem=self.stem,
@@ -188,8 +186,6 @@ class EfficientNet(_Bottlenecks):
 
     @property
     def _norm(self) -> dict[str, Any]:
-        from torch import nn
-
         return {**super()._norm, "act": nn.SiLU}
 
 
@@ -253,8 +249,6 @@ class MobileNetV2(_Bottlenecks):
 
     @property
     def _norm(self) -> dict[str, Any]:
-        from torch import nn
-
         return {"bn_momentum": 0.1, "norm_eps": 1e-5, "act": nn.ReLU6}
 
 

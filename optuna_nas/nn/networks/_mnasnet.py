@@ -22,12 +22,16 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas._checks import require_probability
-from optuna_nas.nn._errors import check_positive
+from optuna_nas.nn.networks._errors import check_positive
 from optuna_nas.nn.networks._head import ClassifierHead
-from optuna_nas.nn.ops._drop_path import set_drop_path
-from optuna_nas.nn.ops._mbconv import ConvBlock, MBConv, ShortcutBlock
-from optuna_nas.nn.ops._ops import ConvNormAct
-from optuna_nas.nn.ops._widths import scaled_channels
+from optuna_nas.nn.ops import (
+    ConvBlock,
+    ConvNormAct,
+    MBConv,
+    ShortcutBlock,
+    scaled_channels,
+    set_drop_path,
+)
 
 __all__ = ["MnasNetwork", "Stage"]
 

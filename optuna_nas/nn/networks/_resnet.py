@@ -23,12 +23,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from optuna_nas.nn._errors import check_positive
+from optuna_nas.nn.networks._errors import check_positive
 from optuna_nas.nn.networks._head import ClassifierHead
-from optuna_nas.nn.ops._drop_path import DropPath, set_drop_path
-from optuna_nas.nn.ops._mbconv import SqueezeExcite
-from optuna_nas.nn.ops._ops import ConvNormAct
-from optuna_nas.nn.ops._widths import scaled_channels
+from optuna_nas.nn.ops import ConvNormAct, DropPath, SqueezeExcite, scaled_channels, set_drop_path
 
 __all__ = ["RESNET_STEMS", "ResNetBlock", "ResNetwork"]
 

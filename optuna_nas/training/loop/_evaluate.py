@@ -16,9 +16,8 @@ from torch.nn import functional
 
 from optuna_nas._checks import require_size
 from optuna_nas._device import resolve_device
-from optuna_nas.training.data._augment import Normaliser
-from optuna_nas.training.data._data import AnySplit, ImageData
-from optuna_nas.training.loop._distributed import Processes, sum_over_processes
+from optuna_nas.training._distributed import Processes, sum_over_processes
+from optuna_nas.training.data import AnySplit, ImageData, Normaliser
 from optuna_nas.training.loop._precision import Precision
 
 __all__ = ["BATCH_SIZE", "Evaluation", "checked_logits", "evaluate", "judge", "place"]
