@@ -1,6 +1,7 @@
 """Building blocks of networks: operations, cells, skeletons and heads."""
 
 from optuna_nas._genotype import Cell, Edge, Node
+from optuna_nas._stages import Stage
 from optuna_nas.nn.networks import (
     RESNET_STEMS,
     AuxiliaryHead,
@@ -16,7 +17,6 @@ from optuna_nas.nn.networks import (
     OddSizeError,
     ResNetBlock,
     ResNetwork,
-    Stage,
     built_within_memory,
     cell_network,
     check_image_size,

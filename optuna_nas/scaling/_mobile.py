@@ -26,7 +26,8 @@ from torch import nn
 
 from optuna_nas._bounds import MAX_CHANNELS
 from optuna_nas._checks import require_int, require_size
-from optuna_nas.nn.networks import MnasNetwork, Stage
+from optuna_nas._stages import MNASNET_A1, MNASNET_B1, Stage
+from optuna_nas.nn.networks import MnasNetwork
 from optuna_nas.nn.ops import scaled_channels
 from optuna_nas.scaling._network import ScalableNetwork, repeats
 
@@ -52,27 +53,7 @@ _MOBILENET_V2 = (
     Stage("mbconv6", 3, 1, 0.0, "identity", 320, 1),
 )
 
-_MNASNET_A1 = (
-    Stage("sep_conv", 3, 1, 0.0, "none", 16, 1),
-    Stage("mbconv6", 3, 2, 0.0, "identity", 24, 2),
-    Stage("mbconv3", 5, 2, 0.25, "identity", 40, 3),
-    Stage("mbconv6", 3, 2, 0.0, "identity", 80, 4),
-    Stage("mbconv6", 3, 1, 0.25, "identity", 112, 2),
-    Stage("mbconv6", 5, 2, 0.25, "identity", 160, 3),
-    Stage("mbconv6", 3, 1, 0.0, "identity", 320, 1),
-)
-
-_MNASNET_B1 = (
-    Stage("sep_conv", 3, 1, 0.0, "none", 16, 1),
-    Stage("mbconv3", 3, 2, 0.0, "identity", 24, 3),
-    Stage("mbconv3", 5, 2, 0.0, "identity", 40, 3),
-    Stage("mbconv6", 5, 2, 0.0, "identity", 80, 3),
-    Stage("mbconv6", 3, 1, 0.0, "identity", 96, 2),
-    Stage("mbconv6", 5, 2, 0.0, "identity", 192, 4),
-    Stage("mbconv6", 3, 1, 0.0, "none", 320, 1),
-)
-
-_MNASNETS = MappingProxyType({"a1": _MNASNET_A1, "b1": _MNASNET_B1})
+_MNASNETS = MappingProxyType({"a1": MNASNET_A1, "b1": MNASNET_B1})
 
 _HEAD = 1280
 
@@ -213,7 +194,7 @@ class MnasNet(_Bottlenecks):
     """
 
     dropout: float = 0.2
-    stages: tuple[Stage, ...] = _MNASNET_A1
+    stages: tuple[Stage, ...] = MNASNET_A1
 
     @classmethod
     def named(cls, name: str) -> MnasNet:

@@ -12,7 +12,7 @@ from optuna_nas.nn.networks._errors import (
     check_positive,
 )
 from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
-from optuna_nas.nn.networks._mnasnet import MnasNetwork, Stage
+from optuna_nas.nn.networks._mnasnet import MnasNetwork
 from optuna_nas.nn.networks._nasbench201 import (
     SMALLEST_IMAGE,
     NASBench201Cell,
@@ -39,7 +39,6 @@ __all__ = [
     "Place",
     "ResNetBlock",
     "ResNetwork",
-    "Stage",
     "built_within_memory",
     "cell_network",
     "check_image_size",
