@@ -26,7 +26,7 @@ from scipy import stats
 from optuna_nas.objectives.proxies import PROXIES
 from optuna_nas.spaces import Architecture, NASBench201Space, sample_architectures
 from optuna_nas.training import load_data, seeded
-from optuna_nas.training.data._augment import Normaliser
+from optuna_nas.training.data import Normaliser
 
 DATA_SETS = ("cifar10", "cifar100", "imagenet")
 OPERATIONS = tuple(NASBench201.search_space["Op0"])

@@ -31,7 +31,7 @@ from optuna_nas.objectives import AlphaRecipe, Softmax
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.spaces import DARTSSpace, published
 from optuna_nas.training import ImageData, Recipe, Split, resolve_device
-from optuna_nas.training.data._feed import Batch
+from optuna_nas.training.data import Batch
 from textbook_darts import TextbookDARTS, TextbookSearch
 
 LIMITS = {"first order": 2.5, "second order": 2.4, "derived network": 1.3}

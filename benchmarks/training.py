@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from optuna_nas.training import ImageData, Processes, Recipe, Split, resolve_device
-from optuna_nas.training.data._feed import Feed
+from optuna_nas.training.data import Feed
 
 LIMIT_OF_RATIO = 8.0
 BATCH_SIZE = 64

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas._atomic import write_atomically
 from optuna_nas.drawing._graph import Graph
 from optuna_nas.drawing._layout import Layout, layout
 from optuna_nas.drawing._palette import (
@@ -113,8 +114,6 @@ def save_picture(graph: Graph, path: str | os.PathLike[str]) -> None:
 
         save_picture(Graph(nodes=(Node("x", "conv"),), edges=()), "one.png")
     """
-    from optuna_nas.stores import write_atomically  # brings optuna, which drawing does without
-
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in (".svg", ".png"):

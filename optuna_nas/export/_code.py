@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from optuna_nas._forward import evaluating, example_input, run_forward
 from optuna_nas._version import __version__
 from optuna_nas.export._classes import ModuleClass, classes_of
 from optuna_nas.export._names import assignment
@@ -17,7 +18,6 @@ from optuna_nas.export._parameters import Parameter
 from optuna_nas.export._text import Call, Text, UnwritableError, documentation, literal, write
 from optuna_nas.export._trace import trace
 from optuna_nas.profiling import profile
-from optuna_nas.profiling._forward import evaluating, example_input, run_forward
 from optuna_nas.training import seeded
 
 __all__ = ["answer_of", "example_images", "model_code", "module_from_code", "state_for"]

@@ -15,17 +15,16 @@ Differences from the paper:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torchvision.models.resnet import BasicBlock
 
 from optuna_nas._checks import require_int
 from optuna_nas.final._candidate import Candidate
-from optuna_nas.nn import check_positive
-from optuna_nas.nn.ops._same import SubsampledConv2d
+from optuna_nas.nn.networks import ResNetwork, check_positive
 from optuna_nas.profiling import profile
 
 if TYPE_CHECKING:
@@ -33,14 +32,18 @@ if TYPE_CHECKING:
 
 __all__ = ["CifarResNet", "resnet_of_equal_macs"]
 
-BLOCKS_PER_STAGE, NUM_STAGES = 3, 3
+BLOCKS = (3, 3, 3)  # of each stage
 LARGEST_SMALL_IMAGE = 64
 LARGEST_WIDTH = 4096
 NAME = "ResNet-20"
 
+_PART = {"conv": "body.{}.0", "bn": "body.{}.1"}
 
-class CifarResNet(nn.Module):
+
+class CifarResNet(ResNetwork):
     """ResNet-20: ``(B, I, H, V) -> (B, num_classes)``.
+
+    It also loads weights that were kept under torchvision's names, as they once were.
 
     Args:
         width: ``W``; 16 in the paper. Doubled in the second and the third stage.
@@ -55,41 +58,28 @@ class CifarResNet(nn.Module):
     def __init__(
         self, width: int = 16, *, num_classes: int = 10, in_channels: int = 3, large: bool = False
     ) -> None:
-        super().__init__()
-        check_positive(width=width, num_classes=num_classes, in_channels=in_channels)
-        stem: list[nn.Module] = [
-            nn.Conv2d(
-                in_channels,
-                width,
-                7 if large else 3,
-                stride=2 if large else 1,
-                padding=3 if large else 1,
-                bias=False,
-            ),
-            nn.BatchNorm2d(width),
-            nn.ReLU(),
-        ]
-        if large:
-            stem.append(nn.MaxPool2d(3, stride=2, padding=1))
-        self.stem = nn.Sequential(*stem)
-        blocks: list[nn.Module] = []
-        channels = width
-        for stage in range(NUM_STAGES):
-            for block in range(BLOCKS_PER_STAGE):
-                halves = stage > 0 and block == 0
-                blocks.append(_block(channels, width * 2**stage, stride=2 if halves else 1))
-                channels = width * 2**stage
-        self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes)
+        check_positive(width=width)
+        super().__init__(
+            BLOCKS,
+            kind="basic",
+            stem="imagenet" if large else "cifar",
+            num_classes=num_classes,
+            in_channels=in_channels,
+            channels=[width * 2**stage for stage in range(len(BLOCKS))],
+            drop_path=None,
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(self.blocks(self.stem(x)))
-        return logits
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Give the weights of older files their names of today, whatever holds the network."""
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            name = prefix + _todays_name(key.removeprefix(prefix))
+            state_dict[name] = state_dict.pop(key)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
 def resnet_of_equal_macs(data: ImageData, macs: int) -> Candidate:
@@ -134,12 +124,13 @@ def rebuilt(origin: Mapping[str, Any]) -> Candidate:
     )
 
 
-def _block(in_channels: int, out_channels: int, *, stride: int) -> nn.Module:
-    shortcut = None
-    if stride > 1 or in_channels != out_channels:
-        shortcut = nn.Sequential(
-            SubsampledConv2d(in_channels, out_channels, 1, stride=stride, bias=False),
-            nn.BatchNorm2d(out_channels),
-        )
-    block: nn.Module = BasicBlock(in_channels, out_channels, stride=stride, downsample=shortcut)
-    return block
+def _todays_name(key: str) -> str:
+    """Return a weight's name; older ones are torchvision's within a row of all blocks."""
+    if found := re.fullmatch(r"stem\.([01])\.(\w+)", key):
+        return f"stem.0.{found[1]}.{found[2]}"  # convolution and norm in one layer
+    if found := re.fullmatch(r"blocks\.(\d+)\.(conv|bn|downsample\.)([012])\.(\w+)", key):
+        stage, block = divmod(int(found[1]), BLOCKS[0])
+        kind, number = found[2], int(found[3])
+        part = f"shortcut.{number}" if kind == "downsample." else _PART[kind].format(number - 1)
+        return f"stages.{stage}.{block}.{part}.{found[4]}"
+    return re.sub(r"^head\.2\.", "head.fc.", key)

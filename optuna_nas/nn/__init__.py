@@ -1,30 +1,48 @@
 """Building blocks of networks: operations, cells, skeletons and heads."""
 
 from optuna_nas._genotype import Cell, Edge, Node
-from optuna_nas.nn._allocation import NetworkTooLargeError, built_within_memory
-from optuna_nas.nn._errors import (
+from optuna_nas._stages import Stage
+from optuna_nas.nn.networks import (
+    RESNET_STEMS,
+    AuxiliaryHead,
+    CellNetwork,
+    ClassifierHead,
+    ConcatChain,
+    ENASMacroNetwork,
     ImageTooSmallError,
+    MnasNetwork,
+    NASBench201Cell,
+    NASBench201Network,
+    NetworkTooLargeError,
     OddSizeError,
+    ResNetBlock,
+    ResNetwork,
+    built_within_memory,
+    cell_network,
     check_image_size,
     check_positive,
+    concat_padded,
 )
-from optuna_nas.nn.networks._cell_network import CellNetwork, cell_network
-from optuna_nas.nn.networks._chain import ConcatChain, concat_padded
-from optuna_nas.nn.networks._enas_macro import ENASMacroNetwork
-from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
-from optuna_nas.nn.networks._mnasnet import MnasNetwork, Stage
-from optuna_nas.nn.networks._nasbench201 import NASBench201Cell, NASBench201Network
-from optuna_nas.nn.networks._resnet import RESNET_STEMS, ResNetBlock, ResNetwork
-from optuna_nas.nn.ops._drop_path import DropPath, set_drop_path
-from optuna_nas.nn.ops._factorized import FactorizedReduction
-from optuna_nas.nn.ops._mbconv import ConvBlock, MBConv, ShortcutBlock, SqueezeExcite
-from optuna_nas.nn.ops._operations import make_op
-from optuna_nas.nn.ops._ops import ConvNormAct, ReLUConvBN, avg_pool
-from optuna_nas.nn.ops._residual import ResidualReduction
-from optuna_nas.nn.ops._widths import scaled_channels
-from optuna_nas.nn.supernets._mixed import MixedOp, use_batch_statistics
+from optuna_nas.nn.ops import (
+    ConvBlock,
+    ConvNormAct,
+    DropPath,
+    FactorizedReduction,
+    MBConv,
+    ReLUConvBN,
+    ResidualReduction,
+    ShortcutBlock,
+    SqueezeExcite,
+    avg_pool,
+    make_op,
+    scaled_channels,
+    set_drop_path,
+    use_batch_statistics,
+)
+from optuna_nas.nn.supernets import MixedOp
 
 __all__ = [
+    "RESNET_STEMS",
     "AuxiliaryHead",
     "Cell",
     "CellNetwork",
@@ -45,7 +63,6 @@ __all__ = [
     "NetworkTooLargeError",
     "Node",
     "OddSizeError",
-    "RESNET_STEMS",
     "ReLUConvBN",
     "ResNetBlock",
     "ResNetwork",

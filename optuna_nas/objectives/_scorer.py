@@ -10,7 +10,7 @@ import torch
 from optuna_nas._checks import require_seed, require_size
 from optuna_nas.objectives.proxies import PROXIES
 from optuna_nas.training import resolve_device, seeded
-from optuna_nas.training.data._augment import Normaliser
+from optuna_nas.training.data import Normaliser
 
 if TYPE_CHECKING:
     from optuna_nas.spaces import Architecture

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna_nas.stores import optimize
 from optuna_nas.training import share
-from optuna_nas.training.loop._distributed import processes
+from optuna_nas.training.loop import processes
 
 if TYPE_CHECKING:
     from optuna.study import Study

@@ -26,7 +26,7 @@ from optuna_nas.training import (
     seeded,
     share,
 )
-from optuna_nas.training.loop._distributed import processes
+from optuna_nas.training.loop import processes
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial

@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from optuna_nas._forward import evaluating, example_input, materialise, run_forward
 from optuna_nas.profiling._formulas import FORMULAS
-from optuna_nas.profiling._forward import evaluating, example_input, materialise, run_forward
 
 __all__ = ["Count", "Shape"]
 

@@ -18,13 +18,13 @@ from torch import nn
 from optuna_nas._bounds import MAX_THREADS
 from optuna_nas._checks import is_number, require_size, shown
 from optuna_nas._device import resolve_device
-from optuna_nas.profiling._fold import FoldedNetwork, fold_batch_norm
-from optuna_nas.profiling._forward import (
+from optuna_nas._forward import (
     copied,
     evaluating,
     example_input,
     run_forward,
 )
+from optuna_nas.profiling._fold import FoldedNetwork, fold_batch_norm
 from optuna_nas.profiling._timing import Timed, time_forward
 from optuna_nas.profiling._turn import turn_on
 

@@ -20,15 +20,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import nn
 
 from optuna_nas._bounds import MAX_CHANNELS
 from optuna_nas._checks import require_int, require_size
-from optuna_nas.nn import Stage, scaled_channels
+from optuna_nas._stages import MNASNET_A1, MNASNET_B1, Stage
+from optuna_nas.nn.networks import MnasNetwork
+from optuna_nas.nn.ops import scaled_channels
 from optuna_nas.scaling._network import ScalableNetwork, repeats
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["EFFICIENTNETS", "EfficientNet", "MnasNet", "MobileNetV2", "efficientnet"]
 
@@ -52,27 +53,7 @@ _MOBILENET_V2 = (
     Stage("mbconv6", 3, 1, 0.0, "identity", 320, 1),
 )
 
-_MNASNET_A1 = (
-    Stage("sep_conv", 3, 1, 0.0, "none", 16, 1),
-    Stage("mbconv6", 3, 2, 0.0, "identity", 24, 2),
-    Stage("mbconv3", 5, 2, 0.25, "identity", 40, 3),
-    Stage("mbconv6", 3, 2, 0.0, "identity", 80, 4),
-    Stage("mbconv6", 3, 1, 0.25, "identity", 112, 2),
-    Stage("mbconv6", 5, 2, 0.25, "identity", 160, 3),
-    Stage("mbconv6", 3, 1, 0.0, "identity", 320, 1),
-)
-
-_MNASNET_B1 = (
-    Stage("sep_conv", 3, 1, 0.0, "none", 16, 1),
-    Stage("mbconv3", 3, 2, 0.0, "identity", 24, 3),
-    Stage("mbconv3", 5, 2, 0.0, "identity", 40, 3),
-    Stage("mbconv6", 5, 2, 0.0, "identity", 80, 3),
-    Stage("mbconv6", 3, 1, 0.0, "identity", 96, 2),
-    Stage("mbconv6", 5, 2, 0.0, "identity", 192, 4),
-    Stage("mbconv6", 3, 1, 0.0, "none", 320, 1),
-)
-
-_MNASNETS = MappingProxyType({"a1": _MNASNET_A1, "b1": _MNASNET_B1})
+_MNASNETS = MappingProxyType({"a1": MNASNET_A1, "b1": MNASNET_B1})
 
 _HEAD = 1280
 
@@ -126,8 +107,6 @@ class _Bottlenecks(ScalableNetwork):
         return {"bn_momentum": 0.01}  # of a batch, with TensorFlow's epsilon
 
     def _build(self, num_classes: int, in_channels: int) -> nn.Module:
-        from optuna_nas.nn import MnasNetwork
-
         return MnasNetwork(
             [stage._replace(layers=repeats(stage.layers, self.depth)) for stage in self.stages],
             stem=self.stem,
@@ -188,8 +167,6 @@ class EfficientNet(_Bottlenecks):
 
     @property
     def _norm(self) -> dict[str, Any]:
-        from torch import nn
-
         return {**super()._norm, "act": nn.SiLU}
 
 
@@ -217,7 +194,7 @@ class MnasNet(_Bottlenecks):
     """
 
     dropout: float = 0.2
-    stages: tuple[Stage, ...] = _MNASNET_A1
+    stages: tuple[Stage, ...] = MNASNET_A1
 
     @classmethod
     def named(cls, name: str) -> MnasNet:
@@ -253,8 +230,6 @@ class MobileNetV2(_Bottlenecks):
 
     @property
     def _norm(self) -> dict[str, Any]:
-        from torch import nn
-
         return {"bn_momentum": 0.1, "norm_eps": 1e-5, "act": nn.ReLU6}
 
 

@@ -17,15 +17,14 @@ import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+
+from torch import nn
 
 from optuna_nas._bounds import MAX_LAYERS
 from optuna_nas._checks import is_int, require_share, shown
-from optuna_nas.nn import RESNET_STEMS
+from optuna_nas.nn.networks import RESNET_STEMS, ResNetwork
 from optuna_nas.scaling._network import ScalableNetwork, repeats
-
-if TYPE_CHECKING:
-    from torch import nn
 
 __all__ = ["RESNETS_RS", "ReleasedResNetRS", "ResNet", "ResNetRS", "resnet_rs", "stage_blocks"]
 
@@ -121,8 +120,6 @@ class ResNet(ScalableNetwork):
         return RESNET_STEMS[self.stem] * STAGE_STRIDE
 
     def _build(self, num_classes: int, in_channels: int) -> nn.Module:
-        from optuna_nas.nn import ResNetwork
-
         return ResNetwork(
             [repeats(count, self.depth) for count in self.blocks],
             kind=self.kind,
@@ -206,8 +203,6 @@ class ResNetRS(ScalableNetwork):
         return RESNET_STEMS[self.stem] * STAGE_STRIDE
 
     def _build(self, num_classes: int, in_channels: int) -> nn.Module:
-        from optuna_nas.nn import ResNetwork
-
         return ResNetwork(
             stage_blocks(self.depth),
             kind="bottleneck",

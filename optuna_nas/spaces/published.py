@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from optuna_nas._stages import MNASNET_A1 as MNASNET_A1_STAGES
+from optuna_nas._stages import MNASNET_B1 as MNASNET_B1_STAGES
 from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.cells._amoebanet import OPS as AMOEBANET_OPS
 from optuna_nas.spaces.cells._amoebanet import AmoebaNetSpace
@@ -23,6 +25,7 @@ from optuna_nas.spaces.cells._nasnet import NASNetSpace
 from optuna_nas.spaces.cells._pnas import PNASSpace
 from optuna_nas.spaces.layers._enas_macro import ENASMacroSpace
 from optuna_nas.spaces.layers._mnasnet import MnasNetSpace
+from optuna_nas.spaces.layers._mnasnet_text import write_block
 from optuna_nas.spaces.layers._nas_rl import NASRLSpace
 
 __all__ = [
@@ -96,23 +99,15 @@ ENAS_MACRO: Architecture = ENASMacroSpace(num_layers=24, rules="release").parse(
 
 # Tan et al. (arXiv:1807.11626), figure 7: 3,887,038 parameters, 312 million multiply-adds.
 MNASNET_A1: Architecture = MnasNetSpace(filters=(0.75, 1.0, 1.25, 112)).parse(
-    """ir_r2_k3_s2_e6_c24
-    | ir_r3_k5_s2_e3_c40_se0.25
-    | ir_r4_k3_s2_e6_c80
-    | ir_r2_k3_s1_e6_c112_se0.25
-    | ir_r3_k5_s2_e6_c160_se0.25"""
+    " | ".join(map(write_block, MNASNET_A1_STAGES[1:-1]))
 )
 
 # The same, found without squeeze-and-excitation: 4,383,312 parameters.
 MNASNET_B1: Architecture = MnasNetSpace(
-    filters=(0.75, 1.0, 1.25, 192), se_ratios=(0.0,), last="ir_r1_k3_s1_e6_c320_noskip"
-).parse(
-    """ir_r3_k3_s2_e3_c24
-    | ir_r3_k5_s2_e3_c40
-    | ir_r3_k5_s2_e6_c80
-    | ir_r2_k3_s1_e6_c96
-    | ir_r4_k5_s2_e6_c192"""
-)
+    filters=(0.75, 1.0, 1.25, 192),
+    se_ratios=(0.0,),
+    last=write_block(MNASNET_B1_STAGES[-1]),
+).parse(" | ".join(map(write_block, MNASNET_B1_STAGES[1:-1])))
 
 # The release's smallest network: 2,030,264 parameters; the release trains it without dropout.
 MNASNET_SMALL: Architecture = MnasNetSpace(

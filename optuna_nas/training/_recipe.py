@@ -48,7 +48,7 @@ class Recipe:
 
     Attributes:
         optimizer: "sgd"; "adamw" (``momentum`` is its first beta); or "rmsprop", which is
-            TensorFlow's (see :class:`~optuna_nas.training._rmsprop.TensorFlowRMSProp`).
+            TensorFlow's (see :class:`~optuna_nas.training.optim._rmsprop.TensorFlowRMSProp`).
             ``nesterov`` must be False for the last two.
         lr: Learning rate of the schedule's first step, more than 0.
         momentum: In [0, 1).

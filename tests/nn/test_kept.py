@@ -10,7 +10,7 @@ import torch
 from kept_bytes import kept_bytes
 from torch import nn
 
-from optuna_nas.nn.ops._kept import _Again, can_be_made_again, made_again, small_indices
+from optuna_nas.nn.supernets._kept import _Again, can_be_made_again, made_again, small_indices
 
 MAP = 2 * 4 * 16 * 16  # elements
 

@@ -7,15 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from optuna_nas.nn.supernets._mixed import (
-    Board,
-    MixedOp,
-    Switch,
-    SwitchedNetwork,
-    add_up,
-    use_batch_statistics,
-    weighted_sum,
-)
+from optuna_nas.nn.ops import use_batch_statistics
+from optuna_nas.nn.supernets import Board, MixedOp, Switch, SwitchedNetwork
+from optuna_nas.nn.supernets._mixed import add_up, weighted_sum
 
 X = torch.linspace(-1, 1, 2 * 3 * 5 * 5, dtype=torch.float64).sin().reshape(2, 3, 5, 5)
 

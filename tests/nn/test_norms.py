@@ -8,7 +8,7 @@ from torch import nn
 
 from optuna_nas.nn import make_op, use_batch_statistics
 from optuna_nas.training import Recipe
-from optuna_nas.training._optimizers import set_batch_norm
+from optuna_nas.training.optim._optimizers import set_batch_norm
 
 
 class _OwnNorm(nn.BatchNorm1d):

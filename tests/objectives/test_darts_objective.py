@@ -20,7 +20,7 @@ from optuna_nas.objectives import (
 from optuna_nas.objectives._trainer import training_seed
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.training import Recipe, fit, seeded
-from optuna_nas.training.loop._seeded import derived_seed
+from optuna_nas.training._seeded import derived_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

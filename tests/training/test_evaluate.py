@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from optuna_nas.training import ImageData, Split, evaluate, load_data, resolve_device, seeded
-from optuna_nas.training.loop._seeded import derived_seed
+from optuna_nas.training._seeded import derived_seed
 
 
 @pytest.fixture(scope="module")

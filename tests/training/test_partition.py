@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optuna_nas.training import Split, load_data
-from optuna_nas.training.data._partition import assemble, stratified_order
+from optuna_nas.training.data._data import assemble
+from optuna_nas.training.data._partition import stratified_order
 
 
 def _pool(labels: list[int]) -> Split:

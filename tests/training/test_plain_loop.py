@@ -17,8 +17,8 @@ from torch.optim import lr_scheduler
 from optuna_nas.nn import DropPath
 from optuna_nas.spaces import published
 from optuna_nas.training import History, ImageData, Recipe, evaluate, fit, load_data, seeded
+from optuna_nas.training._seeded import derived_seed, keyed_generator
 from optuna_nas.training.data._augment import Normaliser, cutout, random_crop, random_flip
-from optuna_nas.training.loop._seeded import derived_seed, keyed_generator
 
 EPOCHS = 4
 Stepper = Callable[[nn.Module], tuple[torch.optim.Optimizer, lr_scheduler.LRScheduler]]

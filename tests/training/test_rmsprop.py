@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from optuna_nas.training._rmsprop import TensorFlowRMSProp
+from optuna_nas.training.optim._rmsprop import TensorFlowRMSProp
 
 Maker = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from optuna_nas.training import Recipe, recipes
-from optuna_nas.training._schedules import drop_path, learning_rate
+from optuna_nas.training.optim._schedules import drop_path, learning_rate
 
 
 def _rates(recipe: Recipe, steps_per_epoch: int, epochs: int) -> list[float]:

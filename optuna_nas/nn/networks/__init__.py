@@ -1,1 +1,50 @@
-"""Whole networks and the cells and heads that they are assembled from."""
+"""Whole networks and what they are assembled from: cells, stems, skeletons and heads."""
+
+from optuna_nas.nn.networks._allocation import NetworkTooLargeError, built_within_memory
+from optuna_nas.nn.networks._assembly import ASSEMBLIES, Place
+from optuna_nas.nn.networks._cell_network import CellNetwork, cell_network
+from optuna_nas.nn.networks._chain import ConcatChain, concat_padded
+from optuna_nas.nn.networks._enas_macro import ENASMacroNetwork, macro_op_parts, macro_reductions
+from optuna_nas.nn.networks._errors import (
+    ImageTooSmallError,
+    OddSizeError,
+    check_image_size,
+    check_positive,
+)
+from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
+from optuna_nas.nn.networks._mnasnet import MnasNetwork
+from optuna_nas.nn.networks._nasbench201 import (
+    SMALLEST_IMAGE,
+    NASBench201Cell,
+    NASBench201Network,
+    nasbench201_op,
+)
+from optuna_nas.nn.networks._resnet import RESNET_STEMS, ResNetBlock, ResNetwork
+
+__all__ = [
+    "ASSEMBLIES",
+    "RESNET_STEMS",
+    "SMALLEST_IMAGE",
+    "AuxiliaryHead",
+    "CellNetwork",
+    "ClassifierHead",
+    "ConcatChain",
+    "ENASMacroNetwork",
+    "ImageTooSmallError",
+    "MnasNetwork",
+    "NASBench201Cell",
+    "NASBench201Network",
+    "NetworkTooLargeError",
+    "OddSizeError",
+    "Place",
+    "ResNetBlock",
+    "ResNetwork",
+    "built_within_memory",
+    "cell_network",
+    "check_image_size",
+    "check_positive",
+    "concat_padded",
+    "macro_op_parts",
+    "macro_reductions",
+    "nasbench201_op",
+]

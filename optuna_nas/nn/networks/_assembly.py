@@ -25,7 +25,7 @@ from typing import Any
 from torch import nn
 
 from optuna_nas.nn.networks._cell import CellStyle
-from optuna_nas.nn.ops._ops import ConvNormAct, ReLUConvBN
+from optuna_nas.nn.ops import ConvNormAct, ReLUConvBN
 
 __all__ = ["ASSEMBLIES", "Assembly", "Place", "Stem"]
 

@@ -31,11 +31,15 @@ import torch
 from torch import nn
 
 from optuna_nas._genotype import Cell, Edge, Node
-from optuna_nas.nn.ops._drop_path import DropPath
-from optuna_nas.nn.ops._factorized import FactorizedReduction
-from optuna_nas.nn.ops._operations import IDENTITIES, make_op
-from optuna_nas.nn.ops._ops import ReLUConvBN
-from optuna_nas.nn.ops._own_op import OpFactory, make_own_op
+from optuna_nas.nn.ops import (
+    IDENTITIES,
+    DropPath,
+    FactorizedReduction,
+    OpFactory,
+    ReLUConvBN,
+    make_op,
+    make_own_op,
+)
 
 __all__ = ["CellModule", "CellShape", "CellStyle"]
 

@@ -31,12 +31,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas._checks import require_bool, require_probability
 from optuna_nas._genotype import Cell
-from optuna_nas.nn._errors import ImageTooSmallError, OddSizeError, check_positive
 from optuna_nas.nn.networks._assembly import ASSEMBLIES, Assembly, Place, Stem
 from optuna_nas.nn.networks._cell import CellModule, CellShape
+from optuna_nas.nn.networks._errors import ImageTooSmallError, OddSizeError, check_positive
 from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
-from optuna_nas.nn.ops._factorized import FactorizedReduction
-from optuna_nas.nn.ops._own_op import OpFactory, our_modules
+from optuna_nas.nn.ops import FactorizedReduction, OpFactory, our_modules
 
 __all__ = ["CellNetwork", "cell_network"]
 

@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from optuna_nas.nn._errors import check_positive
+from optuna_nas.nn.networks._errors import check_positive
 from optuna_nas.nn.networks._head import ClassifierHead
-from optuna_nas.nn.ops._ops import ConvNormAct
+from optuna_nas.nn.ops import ConvNormAct
 
 __all__ = ["ConcatChain", "concat_padded"]
 

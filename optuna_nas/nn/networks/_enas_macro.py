@@ -19,11 +19,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from optuna_nas.nn._errors import check_positive
+from optuna_nas.nn.networks._errors import check_positive
 from optuna_nas.nn.networks._head import ClassifierHead
-from optuna_nas.nn.ops._factorized import FactorizedReduction
-from optuna_nas.nn.ops._ops import ConvNormAct, ReLUConvBN, ReLUSepConvBN
-from optuna_nas.nn.ops._same import pool2d
+from optuna_nas.nn.ops import ConvNormAct, FactorizedReduction, ReLUConvBN, ReLUSepConvBN, pool2d
 
 __all__ = ["ENASMacroNetwork", "macro_op_parts", "macro_reductions"]
 

@@ -15,46 +15,28 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas._checks import require_probability
-from optuna_nas.nn._errors import check_positive
+from optuna_nas._stages import Stage
+from optuna_nas.nn.networks._errors import check_positive
 from optuna_nas.nn.networks._head import ClassifierHead
-from optuna_nas.nn.ops._drop_path import set_drop_path
-from optuna_nas.nn.ops._mbconv import ConvBlock, MBConv, ShortcutBlock
-from optuna_nas.nn.ops._ops import ConvNormAct
-from optuna_nas.nn.ops._widths import scaled_channels
+from optuna_nas.nn.ops import (
+    ConvBlock,
+    ConvNormAct,
+    MBConv,
+    ShortcutBlock,
+    scaled_channels,
+    set_drop_path,
+)
 
-__all__ = ["MnasNetwork", "Stage"]
+__all__ = ["MnasNetwork"]
 
 EXPANSIONS = {"sep_conv": 1, "mbconv3": 3, "mbconv6": 6}
 NORM_EPS = 1e-3  # of the release
-
-
-class Stage(NamedTuple):
-    """Equal layers in a row.
-
-    Args:
-        op: ``"conv"``, ``"sep_conv"``, ``"mbconv3"`` or ``"mbconv6"``.
-        kernel: Side of the kernel.
-        stride: Of the first layer; the others have 1.
-        se_ratio: Of squeeze-and-excitation, which a plain convolution does not have.
-        skip: ``"identity"``, ``"pool"`` or ``"none"``.
-        channels: That the layers put out, at width 1.0.
-        layers: Number of layers.
-    """
-
-    op: str
-    kernel: int
-    stride: int
-    se_ratio: float
-    skip: str
-    channels: int
-    layers: int
 
 
 class MnasNetwork(nn.Module):

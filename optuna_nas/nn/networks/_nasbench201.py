@@ -18,10 +18,9 @@ from functools import partial
 import torch
 from torch import nn
 
-from optuna_nas.nn._errors import check_image_size, check_positive
+from optuna_nas.nn.networks._errors import check_image_size, check_positive
 from optuna_nas.nn.networks._head import ClassifierHead
-from optuna_nas.nn.ops._ops import ConvNormAct, ReLUConvBN, avg_pool
-from optuna_nas.nn.ops._residual import ResidualReduction
+from optuna_nas.nn.ops import ConvNormAct, ReLUConvBN, ResidualReduction, avg_pool
 
 __all__ = ["NASBench201Cell", "NASBench201Network"]
 

@@ -23,17 +23,14 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from optuna_nas.nn._errors import check_positive
+from optuna_nas.nn.networks._errors import check_positive
 from optuna_nas.nn.networks._head import ClassifierHead
-from optuna_nas.nn.ops._drop_path import DropPath, set_drop_path
-from optuna_nas.nn.ops._mbconv import SqueezeExcite
-from optuna_nas.nn.ops._ops import ConvNormAct
-from optuna_nas.nn.ops._widths import scaled_channels
+from optuna_nas.nn.ops import ConvNormAct, DropPath, SqueezeExcite, scaled_channels, set_drop_path
 
 __all__ = ["RESNET_STEMS", "ResNetBlock", "ResNetwork"]
 
 EXPANSIONS = {"basic": 1, "bottleneck": 4}  # D / M
-STAGE_CHANNELS = (64, 128, 256, 512)  # M of each stage, at width 1.0
+STAGE_CHANNELS = (64, 128, 256, 512)  # M of each stage of the ImageNet networks, at width 1.0
 RESNET_STEMS = {"imagenet": 4, "deep": 4, "cifar": 1}
 """The stems by name, with their strides."""
 
@@ -48,7 +45,8 @@ class ResNetBlock(nn.Module):
         stride: 1 or 2.
         se_ratio: ``S = max(1, int(D * se_ratio))``; 0 for no squeeze-and-excitation.
         pooled_shortcut: Whether a strided shortcut averages 2x2 pixels (ResNet-D).
-        drop_scale: What :func:`set_drop_path` multiplies the network's probability by here.
+        drop_scale: What :func:`set_drop_path` multiplies the network's probability by here; None
+            for a block without drop path.
     """
 
     def __init__(
@@ -60,7 +58,7 @@ class ResNetBlock(nn.Module):
         stride: int = 1,
         se_ratio: float = 0.0,
         pooled_shortcut: bool = False,
-        drop_scale: float = 1.0,
+        drop_scale: float | None = 1.0,
     ) -> None:
         super().__init__()
         out_channels = inner_channels * EXPANSIONS[kind]
@@ -69,7 +67,7 @@ class ResNetBlock(nn.Module):
             squeezed = max(1, int(out_channels * se_ratio))
             self.body.append(SqueezeExcite(out_channels, squeezed))
         self.shortcut = _shortcut(in_channels, out_channels, stride, pooled_shortcut)
-        self.drop_path = DropPath(scale=drop_scale)
+        self.drop_path = nn.Identity() if drop_scale is None else DropPath(scale=drop_scale)
         self.act = nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -78,7 +76,7 @@ class ResNetBlock(nn.Module):
 
 
 class ResNetwork(nn.Module):
-    """Stem, four stages and head of a ResNet: ``(B, I, H, W) -> (B, num_classes)``.
+    """Stem, stages and head of a ResNet: ``(B, I, H, W) -> (B, num_classes)``.
 
     Maps are halved rounding up, so that images of any size will do.
 
@@ -89,11 +87,13 @@ class ResNetwork(nn.Module):
             4, ResNet-RS) or ``"cifar"`` (one 3x3 convolution of stride 1).
         num_classes: Number of logits.
         in_channels: ``I``.
+        channels: ``M`` of each stage, at width 1.0.
         width: Multiplies all channels; see :func:`scaled_channels`.
         se_ratio: See :class:`ResNetBlock`.
         pooled_shortcut: See :class:`ResNetBlock`.
         dropout: Before the classifier.
-        drop_path: Final drop probability; stage ``s`` of 1 to 4 has ``drop_path * (s + 1) / 5``.
+        drop_path: Final drop probability; stage ``s`` of ``n``, from 1, has ``drop_path * (s + 1)
+            / (n + 1)``. None for a network without drop path.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -107,35 +107,39 @@ class ResNetwork(nn.Module):
         stem: str,
         num_classes: int,
         in_channels: int,
+        channels: Sequence[int] = STAGE_CHANNELS,
         width: float = 1.0,
         se_ratio: float = 0.0,
         pooled_shortcut: bool = False,
         dropout: float = 0.0,
-        drop_path: float = 0.0,
+        drop_path: float | None = 0.0,
     ) -> None:
         super().__init__()
         check_positive(num_classes=num_classes, in_channels=in_channels)
-        channels = scaled_channels(STAGE_CHANNELS[0], width)
-        self.stem = _stem(stem, in_channels, channels, width)
+        inners = [scaled_channels(base, width) for base in channels]
+        narrow = scaled_channels(channels[0] // 2, width) if stem == "deep" else 0
+        self.stem = _stem(stem, in_channels, inners[0], narrow)
         self.stages = nn.Sequential()
-        for s, (count, base) in enumerate(zip(blocks, STAGE_CHANNELS, strict=True), start=1):
-            inner = scaled_channels(base, width)
+        before = inners[0]
+        for s, (count, inner) in enumerate(zip(blocks, inners, strict=True), start=1):
+            scale = None if drop_path is None else (s + 1) / (len(inners) + 1)
             stage = nn.Sequential()
             for number in range(count):
                 block = ResNetBlock(
-                    channels,
+                    before,
                     inner,
                     kind=kind,
                     stride=2 if s > 1 and number == 0 else 1,
                     se_ratio=se_ratio,
                     pooled_shortcut=pooled_shortcut,
-                    drop_scale=(s + 1) / (len(STAGE_CHANNELS) + 1),
+                    drop_scale=scale,
                 )
                 stage.append(block)
-                channels = inner * EXPANSIONS[kind]
+                before = inner * EXPANSIONS[kind]
             self.stages.append(stage)
-        self.head = ClassifierHead(channels, num_classes, dropout=dropout)
-        set_drop_path(self, drop_path)
+        self.head = ClassifierHead(before, num_classes, dropout=dropout)
+        if drop_path is not None:
+            set_drop_path(self, drop_path)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.head(self.stages(self.stem(x)))
@@ -169,7 +173,8 @@ def _shortcut(in_channels: int, out_channels: int, stride: int, pooled: bool) ->
     return nn.Sequential(pool, project)
 
 
-def _stem(stem: str, in_channels: int, channels: int, width: float) -> nn.Sequential:
+def _stem(stem: str, in_channels: int, channels: int, narrow: int) -> nn.Sequential:
+    """Return a stem; ``narrow`` are the channels of the deep one's first layers."""
     if stem == "imagenet":
         return nn.Sequential(
             ConvNormAct(in_channels, channels, (7, 7), stride=(2, 2)),
@@ -177,7 +182,6 @@ def _stem(stem: str, in_channels: int, channels: int, width: float) -> nn.Sequen
         )
     if stem == "cifar":
         return nn.Sequential(ConvNormAct(in_channels, channels, (3, 3)))
-    narrow = scaled_channels(STAGE_CHANNELS[0] // 2, width)
     return nn.Sequential(
         ConvNormAct(in_channels, narrow, (3, 3), stride=(2, 2)),
         ConvNormAct(narrow, narrow, (3, 3)),

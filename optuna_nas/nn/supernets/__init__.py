@@ -1,1 +1,22 @@
-"""Supernets: all the networks of a space on shared weights."""
+"""Supernets: networks that hold every architecture of a space at once."""
+
+from optuna_nas.nn.supernets._block_supernet import BlockRules, BlockSupernet
+from optuna_nas.nn.supernets._darts_supernet import DARTSSupernet, edges_of
+from optuna_nas.nn.supernets._enas_macro_supernet import ENASMacroSupernet
+from optuna_nas.nn.supernets._mixed import Board, Switch, SwitchedNetwork
+from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection
+from optuna_nas.nn.supernets._nasbench201_supernet import NASBench201Supernet
+
+__all__ = [
+    "BlockRules",
+    "BlockSupernet",
+    "Board",
+    "DARTSSupernet",
+    "ENASMacroSupernet",
+    "MixedOp",
+    "NASBench201Supernet",
+    "Selection",
+    "Switch",
+    "SwitchedNetwork",
+    "edges_of",
+]

@@ -32,20 +32,16 @@ import torch
 from torch import nn
 
 from optuna_nas._checks import require_bool
-from optuna_nas.nn._errors import check_positive
-from optuna_nas.nn.networks._assembly import ASSEMBLIES
-from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
-from optuna_nas.nn.ops._factorized import FactorizedReduction, check_width
-from optuna_nas.nn.ops._ops import ReLUConvBN
-from optuna_nas.nn.ops._same import conv2d
-from optuna_nas.nn.supernets._mixed import (
-    MixedOp,
-    Selection,
-    Weights,
-    add_up,
+from optuna_nas.nn.networks import ASSEMBLIES, AuxiliaryHead, ClassifierHead, check_positive
+from optuna_nas.nn.ops import (
+    FactorizedReduction,
+    ReLUConvBN,
+    check_width,
+    conv2d,
     use_batch_statistics,
-    weighted_sum,
 )
+from optuna_nas.nn.supernets._mixed import add_up, weighted_sum
+from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection, Weights
 
 __all__ = ["BlockMixedCell", "BlockRules", "BlockSupernet"]
 

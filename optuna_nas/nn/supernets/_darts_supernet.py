@@ -23,12 +23,22 @@ from torch import nn
 from torch.nn import functional
 
 from optuna_nas._checks import is_int, shown
-from optuna_nas.nn._errors import ImageTooSmallError, OddSizeError, check_positive
-from optuna_nas.nn.networks._assembly import ASSEMBLIES, Place
-from optuna_nas.nn.networks._head import ClassifierHead
-from optuna_nas.nn.ops._factorized import SMALLEST_WIDTH, FactorizedReduction, check_width
-from optuna_nas.nn.ops._operations import IDENTITIES, make_op
-from optuna_nas.nn.ops._ops import ReLUConvBN
+from optuna_nas.nn.networks import (
+    ASSEMBLIES,
+    ClassifierHead,
+    ImageTooSmallError,
+    OddSizeError,
+    Place,
+    check_positive,
+)
+from optuna_nas.nn.ops import (
+    IDENTITIES,
+    SMALLEST_WIDTH,
+    FactorizedReduction,
+    ReLUConvBN,
+    check_width,
+    make_op,
+)
 from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection, Sum, Weights, mix_into
 
 __all__ = ["DARTSMixedCell", "DARTSSupernet", "edges_of"]

@@ -23,13 +23,17 @@ import torch
 from torch import nn
 
 from optuna_nas._checks import require_bool
-from optuna_nas.nn._errors import check_positive
-from optuna_nas.nn.networks._enas_macro import macro_op_parts, macro_reductions
-from optuna_nas.nn.networks._head import ClassifierHead
-from optuna_nas.nn.ops._factorized import FactorizedReduction, check_width
-from optuna_nas.nn.ops._ops import ConvNormAct
-from optuna_nas.nn.ops._same import conv2d, pool2d
-from optuna_nas.nn.supernets._mixed import MixedOp, Selection, add_up, use_batch_statistics
+from optuna_nas.nn.networks import ClassifierHead, check_positive, macro_op_parts, macro_reductions
+from optuna_nas.nn.ops import (
+    ConvNormAct,
+    FactorizedReduction,
+    check_width,
+    conv2d,
+    pool2d,
+    use_batch_statistics,
+)
+from optuna_nas.nn.supernets._mixed import add_up
+from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection
 
 __all__ = ["ENASMacroSupernet"]
 

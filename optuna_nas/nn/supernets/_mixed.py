@@ -19,20 +19,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas.nn.ops._norms import use_batch_statistics
-from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection, Weights, mix
+from optuna_nas.nn.supernets._mixed_op import Selection, Weights
 
-__all__ = [
-    "MixedOp",
-    "Selection",
-    "Switch",
-    "SwitchedNetwork",
-    "Weights",
-    "add_up",
-    "mix",
-    "use_batch_statistics",
-    "weighted_sum",
-]
+__all__ = ["Board", "Switch", "SwitchedNetwork", "add_up", "weighted_sum"]
 
 
 class Switch(nn.Module):

@@ -21,9 +21,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from optuna_nas.nn.ops._kept import can_be_made_again, casts, made_again, small_indices
-from optuna_nas.nn.ops._phased import PhasedConv2d, from_phases, to_phases
-from optuna_nas.nn.ops._separable import Geometry, are_separable, separable
+from optuna_nas.nn.ops import (
+    Geometry,
+    PhasedConv2d,
+    are_separable,
+    from_phases,
+    separable,
+    to_phases,
+)
+from optuna_nas.nn.supernets._kept import can_be_made_again, casts, made_again, small_indices
 
 __all__ = ["MixedOp", "Selection", "Sum", "Weights", "mix", "mix_into"]
 

@@ -17,9 +17,15 @@ import torch
 from torch import nn
 
 from optuna_nas._checks import require_bool
-from optuna_nas.nn._errors import check_image_size
-from optuna_nas.nn.networks._nasbench201 import SMALLEST_IMAGE, NASBench201Network, nasbench201_op
-from optuna_nas.nn.supernets._mixed import MixedOp, Selection, add_up, use_batch_statistics
+from optuna_nas.nn.networks import (
+    SMALLEST_IMAGE,
+    NASBench201Network,
+    check_image_size,
+    nasbench201_op,
+)
+from optuna_nas.nn.ops import use_batch_statistics
+from optuna_nas.nn.supernets._mixed import add_up
+from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection
 
 __all__ = ["NASBench201MixedCell", "NASBench201Supernet"]
 

@@ -53,8 +53,7 @@ from optuna_nas.training import (
     load_checkpoint,
     resolve_device,
 )
-from optuna_nas.training.loop._checkpoint import Checkpoints
-from optuna_nas.training.loop._seeded import derived_seed
+from optuna_nas.training.loop import Checkpoints, derived_seed
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

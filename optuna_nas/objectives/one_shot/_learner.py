@@ -18,9 +18,9 @@ from optuna_nas.objectives.one_shot._bilevel import (
 from optuna_nas.objectives.one_shot._eigenvalue import largest_eigenvalue
 from optuna_nas.objectives.one_shot._readings import Reading, take_reading
 from optuna_nas.training import Processes
-from optuna_nas.training._optimizers import restore_optimizer
-from optuna_nas.training.data._feed import Batch
-from optuna_nas.training.loop._learner import Learner
+from optuna_nas.training.data import Batch
+from optuna_nas.training.loop import Learner
+from optuna_nas.training.optim import restore_optimizer
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe

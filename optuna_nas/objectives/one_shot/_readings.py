@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna_nas._attributes import Attribute, list_of, mapping, real, text
 from optuna_nas.keys import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY, SKIP_SHARE_KEY
-from optuna_nas.nn.ops._operations import IDENTITIES
+from optuna_nas.nn.ops import IDENTITIES
 
 if TYPE_CHECKING:
     import torch

@@ -22,17 +22,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optuna_nas.nn import set_drop_path
-from optuna_nas.nn.supernets._darts_supernet import edges_of
+from optuna_nas.nn.supernets import edges_of
 from optuna_nas.objectives.one_shot._learner import EDGES, BilevelLearner
 from optuna_nas.objectives.one_shot._perturbation import Perturbation, Rows, select
 from optuna_nas.objectives.one_shot._readings import scopes_of
 from optuna_nas.spaces import DARTSSpace
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes
-from optuna_nas.training._schedules import drop_path, learning_rate
-from optuna_nas.training.data._feed import Batch, Feed
-from optuna_nas.training.loop._checkpoint import Checkpoints
-from optuna_nas.training.loop._evaluate import Evaluation, judge
-from optuna_nas.training.loop._seeded import derived_seed, seeded
+from optuna_nas.training.data import Batch, Feed
+from optuna_nas.training.loop import Checkpoints, Evaluation, derived_seed, judge, seeded
+from optuna_nas.training.optim import drop_path, learning_rate
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._eigenvalue import EigenvalueStop

@@ -39,7 +39,7 @@ from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.trial._failures import blamed
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe, recipes, resolve_device
-from optuna_nas.training.loop._seeded import derived_seed
+from optuna_nas.training.loop import derived_seed
 
 if TYPE_CHECKING:
     from optuna.study import Study

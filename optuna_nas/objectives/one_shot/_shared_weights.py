@@ -19,13 +19,17 @@ from filelock import FileLock
 from torch import nn
 
 from optuna_nas._per_process import PerProcess
-from optuna_nas.nn.supernets._mixed import use_batch_statistics
+from optuna_nas.nn.ops import use_batch_statistics
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, evaluate, seeded
-from optuna_nas.training._schedules import learning_rate
-from optuna_nas.training.data._feed import Feed
-from optuna_nas.training.loop._checkpoint import CheckpointFile, Checkpoints
-from optuna_nas.training.loop._learner import Learner
-from optuna_nas.training.loop._seeded import derived_seed, keyed_generator
+from optuna_nas.training.data import Feed
+from optuna_nas.training.loop import (
+    CheckpointFile,
+    Checkpoints,
+    Learner,
+    derived_seed,
+    keyed_generator,
+)
+from optuna_nas.training.optim import learning_rate
 
 if TYPE_CHECKING:
     from pathlib import Path

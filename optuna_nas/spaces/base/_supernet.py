@@ -20,7 +20,7 @@ from torch import nn
 from optuna_nas.spaces.base._decisions import FixedParams
 
 if TYPE_CHECKING:
-    from optuna_nas.nn.supernets._mixed import Selection
+    from optuna_nas.nn.supernets import Selection
     from optuna_nas.spaces.base._architecture import Architecture
     from optuna_nas.spaces.base._space import SearchSpace
 

@@ -155,7 +155,7 @@ class BlockSpace(CellNetworkSpace):
         There is an alpha for each decision. ENAS samples children and has no alphas; a mixture
         computes every pair of an input and an operation: use it to select, not to train.
         """
-        from optuna_nas.nn.supernets._block_supernet import BlockRules, BlockSupernet
+        from optuna_nas.nn.supernets import BlockRules, BlockSupernet
 
         choices = open_choices(self, fixed)
         size = self._sizes[0]

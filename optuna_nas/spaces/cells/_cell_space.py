@@ -19,7 +19,7 @@ from optuna_nas.spaces.cells._own_ops import OwnOps
 if TYPE_CHECKING:
     from torch import nn
 
-    from optuna_nas.nn.ops._own_op import OpFactory
+    from optuna_nas.nn.ops import OpFactory
 
 __all__ = ["CellSpace"]
 
@@ -119,7 +119,7 @@ class CellSpace(ConcatSpace):
         return super()._build(CellPair(normal, reduce), own_ops=self._own.factories, **arguments)
 
     def _candidate(self, op: str, channels: int) -> nn.Module:
-        from optuna_nas.nn.ops._own_op import make_own_op
+        from optuna_nas.nn.ops import make_own_op
 
         factory = self.ops[op]
         if isinstance(factory, str):

@@ -153,7 +153,7 @@ class DARTSSpace(CellNetworkSpace):
         Of PC-DARTS: ``partial`` mixes one channel in so many, and ``edge_normalisation`` adds an
         alpha over the edges into each node, such as ``normal_3_edges``.
         """
-        from optuna_nas.nn.supernets._darts_supernet import DARTSSupernet, edges_of
+        from optuna_nas.nn.supernets import DARTSSupernet, edges_of
 
         if fixed:
             raise ValueError(

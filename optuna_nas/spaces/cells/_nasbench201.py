@@ -99,7 +99,7 @@ class NASBench201Space(SearchSpace):
 
         ``affine`` and ``track_running_stats`` are those of the batch norms in the cells.
         """
-        from optuna_nas.nn.supernets._nasbench201_supernet import NASBench201Supernet
+        from optuna_nas.nn.supernets import NASBench201Supernet
 
         choices = open_choices(self, fixed)
         edges = [[_edge(node, j) for j in range(node)] for node in range(1, NUM_NODES)]

@@ -14,7 +14,7 @@ from optuna_nas.spaces.function._source import hash_of_source
 
 if TYPE_CHECKING:
     from optuna_nas._genotype import Cell
-    from optuna_nas.nn.ops._own_op import OpFactory
+    from optuna_nas.nn.ops import OpFactory
 
     Op: TypeAlias = OpFactory | str
 

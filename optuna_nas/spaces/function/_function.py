@@ -198,7 +198,7 @@ class FunctionSpace(SearchSpace):
 
     def _relax(self, fixed: Mapping[str, Any], **arguments: Any) -> tuple[nn.Module, Choices]:
         """Run the function once, with everything left open that is not fixed."""
-        from optuna_nas.nn.supernets._mixed import Board, SwitchedNetwork
+        from optuna_nas.nn.supernets import Board, SwitchedNetwork
 
         board = Board(self.prefix)
         trial = SupernetTrial(fixed, self, board, self.prefix)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 if TYPE_CHECKING:
     from torch import nn
 
-    from optuna_nas.nn.supernets._mixed import Board
+    from optuna_nas.nn.supernets import Board
 
 __all__ = ["Mixture", "MixtureError"]
 
@@ -37,7 +37,7 @@ class Mixture:
 
     def switch(self, candidates: Mapping[Any, nn.Module]) -> nn.Module:
         """Make the module that mixes the candidates or takes one of them."""
-        from optuna_nas.nn.supernets._mixed import Switch
+        from optuna_nas.nn.supernets import Switch
 
         self.used = True
         return Switch(self.name, candidates, self._board)

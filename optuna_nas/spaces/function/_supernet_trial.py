@@ -11,7 +11,7 @@ from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams
 from optuna_nas.spaces.function._mixture import Mixture, MixtureError, open_decision
 
 if TYPE_CHECKING:
-    from optuna_nas.nn.supernets._mixed import Board
+    from optuna_nas.nn.supernets import Board
 
 __all__ = ["SupernetTrial"]
 

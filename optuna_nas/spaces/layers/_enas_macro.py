@@ -148,7 +148,7 @@ class ENASMacroSpace(SearchSpace):
 
         The paper samples children and has no alphas: use a mixture to select, not to train.
         """
-        from optuna_nas.nn.supernets._enas_macro_supernet import ENASMacroSupernet
+        from optuna_nas.nn.supernets import ENASMacroSupernet
 
         choices = open_choices(self, fixed)
         layers = [

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from optuna_nas._bounds import MAX_CHANNELS, MAX_LAYERS
+from optuna_nas._stages import Stage as Block
 from optuna_nas.spaces.base._text import Scanner
 
 __all__ = ["OPS", "SKIPS", "Block", "Limits", "read_block", "write_block"]
@@ -25,28 +26,6 @@ _KINDS = {"conv": "cn", "sep_conv": "ds", "mbconv3": "ir", "mbconv6": "ir"}
 _EXPANSIONS = {"mbconv3": 3, "mbconv6": 6}
 _DEFAULT_SKIPS = {"cn": "none", "ds": "identity", "ir": "identity"}
 _SKIP_WORDS = {"identity": "skip", "none": "noskip", "pool": "poolskip"}
-
-
-class Block(NamedTuple):
-    """Equal layers in a row; the fields are those of ``nn.Stage``.
-
-    Args:
-        op: One of ``OPS``.
-        kernel: Side of the kernel.
-        stride: Of the first layer.
-        se_ratio: Of squeeze-and-excitation; 0 for none.
-        skip: One of ``SKIPS``.
-        channels: That every layer puts out.
-        layers: Number of layers.
-    """
-
-    op: str
-    kernel: int
-    stride: int
-    se_ratio: float
-    skip: str
-    channels: int
-    layers: int
 
 
 class Limits(NamedTuple):

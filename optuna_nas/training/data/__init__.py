@@ -1,1 +1,19 @@
-"""Images, splits and augmentation."""
+"""Data sets: images in memory or in files, their splits, and the batches made of them."""
+
+from optuna_nas.training.data._augment import Normaliser
+from optuna_nas.training.data._data import ImageData
+from optuna_nas.training.data._feed import Batch, Feed
+from optuna_nas.training.data._load import load_data
+from optuna_nas.training.data._split import AnySplit, Split
+from optuna_nas.training.data._stream import StreamedSplit
+
+__all__ = [
+    "AnySplit",
+    "Batch",
+    "Feed",
+    "ImageData",
+    "Normaliser",
+    "Split",
+    "StreamedSplit",
+    "load_data",
+]

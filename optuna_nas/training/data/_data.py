@@ -10,84 +10,19 @@ Letters: ``N`` images, ``C`` channels, ``H`` x ``W`` pixels, ``K`` classes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optuna_nas.training.data._pixels import resized
-from optuna_nas.training.data._stream import StreamedSplit
+from optuna_nas.training.data._datasets import content_hash, pools_of
+from optuna_nas.training.data._partition import partition
+from optuna_nas.training.data._split import AnySplit, Split, joined, statistics
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
-__all__ = ["AnySplit", "ImageData", "Split"]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Split:
-    """Images and their labels.
-
-    Attributes:
-        images: uint8 tensor of shape (N, C, H, W).
-        labels: int64 tensor of shape (N,).
-
-    Raises:
-        ValueError: If a shape or a type is another one.
-    """
-
-    images: torch.Tensor
-    labels: torch.Tensor
-
-    def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.dtype != torch.uint8:
-            raise ValueError(
-                "`images` must be a uint8 tensor of shape (N, C, H, W), but got shape "
-                f"{tuple(self.images.shape)} and {self.images.dtype}."
-            )
-        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != torch.int64:
-            raise ValueError(
-                f"`labels` must be an int64 tensor of shape ({len(self.images)},), one label per "
-                f"image, but got shape {tuple(self.labels.shape)} and {self.labels.dtype}."
-            )
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of an image."""
-        _, channels, height, width = self.images.shape
-        return channels, height, width
-
-    def batches(
-        self, indices: Iterable[torch.Tensor]
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield images (B, C, H, W) and labels (B,) for each tensor of indices (B,)."""
-        for chosen in indices:
-            here = chosen.to(self.labels.device)
-            yield self.images[here], self.labels[here]
-
-    def to(self, device: str | torch.device) -> Split:
-        """Return the split on another device (itself where it lies there already)."""
-        return Split(self.images.to(device), self.labels.to(device))
-
-    def resized(self, image_size: int | tuple[int, int]) -> Split:
-        """Return the images in another size, bilinear with antialiasing."""
-        return Split(resized(self.images, image_size), self.labels)
-
-    def take(self, indices: torch.Tensor) -> Split:
-        """Return the images at ``indices``, in that order."""
-        return Split(self.images[indices], self.labels[indices])
-
-    def joined(self, other: Split) -> Split:
-        """Return the images of both, these first."""
-        return Split(
-            torch.cat([self.images, other.images]), torch.cat([self.labels, other.labels])
-        )
-
-
-AnySplit: TypeAlias = Split | StreamedSplit
+__all__ = ["ImageData", "assemble"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -199,12 +134,10 @@ class ImageData:
             (1440, 0, 357)
         """
         none = self.val.take(torch.arange(0))
-        return self._holding(train=_joined(self.train, self.val), val=none, test=self.test)
+        return self._holding(train=joined(self.train, self.val), val=none, test=self.test)
 
     def _holding(self, *, train: AnySplit, val: AnySplit, test: AnySplit) -> ImageData:
         """Return the data with other splits, and the mean and deviation of their ``train``."""
-        from optuna_nas.training.data._partition import statistics
-
         mean, std = statistics(train)
         return dataclasses.replace(self, train=train, val=val, test=test, mean=mean, std=std)
 
@@ -262,23 +195,49 @@ class ImageData:
             ValueError: If an image or label is not of this form, images differ in shape, a class
                 has no image in ``train``, or the sizes ask for more images than there are.
         """
-        from optuna_nas.training.data._datasets import data_from_datasets
-
-        return data_from_datasets(
-            name,
+        pools, names = pools_of(
             {"train": train, "val": val, "test": test},
             classes=classes,
             image_size=image_size,
-            sizes={"train": train_size, "val": val_size, "test": test_size},
-            split_seed=split_seed,
             stream=stream,
             workers=workers,
         )
+        sizes = {"train": train_size, "val": val_size, "test": test_size}
+        return assemble(name, pools, names, sizes, split_seed, content_hash=content_hash(pools))
 
 
-def _joined(first: AnySplit, second: AnySplit) -> AnySplit:
-    if isinstance(first, Split) and isinstance(second, Split):
-        return first.joined(second)
-    assert isinstance(first, StreamedSplit)
-    assert isinstance(second, StreamedSplit)
-    return first.joined(second)
+def assemble(
+    name: str,
+    pools: Mapping[str, AnySplit | None],
+    classes: Sequence[str],
+    sizes: Mapping[str, int | None],
+    split_seed: int,
+    *,
+    content_hash: str | None = None,
+) -> ImageData:
+    """Return the data with its splits.
+
+    Args:
+        name: How the data is called.
+        pools: See :func:`partition`, as for ``sizes`` and ``split_seed``.
+        classes: Names of the classes.
+        sizes: Images wanted of each part.
+        split_seed: Chooses the splits.
+        content_hash: See :class:`ImageData`.
+
+    Raises:
+        ValueError: If the sizes ask for more images than there are.
+    """
+    splits = partition(name, pools, sizes, split_seed)
+    mean, std = statistics(splits["train"])
+    return ImageData(
+        name=name,
+        train=splits["train"],
+        val=splits["val"],
+        test=splits["test"],
+        classes=tuple(classes),
+        mean=mean,
+        std=std,
+        split_seed=split_seed,
+        content_hash=content_hash,
+    )

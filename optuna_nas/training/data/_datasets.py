@@ -12,8 +12,6 @@ from typing import Any
 import torch
 from torch.utils.data import ConcatDataset, Subset
 
-from optuna_nas.training.data._data import AnySplit, ImageData, Split
-from optuna_nas.training.data._partition import assemble
 from optuna_nas.training.data._pictures import (
     READ_ERRORS,
     UnreadableImageError,
@@ -21,23 +19,24 @@ from optuna_nas.training.data._pictures import (
     open_picture,
 )
 from optuna_nas.training.data._pixels import as_bytes, as_size, resized
+from optuna_nas.training.data._split import AnySplit, Split
 from optuna_nas.training.data._stream import StreamedSplit, worker_count
 
-__all__ = ["content_hash", "data_from_datasets"]
+__all__ = ["content_hash", "pools_of"]
 
 
-def data_from_datasets(
-    name: str,
+def pools_of(
     datasets: Mapping[str, Any],
     *,
     classes: Sequence[str] | None,
     image_size: int | tuple[int, int] | None,
-    sizes: Mapping[str, int | None],
-    split_seed: int,
     stream: bool,
     workers: int | None,
-) -> ImageData:
-    """Return the data of :meth:`ImageData.from_datasets`."""
+) -> tuple[dict[str, AnySplit | None], tuple[str, ...]]:
+    """Return the images of datasets under "train", "val", "test", and the class names.
+
+    The arguments are those of :meth:`ImageData.from_datasets`.
+    """
     read: Callable[[Any, str], AnySplit]
     if not stream:
         read = functools.partial(_read, image_size=image_size)
@@ -55,7 +54,7 @@ def data_from_datasets(
     for part, pool in pools.items():
         if pool is not None:
             _check_pool(part, pool, names, pools["train"])
-    return assemble(name, pools, names, sizes, split_seed, content_hash=content_hash(pools))
+    return pools, names
 
 
 def content_hash(pools: Mapping[str, AnySplit | None]) -> str:

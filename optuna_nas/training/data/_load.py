@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from optuna_nas.training.data._data import ImageData, Split
+from optuna_nas.training.data._data import ImageData, assemble
 from optuna_nas.training.data._datasets import content_hash
 from optuna_nas.training.data._folder import files_hash, read_folder, stream_folder
-from optuna_nas.training.data._partition import assemble
 from optuna_nas.training.data._pixels import resized
+from optuna_nas.training.data._split import Split
 from optuna_nas.training.data._stream import worker_count
 
 __all__ = ["load_data"]

@@ -13,54 +13,45 @@ import numpy as np
 import torch
 
 from optuna_nas._checks import is_int, require_int, shown
-from optuna_nas.training.data._data import AnySplit, ImageData, Split
+from optuna_nas.training.data._split import AnySplit
 
-__all__ = ["assemble", "statistics", "stratified_order"]
+__all__ = ["partition", "stratified_order"]
 
 _PARTS = ("test", "val", "train")  # in the order in which they are taken
 _SMALLEST = {"test": 0, "val": 1, "train": 2}
-_CHUNK = 4096  # images summed at once, to bound the memory of their int64
-_STREAM_SAMPLE, _STREAM_CHUNK = 1024, 128
 
 
-def assemble(
+def partition(
     name: str,
     pools: Mapping[str, AnySplit | None],
-    classes: Sequence[str],
     sizes: Mapping[str, int | None],
-    split_seed: int,
-    *,
-    content_hash: str | None = None,
-) -> ImageData:
-    """Return the data with its splits.
+    seed: int,
+) -> dict[str, AnySplit]:
+    """Return the splits under "train", "val" and "test".
 
     Args:
-        name: How the data is called.
+        name: How the data is called, for messages.
         pools: The images there are under "train"; "val" and "test" are their own pools, or None
             to be taken from the training pool.
-        classes: Names of the classes.
         sizes: Images wanted under "train", "val", "test". None stands for all images of an own
             pool, and else for a fifth of the training pool (val, test) or what is left (train;
             and test where all other sizes are given).
-        split_seed: In [0, 2**32).
-        content_hash: See :class:`ImageData`.
+        seed: In [0, 2**32).
 
     Raises:
         ValueError: If the sizes ask for more images than there are.
     """
-    splits = _partition(name, pools, sizes, split_seed)
-    mean, std = statistics(splits["train"])
-    return ImageData(
-        name=name,
-        train=splits["train"],
-        val=splits["val"],
-        test=splits["test"],
-        classes=tuple(classes),
-        mean=mean,
-        std=std,
-        split_seed=split_seed,
-        content_hash=content_hash,
-    )
+    _check(sizes, seed)
+    splits: dict[str, AnySplit] = {}
+    shared = [part for part in _PARTS if part == "train" or pools.get(part) is None]
+    for part in _PARTS:
+        pool = pools.get(part)
+        if part not in shared and pool is not None:
+            wanted = {part: len(pool) if sizes[part] is None else sizes[part]}
+            splits |= _take(name, pool, wanted, seed)
+    pool = pools["train"]
+    assert pool is not None
+    return splits | _take(name, pool, _shared_sizes(len(pool), shared, sizes), seed)
 
 
 def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
@@ -78,25 +69,6 @@ def stratified_order(labels: np.ndarray, seed: int) -> np.ndarray:
     fractions = (ranks + 0.5) / counts[shuffled_labels]
     order: np.ndarray = shuffled[np.argsort(fractions, kind="stable")]
     return order
-
-
-def _partition(
-    name: str,
-    pools: Mapping[str, AnySplit | None],
-    sizes: Mapping[str, int | None],
-    seed: int,
-) -> dict[str, AnySplit]:
-    _check(sizes, seed)
-    splits: dict[str, AnySplit] = {}
-    shared = [part for part in _PARTS if part == "train" or pools.get(part) is None]
-    for part in _PARTS:
-        pool = pools.get(part)
-        if part not in shared and pool is not None:
-            wanted = {part: len(pool) if sizes[part] is None else sizes[part]}
-            splits |= _take(name, pool, wanted, seed)
-    pool = pools["train"]
-    assert pool is not None
-    return splits | _take(name, pool, _shared_sizes(len(pool), shared, sizes), seed)
 
 
 def _check(sizes: Mapping[str, int | None], seed: int) -> None:
@@ -137,25 +109,3 @@ def _take(
     order = torch.from_numpy(stratified_order(pool.labels.numpy(), seed))
     parts = torch.split(order, [*filled.values(), total - sum(filled.values())])
     return {part: pool.take(indices) for part, indices in zip(filled, parts, strict=False)}
-
-
-def statistics(split: AnySplit) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation per channel of pixels in [0, 1], from exact sums.
-
-    Of a stream only the first images are read, which its stratified order makes a fair sample.
-    """
-    channels, height, width = split.image_shape
-    total = torch.zeros(channels, dtype=torch.int64)
-    squares = torch.zeros(channels, dtype=torch.int64)
-    whole = isinstance(split, Split)
-    images = len(split) if whole else min(len(split), _STREAM_SAMPLE)
-    chunks = torch.split(torch.arange(images), _CHUNK if whole else _STREAM_CHUNK)
-    for chunk, _ in split.batches(chunks):
-        pixels = chunk.to(torch.int64)
-        total += pixels.sum(dim=(0, 2, 3))
-        squares += pixels.square().sum(dim=(0, 2, 3))
-    count = images * height * width
-    mean = total.double() / count
-    std = (squares.double() / count - mean.square()).clamp(min=0).sqrt()
-    std = torch.where(std < 1e-6, torch.full_like(std, 255.0), std)
-    return tuple((mean / 255).tolist()), tuple((std / 255).tolist())

@@ -19,6 +19,7 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from optuna_nas._checks import require_int
+from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
 from optuna_nas.training.data._pictures import (
     READ_ERRORS,
     UnreadableImageError,
@@ -26,7 +27,6 @@ from optuna_nas.training.data._pictures import (
     in_sentence,
 )
 from optuna_nas.training.data._pixels import as_size, checked_image, to_bytes
-from optuna_nas.training.loop._seeded import derived_seed, keyed_generator, seeded
 
 __all__ = ["StreamedSplit", "worker_count"]
 

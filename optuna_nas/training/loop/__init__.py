@@ -1,1 +1,43 @@
-"""The training loop and what it reports, keeps and averages."""
+"""The training loop: learning, evaluating, checkpoints and pruning."""
+
+from optuna_nas.training._distributed import Processes, distributed, processes, share
+from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
+from optuna_nas.training.loop._checkpoint import (
+    CheckpointFile,
+    Checkpoints,
+    CheckpointSlot,
+    load_checkpoint,
+)
+from optuna_nas.training.loop._evaluate import Evaluation, evaluate, judge
+from optuna_nas.training.loop._fit import fit
+from optuna_nas.training.loop._history import EpochResult, History, NonFiniteLossError
+from optuna_nas.training.loop._learner import Learner
+from optuna_nas.training.loop._progressive import ProgressiveSize
+from optuna_nas.training.loop._pruning import OptunaPruningCallback
+from optuna_nas.training.loop._weights import load_weights, save_weights
+
+__all__ = [
+    "CheckpointFile",
+    "CheckpointSlot",
+    "Checkpoints",
+    "EpochResult",
+    "Evaluation",
+    "History",
+    "Learner",
+    "NonFiniteLossError",
+    "OptunaPruningCallback",
+    "Processes",
+    "ProgressiveSize",
+    "derived_seed",
+    "distributed",
+    "evaluate",
+    "fit",
+    "judge",
+    "keyed_generator",
+    "load_checkpoint",
+    "load_weights",
+    "processes",
+    "save_weights",
+    "seeded",
+    "share",
+]

@@ -18,11 +18,11 @@ from torch import nn
 from optuna_nas._attributes import fields, integer, list_of, mapping, number, real
 from optuna_nas._checks import shown
 from optuna_nas.stores import DamagedFileError, read_checked, write_checked
-from optuna_nas.training._optimizers import set_batch_norm
+from optuna_nas.training._distributed import processes, share
 from optuna_nas.training._recipe import Recipe
-from optuna_nas.training.loop._distributed import processes, share
 from optuna_nas.training.loop._history import EpochResult, History
 from optuna_nas.training.loop._weights import packed, unpacked
+from optuna_nas.training.optim import set_batch_norm
 
 __all__ = ["CheckpointFile", "CheckpointSlot", "Checkpoints", "load_checkpoint"]
 

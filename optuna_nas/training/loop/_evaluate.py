@@ -5,9 +5,7 @@ Letters: ``B`` images in a batch, ``K`` classes.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -16,9 +14,9 @@ from torch.nn import functional
 
 from optuna_nas._checks import require_size
 from optuna_nas._device import resolve_device
-from optuna_nas.training.data._augment import Normaliser
-from optuna_nas.training.data._data import AnySplit, ImageData
-from optuna_nas.training.loop._distributed import Processes, sum_over_processes
+from optuna_nas._forward import evaluating
+from optuna_nas.training._distributed import Processes, sum_over_processes
+from optuna_nas.training.data import AnySplit, ImageData, Normaliser
 from optuna_nas.training.loop._precision import Precision
 
 __all__ = ["BATCH_SIZE", "Evaluation", "checked_logits", "evaluate", "judge", "place"]
@@ -95,7 +93,7 @@ def judge(
     normalise = Normaliser(data.mean, data.std, device)
     order = torch.arange(processes.rank, len(split), processes.count)
     loss, correct = 0.0, 0
-    with _evaluating(model), precision.autocast():
+    with evaluating(model), precision.autocast():
         for images, labels in split.to(device).batches(torch.split(order, batch_size)):
             here = labels.to(device, non_blocking=True)
             output = model(normalise(images.to(device, non_blocking=True)))
@@ -143,16 +141,3 @@ def checked_logits(output: Any, batch: int, data: ImageData) -> torch.Tensor:
             f"shape {tuple(output.shape)}."
         )
     return output
-
-
-@contextlib.contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Switch to eval mode without gradients; afterwards every module has its own mode again."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():  # inference mode would spoil lazily made weights
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -16,18 +16,17 @@ import torch
 from torch import nn
 
 from optuna_nas._checks import require_int, require_seed
+from optuna_nas._forward import materialise
 from optuna_nas.nn import set_drop_path
-from optuna_nas.profiling._forward import materialise
+from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
 from optuna_nas.training._recipe import Recipe
-from optuna_nas.training._schedules import drop_path, learning_rate
-from optuna_nas.training.data._data import ImageData
-from optuna_nas.training.data._feed import Feed
+from optuna_nas.training._seeded import derived_seed, seeded
+from optuna_nas.training.data import Feed, ImageData
 from optuna_nas.training.loop._checkpoint import Checkpoints, CheckpointSlot
-from optuna_nas.training.loop._distributed import copy_buffers, processes, sum_over_processes
 from optuna_nas.training.loop._evaluate import BATCH_SIZE, Evaluation, judge, place
 from optuna_nas.training.loop._history import EpochResult, History, NonFiniteLossError
 from optuna_nas.training.loop._learner import Learner
-from optuna_nas.training.loop._seeded import derived_seed, seeded
+from optuna_nas.training.optim import drop_path, learning_rate
 
 __all__ = ["fit"]
 

@@ -12,14 +12,13 @@ from torch import nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from optuna_nas.training._optimizers import make_optimizer, restore_optimizer, set_batch_norm
+from optuna_nas.training._distributed import Processes, together
 from optuna_nas.training._recipe import Recipe
-from optuna_nas.training.data._data import ImageData
-from optuna_nas.training.data._feed import Batch
+from optuna_nas.training.data import Batch, ImageData
 from optuna_nas.training.loop._average import average_of
-from optuna_nas.training.loop._distributed import Processes, together
 from optuna_nas.training.loop._evaluate import checked_logits
 from optuna_nas.training.loop._precision import precision_on
+from optuna_nas.training.optim import make_optimizer, restore_optimizer, set_batch_norm
 
 __all__ = ["Learner"]
 

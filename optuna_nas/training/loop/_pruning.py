@@ -8,7 +8,7 @@ from optuna import TrialPruned
 from optuna.trial import Trial
 
 from optuna_nas._optuna_seam import reported_steps
-from optuna_nas.training.loop._distributed import processes, share
+from optuna_nas.training._distributed import processes, share
 from optuna_nas.training.loop._history import EpochResult
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas.training._recipe import Recipe
-from optuna_nas.training._rmsprop import TensorFlowRMSProp
+from optuna_nas.training.optim._rmsprop import TensorFlowRMSProp
 
 __all__ = ["make_optimizer", "restore_optimizer", "set_batch_norm"]
 
