@@ -96,7 +96,7 @@ class ToySpace(SearchSpace):
             if depth >= low and (best is None or value - _price(depth) > best[0]):
                 best = (value - _price(depth), chain)
         assert best is not None
-        params = self._encode(self._format(tuple(OPS[op] for op in best[1])))
+        params = self.encode(self.format(tuple(OPS[op] for op in best[1])))
         return {self.prefix + name: value for name, value in params.items()}, best[0]
 
     def _extend(
@@ -114,18 +114,18 @@ class ToySpace(SearchSpace):
         return depths if isinstance(depths, tuple) else (depths, depths)
 
     @property
-    def _conditional(self) -> bool:
+    def conditional(self) -> bool:
         return isinstance(self.num_layers, tuple)
 
-    def _decide(self, trial: DecisionTrial) -> Chain:
+    def decide(self, trial: DecisionTrial) -> Chain:
         depth, high = self._depths
-        if self._conditional:
+        if self.conditional:
             depth = trial.suggest_int("num_layers", depth, high)
         return tuple(
             trial.suggest_categorical(f"layer_{i:02d}_op", self.ops) for i in range(1, depth + 1)
         )
 
-    def _build(
+    def build_network(
         self, genotype: Chain, *, num_classes: int = 10, in_channels: int = 3, channels: int = 4
     ) -> nn.Module:
         from torch import nn
@@ -144,19 +144,19 @@ class ToySpace(SearchSpace):
         stem = ConvNormAct(in_channels, channels, (3, 3), act=False)
         return nn.Sequential(stem, *layers, ClassifierHead(channels, num_classes))
 
-    def _canonical(self, genotype: Chain) -> Chain:
+    def canonical(self, genotype: Chain) -> Chain:
         return genotype
 
-    def _owns(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         return re.fullmatch(r"num_layers|layer_\d\d_op", name) is not None
 
-    def _format(self, genotype: Chain) -> str:
+    def format(self, genotype: Chain) -> str:
         return ">".join(genotype)
 
-    def _encode(self, text: str) -> dict[str, Any]:
+    def encode(self, text: str) -> dict[str, Any]:
         params: dict[str, Any] = {}
         ops = text.split(">")
-        if self._conditional:
+        if self.conditional:
             params["num_layers"] = len(ops)
         place = 0
         for i, op in enumerate(ops, start=1):
@@ -168,7 +168,7 @@ class ToySpace(SearchSpace):
             place += len(op) + 1
         return params
 
-    def _graph(self, genotype: Chain) -> Graph:
+    def graph(self, genotype: Chain) -> Graph:
         from optuna_nas.drawing import Edge, Graph, Node
 
         nodes = [

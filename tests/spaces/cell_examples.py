@@ -89,7 +89,7 @@ CELLS = [
 def spelled(space, cells):
     """The architecture with these cells, however they are numbered and ordered."""
     params = space._params({scope: cell.nodes for scope, cell in cells.items()})
-    if space._conditional:
+    if space.conditional:
         params["num_blocks"] = len(next(iter(cells.values())).nodes)
     return space.architecture(params)
 

@@ -240,7 +240,7 @@ class SpaceTestCase:
 
     def test_size(self, space):
         assert isinstance(space.num_architectures, int)
-        if space._conditional:
+        if space.conditional:
             with pytest.raises(ValueError, match="no fixed list of decisions"):
                 space.distributions()
         else:

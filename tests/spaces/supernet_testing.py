@@ -6,7 +6,7 @@ import torch
 def one_hot(supernet, architecture):
     """Mixing weights that leave one choice of each alpha; an edge that is not used has none."""
     space = architecture.space
-    path = {space.prefix + name: value for name, value in space._path(architecture).items()}
+    path = {space.prefix + name: value for name, value in space.path(architecture).items()}
     return {
         name: torch.eye(len(choices), dtype=torch.float64)[choices.index(path.get(name, "none"))]
         for name, choices in supernet.choices.items()

@@ -104,7 +104,7 @@ def test_digests_against_brute_force(space):
 
 
 def every_architecture(space):
-    if space._conditional:
+    if space.conditional:
         low, high = space.num_blocks
         for n in range(low, high + 1):
             for a in every_architecture(dataclasses.replace(space, num_blocks=n)):

@@ -179,7 +179,7 @@ def test_numbers_of_decisions():
     counts = {
         space.name: len(space.distributions())
         for space in [*CATALOGUED, OWN]
-        if not space._conditional
+        if not space.conditional
     }
     assert counts == {
         "nasnet": 50, "amoebanet": 40, "pnas": 20, "enas_micro": 40, "darts": 24, "cells": 40

@@ -75,7 +75,7 @@ def test_published_counts(all_cells):
     assert SPACE.num_architectures == len(all_cells) == 15_625
     assert len({a.digest for a in all_cells}) == 5_875
     assert len({nb201_string(a) for a in all_cells}) == 6_466
-    with_path = [a for a in all_cells if "input" in json.dumps(SPACE._canonical(a.genotype))]
+    with_path = [a for a in all_cells if "input" in json.dumps(SPACE.canonical(a.genotype))]
     assert len(with_path) == 15_284
 
 

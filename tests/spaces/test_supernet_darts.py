@@ -188,7 +188,7 @@ def test_a_path_is_a_sum_with_weights_of_one_and_zero(supernet):
     """Weights that are zero on every edge but the kept ones give the same network."""
     wide = supernet.double().eval()
     rows = {name: torch.zeros(8, dtype=torch.float64) for name in wide.alphas()}
-    for name, op in SPACE._path(published.DARTS_V1).items():
+    for name, op in SPACE.path(published.DARTS_V1).items():
         rows[name][OPS.index(op)] = 1.0
     x = X.double()
     torch.testing.assert_close(

@@ -85,7 +85,7 @@ class Architecture:
 
     def graph(self) -> Graph:
         """Return the architecture as nodes and arrows, for :mod:`optuna_nas.drawing`."""
-        return self.space._graph(self.genotype)
+        return self.space.graph(self.genotype)
 
     def plot(self) -> go.Figure:
         """Draw the architecture as a plotly figure."""
@@ -144,4 +144,4 @@ class Architecture:
         study.enqueue_trial({**params, **more_params}, {ARCHITECTURE_KEY: self.to_json()})
 
     def __str__(self) -> str:
-        return self.space._format(self.genotype)
+        return self.space.format(self.genotype)

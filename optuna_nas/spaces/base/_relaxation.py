@@ -49,7 +49,7 @@ def no_relaxation(space: SearchSpace) -> TypeError:
     from optuna_nas.spaces._catalogue import SPACES
     from optuna_nas.spaces.base._space import SearchSpace
 
-    having = [cls.__name__ for cls in SPACES.values() if cls._relax is not SearchSpace._relax]
+    having = [cls.__name__ for cls in SPACES.values() if cls.relax is not SearchSpace.relax]
     return TypeError(
         f"{space} has no supernet. {', '.join(having)} have one, and so have @function_space "
         "functions that choose between modules by choice(trial, name, {...})."

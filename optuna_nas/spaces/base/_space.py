@@ -1,7 +1,7 @@
 """The base of all spaces: one decoding path, checked values, exact sizes, sound digests.
 
-A space is a function of suggestions. A subclass says which decisions there are (``_decide``) and
-what they mean (``_build``, ``_canonical``, ``_format``, ``_graph``); everything that must hold for
+A space is a function of suggestions. A subclass says which decisions there are (``decide``) and
+what they mean (``build_network``); everything that must hold for
 every space is done here.
 """
 
@@ -56,15 +56,16 @@ class SearchSpace(ABC):
     tuples (they are the settings in the JSON), with the class constants ``name``, ``version``
     and, where the paper searched with a smaller network, ``proxy``. They write:
 
-    - ``_decide(trial) -> genotype``: the decisions, by ``suggest_categorical`` and
+    - ``decide(trial) -> genotype``: the decisions, by ``suggest_categorical`` and
       ``suggest_int`` only. Choices depend on the name and the settings alone.
-    - ``_build(genotype, *, ...) -> nn.Module``: its keyword arguments are the build arguments.
-    - ``_canonical(genotype)``: a JSON-able form that is equal only for equal networks.
-    - ``_owns(name) -> bool``: whether a name (without prefix) belongs to spaces of this kind.
-    - ``_format(genotype) -> str`` and ``_encode(text) -> params``: the field's notation.
-    - ``_graph(genotype) -> Graph``: the picture.
-    - ``_relax(fixed, *, ...) -> (nn.Module, choices)``, where the space has a supernet, and
-      ``_path`` and ``_discretise``, where its alphas are not one for each decision.
+    - ``build_network(genotype, *, ...) -> nn.Module``: its keyword arguments are the build
+      arguments.
+    - ``canonical(genotype)``: a JSON-able form that is equal only for equal networks.
+    - ``owns(name) -> bool``: whether a name (without prefix) belongs to spaces of this kind.
+    - ``format(genotype) -> str`` and ``encode(text) -> params``: the field's notation.
+    - ``graph(genotype) -> Graph``: the picture.
+    - ``relax(fixed, *, ...) -> (nn.Module, choices)``, where the space has a supernet, and
+      ``path`` and ``discretise``, where its alphas are not one for each decision.
 
     Args:
         prefix: Put before the name of every decision, so that two spaces can live in one trial.
@@ -77,7 +78,7 @@ class SearchSpace(ABC):
     version: ClassVar[int] = 1
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     # Settings that change which networks are reached, but not what a genotype computes.
-    _not_in_digest: ClassVar[frozenset[str]] = frozenset({"prefix"})
+    not_in_digest: ClassVar[frozenset[str]] = frozenset({"prefix"})
 
     prefix: str = ""
 
@@ -105,7 +106,7 @@ class SearchSpace(ABC):
     @property
     def build_arguments(self) -> dict[str, Any]:
         """Names and defaults of what ``architecture.build`` takes."""
-        return _keywords(self._build)
+        return _keywords(self.build_network)
 
     @property
     def supernet_arguments(self) -> dict[str, Any]:
@@ -114,9 +115,9 @@ class SearchSpace(ABC):
         Raises:
             TypeError: If the space has no supernet.
         """
-        if type(self)._relax is SearchSpace._relax:
+        if type(self).relax is SearchSpace.relax:
             raise no_relaxation(self)
-        return _keywords(self._relax)
+        return _keywords(self.relax)
 
     @property
     def num_architectures(self) -> int:
@@ -129,14 +130,14 @@ class SearchSpace(ABC):
         Raises:
             ValueError: If later decisions depend on earlier ones, so that there is no such list.
         """
-        if self._conditional:
+        if self.conditional:
             raise ValueError(
                 f"{self} has no fixed list of decisions: some are asked only after others have "
                 "been made. Fix what varies (such as num_layers=6), or run its suggest() under a "
                 "sampler that takes conditional spaces."
             )
         trial = DecisionTrial(FirstChoices(), self)
-        self._decide(trial)
+        self.decide(trial)
         return {self.prefix + name: d for name, d in trial.distributions.items()}
 
     # From decisions to architectures
@@ -211,7 +212,7 @@ class SearchSpace(ABC):
             raise ValueError(
                 f"`text` must be a text of at most {MAX_TEXT:,} characters, but got {shown(text)}."
             )
-        return self._decode_exactly({self.prefix + k: v for k, v in self._encode(text).items()})
+        return self._decode_exactly({self.prefix + k: v for k, v in self.encode(text).items()})
 
     def digest(self, params: Mapping[str, Any]) -> str:
         """Return the digest of the architecture with these decisions (see there)."""
@@ -236,60 +237,60 @@ class SearchSpace(ABC):
 
         self._check_arguments(self.supernet_arguments, arguments)
         network, choices = built_within_memory(
-            lambda: self._relax(fixed or {}, **arguments), lambda: f"The supernet of {self}"
+            lambda: self.relax(fixed or {}, **arguments), lambda: f"The supernet of {self}"
         )
         return Supernet(self, network, choices)
 
     # What a subclass writes
 
     @property
-    def _conditional(self) -> bool:
+    def conditional(self) -> bool:
         """Whether some decisions are asked only after others have been made."""
         return False
 
     @abstractmethod
-    def _decide(self, trial: DecisionTrial) -> Any:
+    def decide(self, trial: DecisionTrial) -> Any:
         """Ask for the decisions and return the genotype that they spell."""
 
     @abstractmethod
-    def _build(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """``_build(genotype, *, ...)``: build the network with a paper's defaults."""
+    def build_network(self, *args: Any, **kwargs: Any) -> nn.Module:
+        """``build_network(genotype, *, ...)``: build the network with a paper's defaults."""
 
     @abstractmethod
-    def _canonical(self, genotype: Any) -> Any:
+    def canonical(self, genotype: Any) -> Any:
         """Return a JSON-able form that only equal networks share."""
 
     @abstractmethod
-    def _owns(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         """Tell whether spaces of this kind, with whatever settings, may ask for ``name``."""
 
     @abstractmethod
-    def _format(self, genotype: Any) -> str:
+    def format(self, genotype: Any) -> str:
         """Write the field's notation."""
 
     @abstractmethod
-    def _encode(self, text: str) -> Mapping[str, Any]:
+    def encode(self, text: str) -> Mapping[str, Any]:
         """Read the field's notation as decisions without prefix."""
 
     @abstractmethod
-    def _graph(self, genotype: Any) -> Graph:
+    def graph(self, genotype: Any) -> Graph:
         """Describe the picture."""
 
     # What a subclass with a supernet writes
 
-    def _relax(self, *args: Any, **kwargs: Any) -> tuple[nn.Module, Choices]:
-        """``_relax(fixed, *, ...)``: the network, and what each alpha chooses from.
+    def relax(self, *args: Any, **kwargs: Any) -> tuple[nn.Module, Choices]:
+        """``relax(fixed, *, ...)``: the network, and what each alpha chooses from.
 
         The network is called with images and, for each name, mixing weights or the number of the
         only choice that takes part. A name with a single choice gets no alpha.
         """
         raise no_relaxation(self)
 
-    def _path(self, architecture: Architecture) -> Mapping[str, Any]:
+    def path(self, architecture: Architecture) -> Mapping[str, Any]:
         """Return what an architecture chooses for each alpha that it uses."""
         return {name.removeprefix(self.prefix): value for name, value in architecture.items}
 
-    def _discretise(self, weights: Mapping[str, Mapping[Any, float]]) -> Mapping[str, Any]:
+    def discretise(self, weights: Mapping[str, Mapping[Any, float]]) -> Mapping[str, Any]:
         """Return the decisions to which mixing weights by choice lead; ties keep the first."""
         return {name: max(of, key=of.__getitem__) for name, of in weights.items()}
 
@@ -297,7 +298,7 @@ class SearchSpace(ABC):
 
     def _run(self, source: Source, known: Mapping[str, Any]) -> Architecture:
         trial = DecisionTrial(source, self, self.prefix)
-        genotype = self._decide(trial)
+        genotype = self.decide(trial)
         params = {self.prefix + name: value for name, value in trial.params.items()}
         left = [k for k in known if k not in params and self._owns_full(k)]
         if left:
@@ -320,7 +321,7 @@ class SearchSpace(ABC):
         return architecture
 
     def _owns_full(self, name: str) -> bool:
-        return name.startswith(self.prefix) and self._owns(name.removeprefix(self.prefix))
+        return name.startswith(self.prefix) and self.owns(name.removeprefix(self.prefix))
 
     def _note_of(self, trial: Any) -> Mapping[str, Any] | None:
         """Read a trial's note of its architecture, unless it speaks of another prefix."""
@@ -366,7 +367,7 @@ class SearchSpace(ABC):
         from optuna_nas.nn import built_within_memory
 
         self._check_arguments(self.build_arguments, arguments)
-        return built_within_memory(lambda: self._build(genotype, **arguments), self.__str__)
+        return built_within_memory(lambda: self.build_network(genotype, **arguments), self.__str__)
 
     def _check_arguments(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         unknown = sorted(given.keys() - known.keys())
@@ -375,8 +376,8 @@ class SearchSpace(ABC):
             raise TypeError(f"{self} does not take the build arguments {unknown}, only {takes}.")
 
     def _digest(self, genotype: Any) -> str:
-        settings = {k: v for k, v in self.settings.items() if k not in self._not_in_digest}
-        parts = [self.name, self.version, settings, self._canonical(genotype)]
+        settings = {k: v for k, v in self.settings.items() if k not in self.not_in_digest}
+        parts = [self.name, self.version, settings, self.canonical(genotype)]
         return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 

@@ -133,7 +133,7 @@ class Supernet(nn.Module):
             name: dict(zip(values, rows[prefix + name] if len(values) > 1 else [1.0], strict=True))
             for name, values in self._choices.items()
         }
-        decided = self.space._discretise(weights_by_choice)
+        decided = self.space.discretise(weights_by_choice)
         params = {prefix + name: value for name, value in decided.items()}
         # In a function space some decisions are asked for only under others: the rest is unused.
         return self.space._run(FixedParams(params, self.space), {})
@@ -161,7 +161,7 @@ class Supernet(nn.Module):
                 f"`architecture` must be one of {self.space}, but belongs to {architecture.space}."
             )
         selection: dict[str, int] = {}
-        for name, value in self.space._path(architecture).items():
+        for name, value in self.space.path(architecture).items():
             values = self._choices.get(name, ())
             if value not in values:
                 raise ValueError(

@@ -71,6 +71,6 @@ class AmoebaNetSpace(ConcatSpace):
 
     ops: tuple[str, ...] = OPS
 
-    def _build(self, genotype: CellPair, **arguments: Any) -> nn.Module:
+    def build_network(self, genotype: CellPair, **arguments: Any) -> nn.Module:
         nasnet = arguments.get("assembly", self.sizes["assembly"]) == "nasnet"
-        return super()._build(genotype, ops=self.family if nasnet else None, **arguments)
+        return super().build_network(genotype, ops=self.family if nasnet else None, **arguments)

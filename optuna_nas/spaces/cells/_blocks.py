@@ -100,12 +100,12 @@ class BlockSpace(CellNetworkSpace):
         return sizes if isinstance(sizes, tuple) else (sizes, sizes)
 
     @property
-    def _conditional(self) -> bool:
+    def conditional(self) -> bool:
         return isinstance(self.num_blocks, tuple)
 
     def _decide_size(self, trial: DecisionTrial) -> int:
         low, high = self._sizes
-        return trial.suggest_int("num_blocks", low, high) if self._conditional else low
+        return trial.suggest_int("num_blocks", low, high) if self.conditional else low
 
     def _decide_node(self, trial: DecisionTrial, scope: str, state: int) -> Node:
         from optuna_nas._genotype import Edge, Node
@@ -138,7 +138,7 @@ class BlockSpace(CellNetworkSpace):
         """Return the states that go to the output whatever reads them; None: the loose ends."""
         return None
 
-    def _relax(
+    def relax(
         self,
         fixed: Mapping[str, Any],
         *,
@@ -186,10 +186,10 @@ class BlockSpace(CellNetworkSpace):
 
         return make_op(op, channels, in_channels=channels, family=self.family)
 
-    def _format(self, genotype: CellPair) -> str:
+    def format(self, genotype: CellPair) -> str:
         return format_blocks(self._by_scope(genotype))
 
-    def _encode(self, text: str) -> dict[str, Any]:
+    def encode(self, text: str) -> dict[str, Any]:
         nodes: dict[str, tuple[Node, ...]] = {}
         for scope, cell in read_blocks(
             text, self.scopes, sizes=self._sizes, ops=self._op_names, combiners=self.combiners
@@ -200,7 +200,7 @@ class BlockSpace(CellNetworkSpace):
         return self._with_size(nodes)
 
     def _with_size(self, nodes: Mapping[str, Sequence[Node]]) -> dict[str, Any]:
-        size = {"num_blocks": len(nodes[self.scopes[0]])} if self._conditional else {}
+        size = {"num_blocks": len(nodes[self.scopes[0]])} if self.conditional else {}
         return size | self._params(nodes)
 
     def _check_concat(
@@ -262,9 +262,9 @@ class ConcatSpace(BlockSpace):
             return self.concat[self.scopes.index(scope)]
         return computed_states(size) if self.concat == ALL else None
 
-    def _encode(self, text: str) -> dict[str, Any]:
+    def encode(self, text: str) -> dict[str, Any]:
         if len(self.scopes) == 1 or not GenotypeText.is_one(text):
-            return super()._encode(text)
+            return super().encode(text)
         from optuna_nas._genotype import Cell
 
         genotype = GenotypeText(text)

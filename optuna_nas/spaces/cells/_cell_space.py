@@ -107,16 +107,18 @@ class CellSpace(ConcatSpace):
     def scopes(self) -> tuple[str, ...]:
         return SCOPES if self.reduction_cell else SHARED_SCOPE
 
-    def _owns(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         return names_cell_decision(name, (*SCOPES, *SHARED_SCOPE))
 
-    def _canonical(self, genotype: CellPair) -> Any:
-        return [self._own.source_hash, super()._canonical(genotype)]
+    def canonical(self, genotype: CellPair) -> Any:
+        return [self._own.source_hash, super().canonical(genotype)]
 
-    def _build(self, genotype: CellPair, **arguments: Any) -> nn.Module:
+    def build_network(self, genotype: CellPair, **arguments: Any) -> nn.Module:
         normal = self._own.translated(genotype.normal)
         reduce = self._own.translated(genotype.reduce) if genotype.reduce else None
-        return super()._build(CellPair(normal, reduce), own_ops=self._own.factories, **arguments)
+        return super().build_network(
+            CellPair(normal, reduce), own_ops=self._own.factories, **arguments
+        )
 
     def _candidate(self, op: str, channels: int) -> nn.Module:
         from optuna_nas.nn.ops import make_own_op

@@ -120,7 +120,7 @@ class CellNetworkSpace(SearchSpace):
 
     # How it is done
 
-    def _decide(self, trial: DecisionTrial) -> CellPair:
+    def decide(self, trial: DecisionTrial) -> CellPair:
         from optuna_nas._genotype import Cell
 
         states = range(NUM_INPUTS, NUM_INPUTS + self._decide_size(trial))
@@ -143,13 +143,13 @@ class CellNetworkSpace(SearchSpace):
         cells = (genotype.normal, genotype.reduce)
         return {scope: cell for scope, cell in zip(self.scopes, cells, strict=False) if cell}
 
-    def _canonical(self, genotype: CellPair) -> list[Form]:
+    def canonical(self, genotype: CellPair) -> list[Form]:
         return [cell_form(cell) for cell in self._by_scope(genotype).values()]
 
-    def _owns(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         return names_cell_decision(name, self.scopes)
 
-    def _graph(self, genotype: CellPair) -> Graph:
+    def graph(self, genotype: CellPair) -> Graph:
         from optuna_nas.spaces.cells._cell_graph import cell_graph
 
         panels = {"normal": "normal cell", "reduce": "reduction cell", "cell": "cell"}
@@ -160,7 +160,7 @@ class CellNetworkSpace(SearchSpace):
     def build_arguments(self) -> dict[str, Any]:
         return {"num_classes": 10, "in_channels": 3, **self.sizes}
 
-    def _build(self, genotype: CellPair, **arguments: Any) -> nn.Module:
+    def build_network(self, genotype: CellPair, **arguments: Any) -> nn.Module:
         from optuna_nas.nn import cell_network
 
         chosen = {**self.builder, **self.build_arguments, **arguments}

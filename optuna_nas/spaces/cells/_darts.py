@@ -137,7 +137,7 @@ class DARTSSpace(CellNetworkSpace):
     def _output(self, scope: str, nodes: tuple[Node, ...]) -> tuple[int, ...]:
         return computed_states(len(nodes))
 
-    def _relax(
+    def relax(
         self,
         fixed: Mapping[str, Any],
         *,
@@ -185,7 +185,7 @@ class DARTSSpace(CellNetworkSpace):
                 choices[edges_of(names[0])] = tuple(range(len(names)))
         return network, choices
 
-    def _path(self, architecture: Architecture) -> dict[str, str]:
+    def path(self, architecture: Architecture) -> dict[str, str]:
         return {
             _edge(scope, state, edge.input): edge.op
             for scope, cell in self._by_scope(architecture.genotype).items()
@@ -193,7 +193,7 @@ class DARTSSpace(CellNetworkSpace):
             for edge in node.edges
         }
 
-    def _discretise(self, weights: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
+    def discretise(self, weights: Mapping[str, Mapping[Any, float]]) -> dict[str, Any]:
         """Keep each node's two best edges and their best operations, none of them ``none``."""
         nodes = {
             scope: [self._best_node(weights, scope, state) for state in self._states]
@@ -216,10 +216,10 @@ class DARTSSpace(CellNetworkSpace):
         kept = sorted(range(state), key=lambda j: -scores[j])[:2]  # stable
         return Node(tuple(Edge(j, best_ops[j]) for j in sorted(kept)))
 
-    def _format(self, genotype: CellPair) -> str:
+    def format(self, genotype: CellPair) -> str:
         return format_genotype(self._by_scope(genotype))
 
-    def _encode(self, text: str) -> dict[str, Any]:
+    def encode(self, text: str) -> dict[str, Any]:
         genotype = GenotypeText(text)
         nodes = {}
         for scope in self.scopes:

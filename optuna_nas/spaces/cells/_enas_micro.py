@@ -88,7 +88,7 @@ class ENASMicroSpace(BlockSpace):
 
     ops: tuple[str, ...] = OPS
 
-    def _format(self, genotype: CellPair) -> str:
+    def format(self, genotype: CellPair) -> str:
         return " ".join(
             f"{edge.input} {self.ops.index(edge.op)}"
             for cell in self._by_scope(genotype).values()
@@ -96,7 +96,7 @@ class ENASMicroSpace(BlockSpace):
             for edge in node.edges
         )
 
-    def _encode(self, text: str) -> dict[str, Any]:
+    def encode(self, text: str) -> dict[str, Any]:
         from optuna_nas._genotype import Node
 
         size = self._sizes[0]

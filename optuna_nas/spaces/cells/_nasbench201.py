@@ -59,13 +59,13 @@ class NASBench201Space(SearchSpace):
     name: ClassVar[str] = "nasbench201"
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 5, "channels": 16})
 
-    def _decide(self, trial: DecisionTrial) -> Cell:
+    def decide(self, trial: DecisionTrial) -> Cell:
         return tuple(
             tuple(trial.suggest_categorical(_edge(node, j), OPS) for j in range(node))
             for node in range(1, NUM_NODES)
         )
 
-    def _build(
+    def build_network(
         self,
         genotype: Cell,
         *,
@@ -84,7 +84,7 @@ class NASBench201Space(SearchSpace):
             channels=channels,
         )
 
-    def _relax(
+    def relax(
         self,
         fixed: Mapping[str, Any],
         *,
@@ -115,18 +115,18 @@ class NASBench201Space(SearchSpace):
         )
         return network, choices
 
-    def _canonical(self, genotype: Cell) -> Form:
+    def canonical(self, genotype: Cell) -> Form:
         return canonical_form(*_dataflow(genotype))
 
-    def _owns(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         return re.fullmatch(r"op_\d+_from_\d+", name) is not None
 
-    def _format(self, genotype: Cell) -> str:
+    def format(self, genotype: Cell) -> str:
         return "+".join(
             "".join(f"|{op}~{j}" for j, op in enumerate(ops)) + "|" for ops in genotype
         )
 
-    def _encode(self, text: str) -> dict[str, str]:
+    def encode(self, text: str) -> dict[str, str]:
         groups = text.split("+")
         params: dict[str, str] = {}
         position = 0
@@ -144,7 +144,7 @@ class NASBench201Space(SearchSpace):
             )
         return params
 
-    def _graph(self, genotype: Cell) -> Graph:
+    def graph(self, genotype: Cell) -> Graph:
         from optuna_nas.drawing import Edge, Graph, Node
 
         last = NUM_NODES - 1

@@ -82,7 +82,7 @@ class PNASSpace(BlockSpace):
 
     @property
     def num_architectures(self) -> int:
-        if not self._conditional:
+        if not self.conditional:
             return super().num_architectures
         low, high = self._sizes
         sizes = (dataclasses.replace(self, num_blocks=n) for n in range(low, high + 1))
@@ -91,5 +91,5 @@ class PNASSpace(BlockSpace):
     def _concatenated(self, scope: str, size: int) -> tuple[int, ...]:
         return computed_states(size)
 
-    def _owns(self, name: str) -> bool:
-        return name == "num_blocks" or super()._owns(name)
+    def owns(self, name: str) -> bool:
+        return name == "num_blocks" or super().owns(name)

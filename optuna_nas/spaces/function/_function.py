@@ -128,13 +128,13 @@ class FunctionSpace(SearchSpace):
         return estimate_leaves(self._walk, self, samples=samples, seed=seed)
 
     def _walk(self, source: Source) -> None:
-        self._decide(DecisionTrial(source, self))
+        self.decide(DecisionTrial(source, self))
 
     @property
-    def _conditional(self) -> bool:
+    def conditional(self) -> bool:
         return True
 
-    def _decide(self, trial: DecisionTrial) -> Decisions:
+    def decide(self, trial: DecisionTrial) -> Decisions:
         failure = self._fails_on_meta(trial) if self._runs_on_meta else None
         if failure is not None:
             trial.restart()
@@ -179,7 +179,7 @@ class FunctionSpace(SearchSpace):
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             super()._check_arguments(known, given)
 
-    def _build(self, genotype: Decisions, **arguments: Any) -> nn.Module:
+    def build_network(self, genotype: Decisions, **arguments: Any) -> nn.Module:
         recorded = dict(genotype)
         trial = DecisionTrial(_Recorded(recorded, self), self)
         module = self.function(trial, **arguments)
@@ -196,7 +196,7 @@ class FunctionSpace(SearchSpace):
     def supernet_arguments(self) -> dict[str, Any]:
         return self.build_arguments
 
-    def _relax(self, fixed: Mapping[str, Any], **arguments: Any) -> tuple[nn.Module, Choices]:
+    def relax(self, fixed: Mapping[str, Any], **arguments: Any) -> tuple[nn.Module, Choices]:
         """Run the function once, with everything left open that is not fixed."""
         from optuna_nas.nn.supernets import Board, SwitchedNetwork
 
@@ -216,16 +216,16 @@ class FunctionSpace(SearchSpace):
                 "`return` at the end of the function?"
             )
 
-    def _canonical(self, genotype: Decisions) -> Any:
+    def canonical(self, genotype: Decisions) -> Any:
         return {"source": self.source_hash, "decisions": sorted(genotype)}
 
-    def _owns(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         return bool(self.prefix)  # names are not known beforehand
 
-    def _format(self, genotype: Decisions) -> str:
+    def format(self, genotype: Decisions) -> str:
         return json.dumps(dict(sorted(genotype)))
 
-    def _encode(self, text: str) -> dict[str, Any]:
+    def encode(self, text: str) -> dict[str, Any]:
         try:
             params = parse_json(text, "the text")
         except ValueError as error:
@@ -239,7 +239,7 @@ class FunctionSpace(SearchSpace):
             )
         return params
 
-    def _graph(self, genotype: Decisions) -> Graph:
+    def graph(self, genotype: Decisions) -> Graph:
         from optuna_nas.drawing import Edge, Graph, Node
 
         nodes = [Node("0", self.function.__name__, "input")]

@@ -99,12 +99,12 @@ class ENASMacroSpace(SearchSpace):
         return sum(len(OPS) ** n * 2 ** (n * (n - 1) // 2) for n in range(low, high + 1))
 
     @property
-    def _conditional(self) -> bool:
+    def conditional(self) -> bool:
         return isinstance(self.num_layers, tuple)
 
-    def _decide(self, trial: DecisionTrial) -> tuple[Layer, ...]:
+    def decide(self, trial: DecisionTrial) -> tuple[Layer, ...]:
         low, high = depth_range(self.num_layers)
-        depth = trial.suggest_int("num_layers", low, high) if self._conditional else low
+        depth = trial.suggest_int("num_layers", low, high) if self.conditional else low
         return tuple(self._decide_layer(trial, i) for i in range(1, depth + 1))
 
     def _decide_layer(self, trial: DecisionTrial, i: int) -> Layer:
@@ -115,7 +115,7 @@ class ENASMacroSpace(SearchSpace):
         ]
         return Layer(op, tuple(j for j, bit in enumerate(bits, start=1) if bit))
 
-    def _build(
+    def build_network(
         self,
         genotype: tuple[Layer, ...],
         *,
@@ -134,7 +134,7 @@ class ENASMacroSpace(SearchSpace):
             dropout=dropout,
         )
 
-    def _relax(
+    def relax(
         self,
         fixed: Mapping[str, Any],
         *,
@@ -181,21 +181,21 @@ class ENASMacroSpace(SearchSpace):
             for op, skips in genotype
         ]
 
-    def _canonical(self, genotype: tuple[Layer, ...]) -> list[tuple[str, list[int]]]:
+    def canonical(self, genotype: tuple[Layer, ...]) -> list[tuple[str, list[int]]]:
         """Every layer is read by the next, so nothing can be renumbered or left out."""
         return self._effective(genotype)
 
-    def _owns(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         return re.fullmatch(r"num_layers|layer_\d\d_(op|from_\d\d)", name) is not None
 
-    def _format(self, genotype: tuple[Layer, ...]) -> str:
+    def format(self, genotype: tuple[Layer, ...]) -> str:
         rows = (
             [OPS.index(op), *(int(j in skips) for j in range(1, i))]
             for i, (op, skips) in enumerate(genotype, start=1)
         )
         return " | ".join(" ".join(map(str, row)) for row in rows)
 
-    def _encode(self, text: str) -> Mapping[str, Any]:
+    def encode(self, text: str) -> Mapping[str, Any]:
         scanner = Scanner(text)
         low, high = depth_range(self.num_layers)
         params: dict[str, Any] = {}
@@ -211,9 +211,9 @@ class ENASMacroSpace(SearchSpace):
                 params[f"{scope}_from_{j:02d}"] = bool(_digit(scanner, 2, what))
         if not scanner.at_end:
             scanner.fail(f"Expected the end after layer {depth}, the last one of this space")
-        return params | ({"num_layers": depth} if self._conditional else {})
+        return params | ({"num_layers": depth} if self.conditional else {})
 
-    def _graph(self, genotype: tuple[Layer, ...]) -> Graph:
+    def graph(self, genotype: tuple[Layer, ...]) -> Graph:
         from optuna_nas.drawing import Edge, Graph, Node
 
         third = len(genotype) // 3

@@ -169,7 +169,7 @@ class MnasNetSpace(SearchSpace):
     def _lowest(self, i: int) -> int:
         return max(-1, 1 - self.layers[i])
 
-    def _decide(self, trial: DecisionTrial) -> tuple[Block, ...]:
+    def decide(self, trial: DecisionTrial) -> tuple[Block, ...]:
         searched = [self._decide_block(trial, i) for i in range(len(self.widths))]
         first, last = _fixed_block("first", self.first), _fixed_block("last", self.last)
         return (first, *searched, last)
@@ -185,7 +185,7 @@ class MnasNetSpace(SearchSpace):
         channels = _filters(self.widths[i], filters)
         return Block(op, kernel, self.strides[i], se_ratio, skip, channels, layers)
 
-    def _build(
+    def build_network(
         self,
         genotype: tuple[Block, ...],
         *,
@@ -208,17 +208,17 @@ class MnasNetSpace(SearchSpace):
             bn_momentum=bn_momentum,
         )
 
-    def _canonical(self, genotype: tuple[Block, ...]) -> list[list[Any]]:
+    def canonical(self, genotype: tuple[Block, ...]) -> list[list[Any]]:
         """Leave out what is without effect at every width (channels may become equal at some)."""
         return [list(_effective(block)) for block in genotype[1:-1]]
 
-    def _owns(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         return re.fullmatch(r"block_\d+_(op|kernel|se|skip|filters|layers)", name) is not None
 
-    def _format(self, genotype: tuple[Block, ...]) -> str:
+    def format(self, genotype: tuple[Block, ...]) -> str:
         return " | ".join(map(write_block, genotype[1:-1]))
 
-    def _encode(self, text: str) -> Mapping[str, Any]:
+    def encode(self, text: str) -> Mapping[str, Any]:
         scanner = Scanner(text)
         params: dict[str, Any] = {}
         for i, count in enumerate(self.layers):
@@ -241,7 +241,7 @@ class MnasNetSpace(SearchSpace):
             scanner.fail(f"Expected the end: this space searches {len(self.widths)} blocks")
         return params
 
-    def _graph(self, genotype: tuple[Block, ...]) -> Graph:
+    def graph(self, genotype: tuple[Block, ...]) -> Graph:
         from optuna_nas.drawing import Edge, Graph, Node
 
         nodes = [

@@ -105,7 +105,7 @@ class NASRLSpace(SearchSpace):
 
     name: ClassVar[str] = "nas_rl"
     # The last two change what a genotype computes; the canonical form is that of the network.
-    _not_in_digest: ClassVar[frozenset[str]] = frozenset(
+    not_in_digest: ClassVar[frozenset[str]] = frozenset(
         {"prefix", "depth_schedule", "filters", "block_layers", "pool_after"}
     )
 
@@ -150,7 +150,7 @@ class NASRLSpace(SearchSpace):
                 "`depth_schedule` must be (start >= 1, step >= 0, every >= 1), but got "
                 f"depth_schedule={shown(schedule)}."
             )
-        if not self._conditional:
+        if not self.conditional:
             raise ValueError(
                 "`depth_schedule` needs a range of depths, such as num_layers=(6, 22), but got "
                 f"num_layers={self.num_layers}."
@@ -175,15 +175,15 @@ class NASRLSpace(SearchSpace):
         return min(max(start + step * (number // every), low), high)
 
     @property
-    def _conditional(self) -> bool:
+    def conditional(self) -> bool:
         return isinstance(self.num_layers, tuple)
 
-    def _decide(self, trial: DecisionTrial) -> Chain:
+    def decide(self, trial: DecisionTrial) -> Chain:
         return tuple(self._decide_layer(trial, i) for i in range(1, self._depth(trial) + 1))
 
     def _depth(self, trial: DecisionTrial) -> int:
         low, high = depth_range(self.num_layers)
-        if not self._conditional:
+        if not self.conditional:
             return low
         if self.depth_schedule is None:
             return trial.suggest_int("num_layers", low, high)
@@ -207,7 +207,7 @@ class NASRLSpace(SearchSpace):
         )
         return Layer((height, width), stride, filters, inputs)
 
-    def _build(
+    def build_network(
         self,
         genotype: Chain,
         *,
@@ -227,7 +227,7 @@ class NASRLSpace(SearchSpace):
             pool_after=self.pool_after,
         )
 
-    def _canonical(self, genotype: Chain) -> Form:
+    def canonical(self, genotype: Chain) -> Form:
         layers = _expanded(genotype, self.block_layers)
         labels = ["image", *map(str, layers), "classifier"]
         inputs = [(), *_sources(layers)]
@@ -235,17 +235,17 @@ class NASRLSpace(SearchSpace):
             labels[pool + 1 :] = ["pooled " + label for label in labels[pool + 1 :]]
         return canonical_form(labels, inputs, output=len(labels) - 1)
 
-    def _owns(self, name: str) -> bool:
+    def owns(self, name: str) -> bool:
         fields = r"height|width|filters|stride_height|stride_width|from_\d\d"
         return re.fullmatch(rf"num_layers|layer_\d\d_({fields})", name) is not None
 
-    def _format(self, genotype: Chain) -> str:
+    def format(self, genotype: Chain) -> str:
         return " | ".join(
             str(layer) + (f" <- {','.join(map(str, layer.inputs))}" if layer.inputs else "")
             for layer in genotype
         )
 
-    def _encode(self, text: str) -> dict[str, Any]:
+    def encode(self, text: str) -> dict[str, Any]:
         scanner = Scanner(text)
         params: dict[str, Any] = {}
         low, high = depth_range(self.num_layers)
@@ -256,10 +256,10 @@ class NASRLSpace(SearchSpace):
         if not scanner.at_end and depth <= high:
             scanner.fail("Expected '|' and a further layer, or the end")
         if not low <= depth <= high:
-            allowed = f"{low} to {high}" if self._conditional else str(low)
+            allowed = f"{low} to {high}" if self.conditional else str(low)
             more = "" if scanner.at_end else " or more"
             scanner.fail(f"This space has {allowed} layers, but the text has {depth}{more}")
-        return params | ({"num_layers": depth} if self._conditional else {})
+        return params | ({"num_layers": depth} if self.conditional else {})
 
     def _read_layer(self, scanner: Scanner, i: int) -> Iterator[tuple[str, Any]]:
         """Read ``5x7/2x1@36 <- 1,3``; strides of 1 and inputs may be left out."""
@@ -291,7 +291,7 @@ class NASRLSpace(SearchSpace):
             scanner.fail("The image (0) is read by layers without other inputs only")
         return inputs
 
-    def _graph(self, genotype: Chain) -> Graph:
+    def graph(self, genotype: Chain) -> Graph:
         from optuna_nas.drawing import Edge, Graph, Node
 
         end = str(len(genotype) + 1)
