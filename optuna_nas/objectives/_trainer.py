@@ -74,8 +74,11 @@ class Trainer:
         recipe: Recipe,
         *,
         factor: float = 1.0,
+        tell: Callable[[str, EpochResult], None] | None = None,
     ) -> list[float]:
         """Return the validation accuracy after each epoch; ``factor`` times it is reported.
+
+        Before that, ``tell("training", result)`` is called.
 
         Raises:
             TrialPruned: If the pruner stops the trial, or its network cannot be trained.
@@ -90,6 +93,8 @@ class Trainer:
 
         def on_epoch(result: EpochResult) -> None:
             results.append(result)
+            if tell is not None:
+                tell("training", result)
             if report is not None:
                 report(dataclasses.replace(result, val_accuracy=factor * result.val_accuracy))
 
