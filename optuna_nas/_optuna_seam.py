@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, Trial, TrialState
@@ -67,20 +67,38 @@ def set_trial_attribute(study: Study, trial: FrozenTrial, key: str, value: Any) 
     study._storage.set_trial_system_attr(trial._trial_id, key, value)
 
 
+def is_live(trial: object) -> TypeGuard[Trial]:
+    """Whether a trial is being run in a study; a ``FixedTrial`` belongs to none."""
+    return isinstance(trial, Trial)
+
+
+def study_of(trial: object) -> Study | None:
+    """Return the study of a live trial, None for any other."""
+    return trial.study if is_live(trial) else None
+
+
+def takes_reports(trial: object) -> bool:
+    """Whether Optuna takes reports of a trial: not in studies with several objectives."""
+    study = study_of(trial)
+    return study is None or len(study.directions) == 1
+
+
 def trial_attributes(trial: Trial) -> dict[str, Any]:
     """System attributes of a live trial, read afresh."""
     return dict(trial.storage.get_trial_system_attrs(trial._trial_id))
 
 
-def first_number(trial: Trial) -> int:
+def first_number(trial: BaseTrial) -> int:
     """Number of the trial that this one tries again after a crash, else its own."""
+    if not is_live(trial):
+        return trial.number
     first = FAILED_TRIAL.read_in(trial_attributes(trial), trial)
     return trial.number if first is None else first
 
 
 def reported_steps(trial: BaseTrial) -> set[int]:
     """Steps that a live trial has values of, such as those that a retried trial inherits."""
-    if not isinstance(trial, Trial):
+    if not is_live(trial):
         return set()
     return set(trial.storage.get_trial(trial._trial_id).intermediate_values)
 

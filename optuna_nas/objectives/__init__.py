@@ -1,8 +1,10 @@
 """Who judges: Optuna objectives, callables that take a trial."""
 
 from optuna_nas.objectives import proxies
+from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._best import best_trials, derived_accuracies
 from optuna_nas.objectives._estimate import Estimate, estimate
+from optuna_nas.objectives._options import ObjectiveOptions
 from optuna_nas.objectives._proxy_objective import ProxyObjective
 from optuna_nas.objectives._together import optimize_together
 from optuna_nas.objectives._training import TrainingObjective
@@ -50,6 +52,8 @@ __all__ = [
     "HardGumbel",
     "LatencyReward",
     "MacsReward",
+    "Objective",
+    "ObjectiveOptions",
     "Perturbation",
     "ProxyObjective",
     "Reward",
@@ -65,6 +69,7 @@ __all__ = [
     "StrategyObjective",
     "TrainingObjective",
     "TrialError",
+    "TrialRun",
     "best_trials",
     "derived_accuracies",
     "drawn_in",

@@ -7,31 +7,33 @@ record, draw: the order stands here once. An objective writes what is its own in
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 
 from optuna import TrialPruned
 from optuna.trial import Trial
 
-from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, number, text
 from optuna_nas._words import markdown
-from optuna_nas.keys import ACCURACY_KEY, ARCHITECTURE_KEY, DIGEST_KEY, WORKER_KEY
+from optuna_nas.keys import ACCURACY_KEY, DIGEST_KEY, WORKER_KEY
+from optuna_nas.objectives._options import ObjectiveOptions, check_options
+from optuna_nas.objectives._scorer import ProxyScorer
 from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints
-from optuna_nas.objectives.trial._costs import MACS, PARAMS
-from optuna_nas.objectives.trial._picture import attach_picture, write_note
+from optuna_nas.objectives.trial._costs import MACS, PARAMS, Costs
+from optuna_nas.objectives.trial._limits import Limits
+from optuna_nas.objectives.trial._picture import write_note
+from optuna_nas.objectives.trial._run import TrialRun
 from optuna_nas.objectives.trial._study import SettledStudies
 from optuna_nas.objectives.trial._value import Value, trial_value
 from optuna_nas.objectives.trial._workers import this_worker
+from optuna_nas.profiling import LatencyMeter
+from optuna_nas.training import resolve_device
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from optuna_nas.objectives.trial._costs import Costs
-    from optuna_nas.spaces import Architecture
+    from optuna_nas.training import ImageData
 
 __all__ = ["ACCURACY", "DIGEST", "Objective", "TrialRun"]
 
@@ -43,47 +45,55 @@ Plan = TypeVar("Plan")
 """What an objective has suggested for a trial."""
 
 
-@dataclasses.dataclass
-class TrialRun:
-    """One trial on its way through an objective.
-
-    Attributes:
-        trial: Live, or a ``FixedTrial`` that belongs to no study.
-        architecture: Set once the trial has one that keeps the limits.
-        artifact: Id of its picture.
-    """
-
-    trial: Any
-    architecture: Architecture | None = None
-    artifact: str | None = None
-
-    @property
-    def study(self) -> Study | None:
-        """The study of a live trial."""
-        return self.trial.study if isinstance(self.trial, Trial) else None
-
-    @property
-    def takes_reports(self) -> bool:
-        """Whether Optuna takes reports: not in studies with several objectives."""
-        return self.study is None or len(self.study.directions) == 1
-
-
 class Objective(ABC, Generic[Plan]):
-    """Base of all objectives.
+    """Base of all objectives, and of one of your own.
 
-    A subclass writes :meth:`_suggest`, :meth:`_evaluate` and :attr:`identity`, and calls
-    :meth:`_admit` as soon as the trial has an architecture.
+    A subclass writes :attr:`identity`, :meth:`suggest` and :meth:`evaluate`. It gets limits,
+    pictures, notes, checkpoints and the check that a study was created with the same settings.
+
+    Example::
+
+        import optuna
+        from optuna_nas.objectives import Objective
+        from optuna_nas.spaces import NASBench201Space
+
+        class Convolutions(Objective):
+            space = NASBench201Space()
+            identity = {**space.identity, "objective": "convolutions"}
+
+            def __init__(self, **options):
+                super().__init__(metric="convolutions", **options)
+
+            def suggest(self, run):
+                architecture = self.space.suggest(run.trial)
+                run.record(architecture)
+                return architecture
+
+            def evaluate(self, run, architecture):
+                run.admit(architecture)
+                return str(architecture).count("conv")
+
+        study = optuna.create_study(direction="maximize")
+        study.optimize(Convolutions(), n_trials=5)
 
     Args:
-        value: What a trial returns; see :data:`~optuna_nas.objectives.trial._value.Value`.
+        value: Value of a trial: ``"metric"``, a reward such as ``LatencyReward(target_ms=80)``,
+            or ``("metric", "latency_ms", ...)`` for several objectives. Default: ``"metric"``.
         metric: Name of the metric, in plots and in the dashboard.
-        artifact_store: Where each trial's picture goes; None: no pictures and notes.
-        notes: Whether a note for optuna-dashboard is written beside each picture.
-        checkpoints: A folder or an artifact store for the trials' states; None: they keep none.
-        keep_checkpoints: Of how many best complete trials the state is kept.
+        options: See :class:`ObjectiveOptions`.
+
+    Attributes:
+        limits: Limits that the options set.
+        costs: Costs of networks, for the limits and the value. An objective that has them sets
+            this by :meth:`network_costs` when it is created; None: it takes no limits.
+        device: Device that the options name.
+
+    Raises:
+        ValueError: If a setting is out of range.
+        TypeError: If there is no such option.
     """
 
-    costs: Costs
+    costs: Costs | None = None
     _alone: ClassVar[bool] = True
     """Whether a single value must be the only one of a study."""
     metric_of: ClassVar[str] = ""
@@ -94,16 +104,27 @@ class Objective(ABC, Generic[Plan]):
         *,
         value: Value = "metric",
         metric: str = "validation accuracy",
-        artifact_store: seam.ArtifactStore | None = None,
-        notes: bool = True,
-        checkpoints: seam.ArtifactStore | str | Path | None = None,
-        keep_checkpoints: int = 0,
+        **options: Unpack[ObjectiveOptions],
     ) -> None:
+        check_options(self, options)
         self.value = trial_value(value)
         self.metric = metric
-        self._artifact_store = artifact_store
-        self._notes = notes
-        self._checkpoints = TrialCheckpoints.at(checkpoints, keep_checkpoints)
+        self.limits = Limits(
+            max_params=options.get("max_params"),
+            max_macs=options.get("max_macs"),
+            max_latency_ms=options.get("max_latency_ms"),
+            min_proxy=options.get("min_proxy") or {},
+        )
+        device = options.get("device", "auto")
+        self.device = resolve_device(device)
+        meter = options.get("latency")
+        self._meter = LatencyMeter(device=str(device)) if meter is None else meter
+        self._pictures = options.get("artifact_store")
+        self._notes = options.get("notes", True)
+        self._checkpoints = TrialCheckpoints.at(
+            options.get("checkpoints"), options.get("keep_checkpoints", 0)
+        )
+        self._on_epoch = options.get("on_epoch")
         self._studies = SettledStudies(self.value, metric)
 
     @property
@@ -112,24 +133,56 @@ class Objective(ABC, Generic[Plan]):
         """Settings that a study keeps (``optuna_nas:study``), ready for JSON."""
 
     @abstractmethod
-    def _suggest(self, run: TrialRun) -> Plan:
-        """Suggest what is evaluated."""
+    def suggest(self, run: TrialRun) -> Plan:
+        """Suggest what is evaluated, and record its architecture if that is known already.
+
+        Args:
+            run: The trial; ``run.trial`` is Optuna's.
+        """
 
     @abstractmethod
-    def _evaluate(self, run: TrialRun, plan: Plan) -> float:
-        """Return the metric of what was suggested."""
+    def evaluate(self, run: TrialRun, plan: Plan) -> float:
+        """Return the metric of what was suggested; more is better.
 
-    def _reused(self, run: TrialRun, plan: Plan) -> float | None:
-        """Return the value of an earlier trial that was the same run; None if there is none."""
+        Call ``run.admit(architecture)`` as soon as the trial has an architecture: it checks the
+        limits and draws it.
+
+        Args:
+            run: The trial.
+            plan: What :meth:`suggest` has returned.
+
+        Raises:
+            TrialPruned: If a limit is exceeded, or the pruner stops the trial.
+        """
+
+    def reused(self, run: TrialRun, plan: Plan) -> float | None:
+        """Return the value of an earlier trial that was the same run; None if there is none.
+
+        Args:
+            run: The trial.
+            plan: What :meth:`suggest` has returned.
+        """
         return None
 
-    def _check_limits(self, run: TrialRun, architecture: Architecture) -> None:
-        """End the trial where the architecture exceeds a limit."""
+    def format_metric(self, metric: float) -> str:
+        """Write the metric for the note of a trial; as a percentage unless overridden."""
+        return f"{metric:.2%}"
 
     @property
     def directions(self) -> list[str]:
         """Directions of a study, for ``optuna.create_study``."""
         return self.value.directions
+
+    def network_costs(self, build: Mapping[str, Any], data: ImageData, **scorer: Any) -> Costs:
+        """Return the costs of networks, measured as the options say.
+
+        Args:
+            build: Arguments for ``architecture.build``.
+            data: What networks are built for.
+            scorer: ``batch_size`` and ``seed`` of proxies.
+        """
+        scores = ProxyScorer(data, build, device=self.device, **scorer)
+        return Costs(build, data, self._meter, scores)
 
     def __call__(self, trial: Trial) -> float | tuple[float, ...]:
         """Evaluate one trial.
@@ -142,18 +195,14 @@ class Objective(ABC, Generic[Plan]):
             TrialError: If building or training fails for another reason.
             ValueError: If the study has other settings or directions.
         """
-        run = TrialRun(trial)
-        if run.study is not None:
-            trial.set_user_attr(WORKER_KEY, this_worker())  # first: a death before it goes unseen
-            self.prepare(run.study)
-            self.prune_checkpoints(run.study)
-        plan = self._suggest(run)
-        reused = self._reused(run, plan)
+        run = self._begin(trial)
+        plan = self.suggest(run)
+        reused = self.reused(run, plan)
         if reused is not None:
             return reused
         with self._noted(run) as told:
-            metric = self._evaluate(run, plan)
-            value = self._value_of(run, metric)
+            metric = self.evaluate(run, plan)
+            value = run.value_of(metric)
             told.append(self._outcome(value, metric))
         return value
 
@@ -175,30 +224,21 @@ class Objective(ABC, Generic[Plan]):
         if self._checkpoints is not None:
             self._checkpoints.prune(study)
 
-    def _record(self, run: TrialRun, architecture: Architecture) -> None:
-        """Keep the architecture with the trial."""
-        run.trial.set_user_attr(ARCHITECTURE_KEY, architecture.to_json())
-        run.trial.set_user_attr(DIGEST_KEY, architecture.digest)
-
-    def _admit(self, run: TrialRun, architecture: Architecture) -> None:
-        """Check the limits of a trial's architecture, and draw it.
-
-        Raises:
-            TrialPruned: If it exceeds one.
-        """
-        self._check_limits(run, architecture)
-        run.architecture = architecture
-        if self._artifact_store is not None and run.study is not None:
-            run.artifact = attach_picture(run.trial, architecture.graph(), self._artifact_store)
-
-    def _cost(self, run: TrialRun, cost: str) -> float:
-        assert run.architecture is not None
-        return self.costs.of(cost, run.trial, run.architecture)
-
-    def _value_of(self, run: TrialRun, metric: float) -> float | tuple[float, ...]:
-        if self.value.reward is not None:
-            run.trial.set_user_attr(ACCURACY_KEY, metric)
-        return self.value.of(metric, lambda cost: self._cost(run, cost))
+    def _begin(self, trial: Trial) -> TrialRun:
+        run = TrialRun(
+            trial=trial,
+            value=self.value,
+            limits=self.limits,
+            costs=self.costs,
+            pictures=self._pictures,
+            checkpoints=self._checkpoints,
+            listener=self._on_epoch,
+        )
+        if run.study is not None:
+            trial.set_user_attr(WORKER_KEY, this_worker())  # first: a death before it goes unseen
+            self.prepare(run.study)
+            self.prune_checkpoints(run.study)
+        return run
 
     def _outcome(self, value: float | tuple[float, ...], metric: float) -> str:
         """Write the values of a trial for its note."""
@@ -207,10 +247,8 @@ class Objective(ABC, Generic[Plan]):
         if self.value.reward is None:
             del named[0]
         others = [f"{name} {number:.4g}" for name, number in named]
-        return ", ".join([f"{self.metric}{self.metric_of} **{self._written(metric)}**", *others])
-
-    def _written(self, metric: float) -> str:
-        return f"{metric:.2%}"
+        written = self.format_metric(metric)
+        return ", ".join([f"{self.metric}{self.metric_of} **{written}**", *others])
 
     @contextlib.contextmanager
     def _noted(self, run: TrialRun) -> Iterator[list[str]]:
@@ -222,7 +260,7 @@ class Objective(ABC, Generic[Plan]):
             told.append(f"pruned: {markdown(str(pruned))}" if str(pruned) else "pruned")
             raise
         finally:
-            drawn = self._artifact_store is not None and run.study is not None
+            drawn = self._pictures is not None and run.study is not None
             if drawn and self._notes and run.architecture is not None:
                 line = "; ".join([*(told or ["failed"]), *_sizes(run.trial)])
                 write_note(run.trial, run.artifact, run.architecture, line)

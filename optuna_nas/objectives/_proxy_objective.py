@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Unpack
 
-import torch
-
-from optuna_nas import _optuna_seam as seam
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
-from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
+from optuna_nas.objectives._options import ObjectiveOptions
+from optuna_nas.objectives._scorer import check_proxy
 from optuna_nas.objectives.trial._costs import Costs
 from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT, prune_infeasible
-from optuna_nas.objectives.trial._limits import Limits
-from optuna_nas.profiling import LatencyMeter
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, load_data
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ProxyObjective"]
 
@@ -41,16 +34,12 @@ class ProxyObjective(Objective[Architecture]):
         build: As for :class:`TrainingObjective`.
         batch_size: Images in the batch, at least 2.
         seed: Of the networks' weights and of the choice of images.
-        max_params: As for :class:`TrainingObjective`.
-        max_macs: As for :class:`TrainingObjective`.
-        max_latency_ms: As for :class:`TrainingObjective`.
-        artifact_store: As for :class:`TrainingObjective`.
-        notes: As for :class:`TrainingObjective`.
-        device: ``"auto"`` (CUDA, MPS, CPU) or any torch device.
+        options: See :class:`ObjectiveOptions`.
 
     Raises:
         ValueError: If a setting is out of range, or there is no such proxy.
-        TypeError: If ``build`` has arguments that the space does not take.
+        TypeError: If ``build`` has arguments that the space does not take, or there is no such
+            option.
 
     Example::
 
@@ -74,27 +63,19 @@ class ProxyObjective(Objective[Architecture]):
         build: Mapping[str, Any] | None = None,
         batch_size: int = 64,
         seed: int = 0,
-        max_params: int | None = None,
-        max_macs: int | None = None,
-        max_latency_ms: float | None = None,
-        artifact_store: seam.ArtifactStore | None = None,
-        notes: bool = True,
-        device: str | torch.device = "auto",
+        **options: Unpack[ObjectiveOptions],
     ) -> None:
         check_proxy(proxy)
-        super().__init__(metric=f"{proxy} score", artifact_store=artifact_store, notes=notes)
+        super().__init__(metric=f"{proxy} score", **options)
         self.space = space
         self.data = load_data(data) if isinstance(data, str) else data
         self.proxy = proxy
         self.build = build_arguments(space, self.data, build)
-        self._limits = Limits(
-            max_params=max_params, max_macs=max_macs, max_latency_ms=max_latency_ms
+        self.costs: Costs = self.network_costs(
+            self.build, self.data, batch_size=batch_size, seed=seed
         )
-        scorer = ProxyScorer(
-            self.data, self.build, batch_size=batch_size, seed=seed, device=device
-        )
-        self.costs = Costs(self.build, self.data, LatencyMeter(device=str(device)), scorer)
-        self._told = {"proxy": proxy, "batch_size": scorer.batch_size, "seed": seed}
+        batch_size = min(batch_size, len(self.data.train))
+        self._told = {"proxy": proxy, "batch_size": batch_size, "seed": seed}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -102,16 +83,13 @@ class ProxyObjective(Objective[Architecture]):
         data = self.data.identity
         return {**self.space.identity, "data": data, "build": self.build, **self._told}
 
-    def _suggest(self, run: TrialRun) -> Architecture:
+    def suggest(self, run: TrialRun) -> Architecture:
         architecture = self.space.suggest(run.trial)
-        self._record(run, architecture)
+        run.record(architecture)
         return architecture
 
-    def _check_limits(self, run: TrialRun, architecture: Architecture) -> None:
-        self._limits.check(run.trial, architecture, self.costs)
-
-    def _evaluate(self, run: TrialRun, architecture: Architecture) -> float:
-        self._admit(run, architecture)
+    def evaluate(self, run: TrialRun, architecture: Architecture) -> float:
+        run.admit(architecture)
         score = self.costs.score(self.proxy, run.trial, architecture)
         if not math.isfinite(score):
             run.trial.set_constraint(FAILURE_CONSTRAINT, 1.0)
@@ -119,5 +97,5 @@ class ProxyObjective(Objective[Architecture]):
             prune_infeasible(run.trial, why)
         return score
 
-    def _written(self, metric: float) -> str:
+    def format_metric(self, metric: float) -> str:
         return f"{metric:.4g}"

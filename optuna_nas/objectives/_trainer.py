@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from optuna import TrialPruned
-from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, integer
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import CheckpointSlot, ImageData, Recipe
 
-__all__ = ["Trainer", "can_report", "training_seed"]
+__all__ = ["Trainer", "training_seed"]
 
 PARTS = Attribute(PARTS_KEY, integer(1, 2**20))
 
@@ -75,8 +74,11 @@ class Trainer:
         recipe: Recipe,
         *,
         factor: float = 1.0,
+        tell: Callable[[str, EpochResult], None] | None = None,
     ) -> list[float]:
         """Return the validation accuracy after each epoch; ``factor`` times it is reported.
+
+        Before that, ``tell("training", result)`` is called.
 
         Raises:
             TrialPruned: If the pruner stops the trial, or its network cannot be trained.
@@ -84,11 +86,15 @@ class Trainer:
         """
         results: list[EpochResult] = []
         report = (
-            OptunaPruningCallback(trial, last_epoch=self.epochs) if can_report(trial) else None
+            OptunaPruningCallback(trial, last_epoch=self.epochs)
+            if seam.takes_reports(trial)
+            else None
         )
 
         def on_epoch(result: EpochResult) -> None:
             results.append(result)
+            if tell is not None:
+                tell("training", result)
             if report is not None:
                 report(dataclasses.replace(result, val_accuracy=factor * result.val_accuracy))
 
@@ -123,7 +129,7 @@ class Trainer:
             recipe=recipe,
             seed=training_seed(self.seed, trial),
             accumulate=parts,
-            reports=can_report(trial),
+            reports=seam.takes_reports(trial),
             keeps=slot is not None,
         )
         try:
@@ -183,13 +189,7 @@ class Trainer:
 
 def training_seed(seed: int, trial: BaseTrial) -> int:
     """Hash of (seed, trial number); a trial that is tried again has the number of the first."""
-    number = seam.first_number(trial) if isinstance(trial, Trial) else trial.number
-    return int(run_key(seed=seed, trial=number)[:15], 16)
-
-
-def can_report(trial: BaseTrial) -> bool:
-    """Whether Optuna takes reports of the trial: only in studies with a single objective."""
-    return not isinstance(trial, Trial) or len(trial.study.directions) == 1
+    return int(run_key(seed=seed, trial=seam.first_number(trial))[:15], 16)
 
 
 def _free_memory() -> None:

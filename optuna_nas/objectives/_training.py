@@ -11,10 +11,8 @@ import dataclasses
 import math
 import operator
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-import torch
 from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
@@ -23,17 +21,15 @@ from optuna_nas.keys import COPY_KEY, RUN_KEY
 from optuna_nas.objectives._base import ACCURACY, Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._data import images_of
-from optuna_nas.objectives._scorer import ProxyScorer
+from optuna_nas.objectives._options import ObjectiveOptions
 from optuna_nas.objectives._trainer import Trainer
-from optuna_nas.objectives.trial._costs import COST_ATTRIBUTES, Costs, Meter
+from optuna_nas.objectives.trial._costs import COST_ATTRIBUTES, Costs
 from optuna_nas.objectives.trial._hyperparameters import settle_recipe
-from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.objectives.trial._runs import reusable_runs, run_key, take_over
 from optuna_nas.objectives.trial._value import Value
-from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers.base._sampler import REPEAT
 from optuna_nas.spaces import Architecture, SearchSpace
-from optuna_nas.training import ImageData, Recipe, load_checkpoint, resolve_device
+from optuna_nas.training import ImageData, Recipe, load_checkpoint
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -97,32 +93,16 @@ class TrainingObjective(Objective[TrainingPlan]):
             several nothing is pruned but by limits, and results are not reused.
         score: Which epoch counts: ``"last"``, ``"best"`` or ``"max_last_5"``.
         seed: Weights and data order of trial n depend on (seed, n).
-        max_params: Upper limit on trainable parameters, checked before training.
-        max_macs: Upper limit on multiply-adds of one image, checked before training.
-        max_latency_ms: Upper limit on the latency as measured, checked before training.
-        min_proxy: Lower limits on scores of the untrained network, such as ``{"naswot": 150.0}``;
-            :func:`score_architectures` shows which scores there are.
-        latency: How latency is measured, where it is needed; by default by
-            ``LatencyMeter(device=device)``. Or a function ``(model, input_size) -> milliseconds``.
         reuse: Take over the result of a complete trial of the study that was the same run.
             Trials that the sampler wants repeated are never copied.
-        artifact_store: Where each trial's picture goes (an artifact store of Optuna); None: no
-            pictures and notes.
-        notes: Write a note for optuna-dashboard beside each picture. Notes live in the study;
-            from some thousand trials on they slow it down.
-        device: ``"auto"`` (CUDA, MPS, CPU) or any torch device.
         channels_last: As for :func:`optuna_nas.training.fit`.
         compile: As for :func:`optuna_nas.training.fit`; every architecture is compiled anew.
-        checkpoints: A folder, or an artifact store of Optuna, where each trial keeps its state
-            after every epoch. A trial whose process died then goes on from there when it is
-            tried again. None: it begins anew.
-        keep_checkpoints: Of how many best complete trials the checkpoint is kept, for
-            :meth:`trained_network`; in studies with several objectives, of all on the Pareto
-            front if this is not 0. Others are removed when a later trial begins.
+        options: See :class:`ObjectiveOptions`.
 
     Raises:
         ValueError: If a setting is out of range.
-        TypeError: If ``build`` has arguments that the space does not take.
+        TypeError: If ``build`` has arguments that the space does not take, or there is no such
+            option.
 
     Example::
 
@@ -156,31 +136,16 @@ class TrainingObjective(Objective[TrainingPlan]):
         value: Value = "metric",
         score: str = "last",
         seed: int = 0,
-        max_params: int | None = None,
-        max_macs: int | None = None,
-        max_latency_ms: float | None = None,
-        min_proxy: Mapping[str, float] | None = None,
-        latency: Meter | None = None,
         reuse: bool = True,
-        artifact_store: seam.ArtifactStore | None = None,
-        notes: bool = True,
-        device: str | torch.device = "auto",
         channels_last: bool = False,
         compile: bool = False,
-        checkpoints: seam.ArtifactStore | str | Path | None = None,
-        keep_checkpoints: int = 0,
+        **options: Unpack[ObjectiveOptions],
     ) -> None:
         require_int("epochs", epochs, at_least=1)
         require_seed(seed)
         if score not in SCORES:
             raise ValueError(f"`score` must be one of {list(SCORES)}, but got {score!r}.")
-        super().__init__(
-            value=value,
-            artifact_store=artifact_store,
-            notes=notes,
-            checkpoints=checkpoints,
-            keep_checkpoints=keep_checkpoints,
-        )
+        super().__init__(value=value, **options)
         self.space = space
         self.data = images_of(data)
         self.epochs = epochs
@@ -188,26 +153,18 @@ class TrainingObjective(Objective[TrainingPlan]):
         self.recipe = recipe or Recipe()
         self._hyperparameters = hyperparameters
         self._score = score
-        self._limits = Limits(
-            max_params=max_params,
-            max_macs=max_macs,
-            max_latency_ms=max_latency_ms,
-            min_proxy=min_proxy or {},
-        )
         self._reuse = reuse
         self._trainer = Trainer(
             self.data,
             epochs,
             self.build,
             seed,
-            resolve_device(device),
+            self.device,
             channels_last=channels_last,
             compile=compile,
             checkpoints=self._checkpoints,
         )
-        meter = LatencyMeter(device=str(device)) if latency is None else latency
-        scorer = ProxyScorer(self.data, self.build, device=device)
-        self.costs = Costs(self.build, self.data, meter, scorer)
+        self.costs: Costs = self.network_costs(self.build, self.data)
         largest = 1.0 if self.value.reward is None else math.inf
         self._finished = reusable_runs(epochs, SCORES[score], largest=largest)
 
@@ -229,14 +186,14 @@ class TrainingObjective(Objective[TrainingPlan]):
         """Whether each trial draws hyperparameters for itself."""
         return self._hyperparameters is not None
 
-    def _suggest(self, run: TrialRun) -> TrainingPlan:
+    def suggest(self, run: TrialRun) -> TrainingPlan:
         architecture = self.space.suggest(run.trial)
         recipe = self._recipe_of(run.trial)
-        self._record(run, architecture)
+        run.record(architecture)
         key = self._run_key(architecture, recipe)
         return TrainingPlan(architecture=architecture, recipe=recipe, key=key)
 
-    def _reused(self, run: TrialRun, plan: TrainingPlan) -> float | None:
+    def reused(self, run: TrialRun, plan: TrainingPlan) -> float | None:
         """Repeat the reports of an earlier complete trial that was the same run."""
         study = run.study
         if not self._reuse or not run.takes_reports or study is None:
@@ -246,15 +203,14 @@ class TrainingObjective(Objective[TrainingPlan]):
         earlier = self._finished.find(study, plan.key)
         return None if earlier is None else self._copy(run.trial, earlier)
 
-    def _check_limits(self, run: TrialRun, architecture: Architecture) -> None:
-        self._limits.check(run.trial, architecture, self.costs)
-
-    def _evaluate(self, run: TrialRun, plan: TrainingPlan) -> float:
+    def evaluate(self, run: TrialRun, plan: TrainingPlan) -> float:
         run.trial.set_user_attr(RUN_KEY, plan.key)
-        self._admit(run, plan.architecture)
+        run.admit(plan.architecture)
         # Known before the training: reports are multiplied as the value is.
-        factor = self.value.factor(lambda cost: self._cost(run, cost))
-        trained = self._trainer.train(run.trial, plan.architecture, plan.recipe, factor=factor)
+        factor = run.factor()
+        trained = self._trainer.train(
+            run.trial, plan.architecture, plan.recipe, factor=factor, tell=run.tell
+        )
         return SCORES[self._score](trained)
 
     def train_along(self) -> None:

@@ -19,7 +19,7 @@ from optuna_nas.objectives._base import TrialRun
 from optuna_nas.stores import open_storage
 
 Run = Callable[..., Result]
-TRAINING = "optuna_nas.objectives._training.TrainingObjective._evaluate"
+TRAINING = "optuna_nas.objectives._training.TrainingObjective.evaluate"
 SEARCH = (
     *("search", "--space", "nasbench201", "--data", "digits", "--no-pictures"),
     *("--train-size", "60", "--val-size", "30", "--pruner", "none", "--epochs", "1"),

@@ -15,8 +15,13 @@ from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 from optuna.trial import TrialState
 
 from optuna_nas.keys import DIGEST_KEY, WORKER_KEY
-from optuna_nas.objectives import ProxyObjective, SharedWeightsObjective, TrainingObjective
-from optuna_nas.objectives._base import Objective, TrialRun
+from optuna_nas.objectives import (
+    Objective,
+    ProxyObjective,
+    SharedWeightsObjective,
+    TrainingObjective,
+    TrialRun,
+)
 from optuna_nas.objectives.trial._workers import this_worker
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import Architecture
@@ -92,20 +97,20 @@ class Mine(Objective[Architecture]):
     def __init__(self, **options: Any) -> None:
         super().__init__(metric="convolutions", **options)
 
-    def _suggest(self, run: TrialRun) -> Architecture:
+    def suggest(self, run: TrialRun) -> Architecture:
         architecture = SPACE.suggest(run.trial)
-        self._record(run, architecture)
+        run.record(architecture)
         return architecture
 
-    def _evaluate(self, run: TrialRun, plan: Architecture) -> float:
-        self._admit(run, plan)
+    def evaluate(self, run: TrialRun, plan: Architecture) -> float:
+        run.admit(plan)
         if run.trial.number == 1:
             raise optuna.TrialPruned("too *many*")
         if run.trial.number == 2:
             raise OSError("gone")
         return float(str(plan).count("conv"))
 
-    def _written(self, metric: float) -> str:
+    def format_metric(self, metric: float) -> str:
         return f"{metric:g}"
 
 
@@ -118,3 +123,27 @@ def test_a_note_says_how_a_trial_ended(tmp_path: Path) -> None:
     assert pruned.endswith(r"pruned: too \*many\*")
     assert failed.endswith("failed")
     assert made.metric_names == ["convolutions"]
+
+
+def test_an_unknown_option_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(
+        TypeError, match=r"TrainingObjective takes \['artifact_store', .*'max_mac'"
+    ):
+        training(max_mac=3)
+
+
+def test_limits_need_costs() -> None:
+    with pytest.raises(ValueError, match=r"Limits need .*max_params=3.* without `costs`: set"):
+        study().optimize(Mine(max_params=3), n_trials=1)
+
+
+def test_every_epoch_is_told_with_its_phase(one_thread: None) -> None:
+    told: list[tuple[str, int]] = []
+    objective = training(
+        epochs=2, on_epoch=lambda phase, result: told.append((phase, result.epoch))
+    )
+    pruning = optuna.pruners.ThresholdPruner(lower=1.1)
+    optuna.create_study(direction="maximize", pruner=pruning).optimize(objective, n_trials=1)
+    assert told == [("training", 1)]
+    study().optimize(objective, n_trials=1)
+    assert told[1:] == [("training", 1), ("training", 2)]

@@ -187,6 +187,8 @@ class DARTSObjective(Objective[tuple[Recipe, AlphaRecipe]]):
             notes=notes,
             checkpoints=checkpoints,
             keep_checkpoints=keep_checkpoints,
+            device=device,
+            on_epoch=on_epoch,
         )
         self.space = space
         self.data = images_of(data)
@@ -210,7 +212,6 @@ class DARTSObjective(Objective[tuple[Recipe, AlphaRecipe]]):
         self._judge = Judge(
             data=self.data, epochs=judge_epochs, build=self.build, device=self._device
         )
-        self._on_epoch = on_epoch or _ignore
         split_for_alpha(self.data, alpha_share)
         self._settings_of(None)
 
@@ -243,22 +244,22 @@ class DARTSObjective(Objective[tuple[Recipe, AlphaRecipe]]):
         """Whose accuracy it is, for the note of a trial."""
         return " of the supernet" if self._value == "one_shot" else " of the derived network"
 
-    def _suggest(self, run: TrialRun) -> tuple[Recipe, AlphaRecipe]:
+    def suggest(self, run: TrialRun) -> tuple[Recipe, AlphaRecipe]:
         return self._settings_of(run.trial)
 
-    def _evaluate(self, run: TrialRun, plan: tuple[Recipe, AlphaRecipe]) -> float:
+    def evaluate(self, run: TrialRun, plan: tuple[Recipe, AlphaRecipe]) -> float:
         trial, (recipe, alpha) = run.trial, plan
         slot = None if self._checkpoints is None else self._checkpoints.slot(trial)
         started = time.perf_counter()
         try:
             with blamed(trial, self.space, self.data.input_size, "searching in"):
                 architecture, accuracy = self._search(run, recipe, alpha, slot)
-            self._record(run, architecture)
-            self._admit(run, architecture)
+            run.record(architecture)
+            run.admit(architecture)
             trial.set_user_attr(ONE_SHOT_KEY, accuracy)
             if self._value == "derived":
                 with blamed(trial, architecture, self.data.input_size, "training"):
-                    accuracy = self._evaluated_alone(trial, architecture, recipe, slot)
+                    accuracy = self._evaluated_alone(run, architecture, recipe, slot)
         finally:
             trial.set_user_attr(SECONDS_KEY, round(time.perf_counter() - started, 4))
         return accuracy
@@ -314,7 +315,7 @@ class DARTSObjective(Objective[tuple[Recipe, AlphaRecipe]]):
         def on_epoch(result: EpochResult) -> None:
             results.append(result)
             keep_readings(run.trial, learner.readings, supernet.choices)
-            self._on_epoch("search", result)
+            run.tell("search", result)
             if report is not None:
                 report(result)
 
@@ -326,17 +327,17 @@ class DARTSObjective(Objective[tuple[Recipe, AlphaRecipe]]):
         return self.space.architecture(params), results[-1].val_accuracy
 
     def _evaluated_alone(
-        self, trial: Trial, architecture: Architecture, recipe: Recipe, slot: TrialSlot | None
+        self, run: TrialRun, architecture: Architecture, recipe: Recipe, slot: TrialSlot | None
     ) -> float:
         """Train the derived network, which has a checkpoint of its own until it is done."""
         own = None if slot is None else slot.beside("judge")
-        seed = derived_seed(training_seed(self._seed, trial), 0, "judge")
+        seed = derived_seed(training_seed(self._seed, run.trial), 0, "judge")
         accuracy = self._judge.accuracy(
             architecture,
             self._judge_recipe or recipe,
             seed,
             slot=own,
-            on_epoch=functools.partial(self._on_epoch, "judge"),
+            on_epoch=functools.partial(run.tell, "judge"),
         )
         if own is not None:
             own.remove()
@@ -358,7 +359,3 @@ class DARTSObjective(Objective[tuple[Recipe, AlphaRecipe]]):
             watch_eigenvalue=self._watches,
         )
         return recipe, alpha
-
-
-def _ignore(phase: str, result: EpochResult) -> None:
-    """Tell nobody."""

@@ -169,7 +169,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         self._path = None if weights is None else Path(weights)
         self._seed = seed
         self._device = resolve_device(device)
-        self._on_epoch = on_epoch
+        self._told = on_epoch
         self._weights: SharedWeights | None = None
         self._warned = False
 
@@ -204,21 +204,21 @@ class SharedWeightsObjective(Objective[Architecture]):
                 device=self._device,
                 path=self._path,
                 run=self.identity,
-                on_epoch=self._on_epoch,
+                on_epoch=self._told,
             )
         return self._weights
 
-    def _suggest(self, run: TrialRun) -> Architecture:
+    def suggest(self, run: TrialRun) -> Architecture:
         # The sampler proposes for the next epoch of the weights before it decides this trial.
         self._train(run.study, run.trial.number)
         child = self.space.suggest(run.trial)
-        self._record(run, child)
+        run.record(child)
         return child
 
-    def _evaluate(self, run: TrialRun, child: Architecture) -> float:
+    def evaluate(self, run: TrialRun, child: Architecture) -> float:
         trial = run.trial
         trial.set_user_attr(EPOCH_KEY, self.weights.epochs_done)
-        self._admit(run, child)
+        run.admit(child)
         with blamed(trial, child, self.data.input_size, "judging"):
             return self.weights.accuracy_on_batch(child, trial.number)
 

@@ -57,9 +57,8 @@ class CompoundScalingObjective(ScaledObjective):
         tolerance: By what share of ``target`` it may be missed, above 0.
         largest: Largest factor of each dimension, more than 1.
         step: Of the grid of factors, above 0.
-        options: ``max_params``, ``max_macs`` and ``max_latency_ms`` (upper limits, checked before
-            training), ``latency`` (how it is measured, such as ``LatencyMeter()``; by default it
-            is not), ``num_classes`` and ``in_channels`` (by default as the data has them).
+        options: See :class:`ObjectiveOptions`, with ``num_classes`` and ``in_channels``, which
+            are by default as the data has them.
 
     Raises:
         ValueError: If a setting is out of range, or the budget is under the base network.
@@ -102,7 +101,7 @@ class CompoundScalingObjective(ScaledObjective):
         self.epochs, self.target, self.tolerance = epochs, target, tolerance
         self.largest, self.step = largest, step
         self.base_macs = self.count(base).macs
-        max_macs = self._limits.max_macs
+        max_macs = self.limits.max_macs
         if max_macs is not None and max_macs < self.base_macs:
             raise ValueError(
                 f"`max_macs` must be at least the {self.base_macs:,} multiply-adds of the base "
@@ -154,7 +153,7 @@ class CompoundScalingObjective(ScaledObjective):
             study.enqueue_trial(params, skip_if_exists=True)
         return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
-    def _suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
+    def suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
         alpha, beta, gamma = (
             run.trial.suggest_float(letter, 1.0, self.factors[-1], step=self.step)
             for letter in LETTERS

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from optuna_nas._names import identity_of
 from optuna_nas.keys import LATENCY_KEY, MACS_KEY, PARAMS_KEY, RESULT_KEY
 from optuna_nas.objectives._base import Objective, TrialRun
+from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives.scaling._scaled_training import ScaledJudge, ScaledTraining
 from optuna_nas.objectives.trial._failures import blamed
-from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.profiling import Latency, Profile
 from optuna_nas.scaling import ScalableNetwork
 from optuna_nas.training import ImageData, seeded
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
-    from torch import nn
 
 __all__ = ["ScaledObjective", "ScaledOptions"]
 
 
-class ScaledOptions(TypedDict, total=False):
-    """What every :class:`ScaledObjective` takes besides its own settings; all may be left out.
+class ScaledOptions(ObjectiveOptions, total=False):
+    """Options of every :class:`ScaledObjective`; see also :class:`ObjectiveOptions`.
 
     Args:
-        max_params: Upper limit on parameters, checked before training.
-        max_macs: Upper limit on multiply-adds of an image, checked before training.
-        max_latency_ms: Upper limit on the measured latency, checked before training.
-        latency: How latency is measured, such as ``LatencyMeter()``; None: it is not.
-        num_classes: What networks are built for; by default as the data has it.
-        in_channels: Likewise.
+        num_classes: Number of classes that networks are built for; by default as the data has it.
+        in_channels: Number of channels that networks are built for; likewise.
     """
 
-    max_params: int | None
-    max_macs: int | None
-    max_latency_ms: float | None
-    latency: Callable[[nn.Module, tuple[int, ...]], Latency | float] | None
     num_classes: int | None
     in_channels: int | None
 
@@ -63,34 +54,26 @@ class ScaledObjective(Objective[tuple[ScalableNetwork, int, str]]):
         judge: str | ImageData | ScaledJudge,
         **options: Unpack[ScaledOptions],
     ) -> None:
-        unknown = sorted(options.keys() - ScaledOptions.__annotations__.keys())
-        if unknown:
-            raise TypeError(
-                f"{type(self).__name__} takes {sorted(ScaledOptions.__annotations__)} besides its "
-                f"own settings, not {unknown}."
-            )
-        super().__init__()
+        check_options(self, options, ScaledOptions)
+        num_classes = options.pop("num_classes", None)
+        in_channels = options.pop("in_channels", None)
+        super().__init__(**cast(ObjectiveOptions, options))
         self.base = base
         self.judge = ScaledTraining(judge) if isinstance(judge, str | ImageData) else judge
         data = getattr(self.judge, "data", None)
-        self._build = _build(data, options.get("num_classes"), options.get("in_channels"))
-        self._limits = Limits(
-            max_params=options.get("max_params"),
-            max_macs=options.get("max_macs"),
-            max_latency_ms=options.get("max_latency_ms"),
-        )
+        self._build = _build(data, num_classes, in_channels)
         self._latency = options.get("latency")
-        if self._limits.max_latency_ms is not None and self._latency is None:
+        if self.limits.max_latency_ms is not None and self._latency is None:
             raise ValueError(
                 "`max_latency_ms` needs `latency`, but got "
-                f"max_latency_ms={self._limits.max_latency_ms} and latency=None: pass "
+                f"max_latency_ms={self.limits.max_latency_ms} and latency=None: pass "
                 "latency=LatencyMeter()."
             )
         self._counted: dict[ScalableNetwork, Profile] = {}
         self._measured: dict[ScalableNetwork, float] = {}
 
     @abstractmethod
-    def _suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
+    def suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
         """Return the network of a trial, its epochs, and the rule that chose its size, if one."""
 
     @property
@@ -100,7 +83,7 @@ class ScaledObjective(Objective[tuple[ScalableNetwork, int, str]]):
 
     def _check(self, trial: BaseTrial, network: ScalableNetwork, counted: Profile) -> None:
         """End a trial that need not be trained; objectives with a rule of their own add it."""
-        self._limits.check_counted(trial, network, counted)
+        self.limits.check_counted(trial, network, counted)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -118,7 +101,7 @@ class ScaledObjective(Objective[tuple[ScalableNetwork, int, str]]):
             self._counted[network] = network.profile(**self._build)
         return self._counted[network]
 
-    def _evaluate(self, run: TrialRun, plan: tuple[ScalableNetwork, int, str]) -> float:
+    def evaluate(self, run: TrialRun, plan: tuple[ScalableNetwork, int, str]) -> float:
         trial, (network, epochs, rule) = run.trial, plan
         pixels = (self._build["in_channels"], network.resolution, network.resolution)
         with blamed(trial, network, pixels, "building"):
@@ -153,8 +136,8 @@ class ScaledObjective(Objective[tuple[ScalableNetwork, int, str]]):
             self._measured[network] = measured
         latency = self._measured[network]
         trial.set_user_attr(LATENCY_KEY, latency)
-        if self._limits.max_latency_ms is not None:
-            self._limits.check_latency(trial, network, latency)
+        if self.limits.max_latency_ms is not None:
+            self.limits.check_latency(trial, network, latency)
         return latency
 
 

@@ -43,9 +43,8 @@ class ScalingStudyObjective(ScaledObjective):
             ``(network, trial, epochs) -> accuracy``.
         grid: What is tried; by default the paper's 175 networks in three regimes.
         repetitions: Trials of each, with other seeds, at least 1; they say how sure a verdict is.
-        options: ``max_params``, ``max_macs`` and ``max_latency_ms`` (upper limits, checked before
-            training), ``latency`` (how it is measured, such as ``LatencyMeter()``; by default it
-            is not), ``num_classes`` and ``in_channels`` (by default as the data has them).
+        options: See :class:`ObjectiveOptions`, with ``num_classes`` and ``in_channels``, which
+            are by default as the data has them.
 
     Raises:
         ValueError: If a setting is out of range, or a resolution of the grid is below the stride
@@ -81,7 +80,7 @@ class ScalingStudyObjective(ScaledObjective):
         self.grid, self.repetitions = grid, repetitions
         networks = [base.at(width=w, depth=d, resolution=r) for w, d, r in grid]
         cheapest = self.count(networks[0]).macs
-        max_macs = self._limits.max_macs
+        max_macs = self.limits.max_macs
         if max_macs is not None and max_macs < cheapest:
             raise ValueError(
                 f"`max_macs` must be at least the {cheapest:,} multiply-adds of the smallest "
@@ -102,7 +101,7 @@ class ScalingStudyObjective(ScaledObjective):
         repetitions = list(range(self.repetitions))
         return GridSampler({**self.grid.search_space, "repetition": repetitions}, seed=seed)
 
-    def _suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
+    def suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
         chosen = {
             name: run.trial.suggest_categorical(name, values)
             for name, values in self.grid.search_space.items()

@@ -45,9 +45,8 @@ class StrategyObjective(ScaledObjective):
         strategies: Rules by name; by default depth, width and resolution alone, EfficientNet's
             compound and ResNet-RS's slow resolution.
         repetitions: Trials of each rule, at least 1.
-        options: ``max_params``, ``max_macs`` and ``max_latency_ms`` (upper limits, checked before
-            training), ``latency`` (how it is measured, such as ``LatencyMeter()``; by default it
-            is not), ``num_classes`` and ``in_channels`` (by default as the data has them).
+        options: See :class:`ObjectiveOptions`, with ``num_classes`` and ``in_channels``, which
+            are by default as the data has them.
 
     Raises:
         ValueError: If a setting is out of range, or the budget is under the base network.
@@ -129,7 +128,7 @@ class StrategyObjective(ScaledObjective):
         repetitions = list(range(self.repetitions))
         return GridSampler({"strategy": list(self.networks), "repetition": repetitions}, seed=seed)
 
-    def _suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
+    def suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
         name = run.trial.suggest_categorical("strategy", list(self.networks))
         run.trial.suggest_int("repetition", 0, self.repetitions - 1)
         return self.networks[name], self.epochs, name

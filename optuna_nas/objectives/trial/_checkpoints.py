@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from optuna.artifacts.exceptions import ArtifactNotFound
-from optuna.trial import Trial, TrialState
+from optuna.trial import TrialState
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, matching
@@ -125,7 +125,7 @@ class TrialCheckpoints(PerProcess):
 
     def slot(self, trial: BaseTrial) -> TrialSlot | None:
         """Return the place of a trial's checkpoint, with a new id if it has none yet."""
-        if not isinstance(trial, Trial):
+        if seam.study_of(trial) is None:
             return None
         artifact = CHECKPOINT.read(trial)
         if artifact is None:

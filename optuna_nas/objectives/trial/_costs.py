@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
-from optuna.trial import Trial
 
+from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, fields, integer, number, scalar, text
 from optuna_nas._names import identity_of
 from optuna_nas.keys import LATENCY_KEY, MACS_KEY, MEASURED_KEY, PARAMS_KEY, PROXY_KEY
@@ -120,8 +120,9 @@ class Costs:
             machine=self._machine,
         )
         measured = self._measured.get(key)
-        if measured is None and isinstance(trial, Trial):
-            other = self._measured_before.find(trial.study, key)
+        study = seam.study_of(trial)
+        if measured is None and study is not None:
+            other = self._measured_before.find(study, key)
             measured = None if other is None else MEASURED.read(other)
         if measured is None:
             measured = {"key": key, **self._measure(trial, architecture)}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from optuna import TrialPruned
-from optuna.trial import Trial
 
-from optuna_nas._optuna_seam import reported_steps
+from optuna_nas._optuna_seam import reported_steps, study_of
 from optuna_nas.training._distributed import processes, share
 from optuna_nas.training.loop._history import EpochResult
 
@@ -70,10 +69,11 @@ class OptunaPruningCallback:
             raise ValueError(f"`metric` must be one of {METRICS}, but got metric={metric!r}.")
         if trial is None and processes().rank == 0:
             raise ValueError("`trial` must be a trial in the first process, but got None.")
-        if isinstance(trial, Trial) and len(trial.study.directions) > 1:
+        study = study_of(trial)
+        if study is not None and len(study.directions) > 1:
             raise ValueError(
-                f"`trial` must be of a study with one objective, but {trial.study.study_name!r} "
-                f"has {len(trial.study.directions)}, for which Optuna takes no reports: leave the "
+                f"`trial` must be of a study with one objective, but {study.study_name!r} "
+                f"has {len(study.directions)}, for which Optuna takes no reports: leave the "
                 "callback out, or return one value, such as a reward that falls with latency."
             )
         self._trial = trial
