@@ -232,7 +232,7 @@ def test_an_open_trial_claims_all_that_it_is_going_to_ask_for(
         trial.suggest_categorical("layer_01_op", SPACE.ops)
     whole = {"num_layers", "layer_01_op", "layer_02_op", "layer_03_op"}
     for study, sampler in zip(studies, samplers, strict=True):
-        claims = [{*decisions} for decisions in sampler._history_of(study).pending]
+        claims = [{*decisions} for decisions in sampler._state_of(study).replay.pending]
         assert len(claims) >= 4
         assert all(claim == whole for claim in claims)
 
@@ -248,16 +248,13 @@ def test_nothing_is_kept_of_a_trial_that_ended_elsewhere(make: Make, tmp_path: P
     lost, kept = study.ask(), study.ask()
     for trial in (lost, kept):
         trial.suggest_int("x", 0, 9)
-    walk = weakref.ref(sampler._scripts[(*_key(study), lost.number)].proposal)
+    plans = sampler._state_of(study).plans
+    proposal = weakref.ref(plans[lost.number].proposal)
     other.tell(lost.number, 0.0)
     study.ask().suggest_int("x", 0, 9)
-    assert [number for *_, number in sampler._scripts] == [3, 4]
+    assert list(plans) == [3, 4]
     gc.collect()
-    assert walk() is None
+    assert proposal() is None
     with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
         lost.suggest_int("y", 0, 2)
     assert kept.suggest_int("y", 0, 2) in (0, 1, 2)
-
-
-def _key(study: optuna.Study) -> tuple[object, int]:
-    return study._storage, study._study_id

@@ -9,7 +9,8 @@ import pytest
 import torch
 from optuna.artifacts import FileSystemArtifactStore
 
-from optuna_nas.samplers import ReinforceSampler
+from optuna_nas.samplers import ControllerNetwork, Imitation, ReinforceSampler
+from optuna_nas.samplers.base import History
 from optuna_nas.samplers.policy._checkpoints import CHECKPOINT_EVERY
 from optuna_nas.samplers.policy._policy import Policy
 
@@ -22,14 +23,18 @@ def _objective(trial: optuna.Trial) -> float:
 def _sampler(folder: Path | None, seed: int = 0) -> ReinforceSampler:
     store = None if folder is None else FileSystemArtifactStore(folder)
     return ReinforceSampler(
-        hidden_size=4, num_layers=1, batch_size=2, elite_size=2, seed=seed, artifact_store=store
+        controller=ControllerNetwork(hidden_size=4, num_layers=1),
+        batch_size=2,
+        imitation=Imitation(size=2),
+        seed=seed,
+        artifact_store=store,
     )
 
 
 def _policy(sampler: ReinforceSampler, study: optuna.Study) -> Policy:
-    history = sampler._history_of(study)
-    history.refresh(study)
-    return sampler._policy(history)
+    replay = sampler._state_of(study).replay
+    replay.refresh(study)
+    return sampler._policy(History(replay))
 
 
 @pytest.fixture(scope="module")

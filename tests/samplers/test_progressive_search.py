@@ -19,7 +19,7 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from optuna_nas.keys import LEVEL_KEY
 from optuna_nas.samplers import ProgressiveSampler, RandomSearchSampler
-from optuna_nas.samplers.base._decisions import SlotTable, as_decides
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
 from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.samplers.predictor._encoding import Encoding
 from optuna_nas.samplers.progressive._growth import Growth
@@ -364,12 +364,12 @@ def test_any_regressor_of_scikit_learn_predicts() -> None:
 def test_parents_are_extended_in_every_way_or_at_random_where_that_is_too_much(
     parents: int, count: int
 ) -> None:
-    slots = SlotTable(as_decides(None))
+    decisions = DecisionTable(as_decides(None))
     names = {"input": (0, 1, 2), "op": ("conv", "pool")}
     added = Encoding(
-        slot
+        decision
         for name, choices in names.items()
-        if (slot := slots.get(name, CategoricalDistribution(choices))) is not None
+        if (decision := decisions.get(name, CategoricalDistribution(choices))) is not None
     )
     choices = _choices(added, parents, np.random.RandomState(0))
     assert len(choices) == parents
@@ -381,8 +381,8 @@ def test_parents_are_extended_in_every_way_or_at_random_where_that_is_too_much(
 
 
 def test_a_level_adds_what_the_one_before_it_has_not() -> None:
-    growth = Growth(Words("ab", longest=3), SlotTable(as_decides(None)), Roles(None))
-    added = [[slot.name for slot in growth.added(level)] for level in range(3)]
+    growth = Growth(Words("ab", longest=3), DecisionTable(as_decides(None)), Roles(None))
+    added = [[decision.name for decision in growth.added(level)] for level in range(3)]
     assert added == [["letter_0"], ["letter_1"], ["letter_2"]]
 
 

@@ -8,8 +8,9 @@ import optuna
 import pytest
 from finished_trials import NAMES, alike, finished
 
-from optuna_nas.samplers.base._decisions import SlotTable, as_decides
-from optuna_nas.samplers.base._history import History, Member
+from optuna_nas.samplers.base import Member
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
+from optuna_nas.samplers.base._replay import StudyReplay
 from optuna_nas.samplers.evolution._population import Population
 from optuna_nas.samplers.evolution._ranking import Ranking, Survivors
 
@@ -23,7 +24,7 @@ def _histories(directions: list[str], count: int, seed: int) -> list[list[Member
         gain = rng.randint(0, 6)  # what is good for one objective is bad for the other
         values = [float(gain + rng.randint(0, 2)) for _ in directions]
         study.add_trial(finished(params, *values, age=rng.randint(0, 5)))
-    history = History(SlotTable(as_decides(None)), None)
+    history = StudyReplay(DecisionTable(as_decides(None)), None)
     history.refresh(study)
     known: list[Member] = []
     states = []
