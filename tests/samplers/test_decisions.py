@@ -1,9 +1,8 @@
-"""Decisions, the split between a sampler and ``hp_sampler``, and keyed randomness."""
+"""Decisions, and the split between a sampler and ``hp_sampler``."""
 
 from __future__ import annotations
 
 import pickle
-from collections import Counter
 
 import pytest
 from optuna.distributions import (
@@ -13,8 +12,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from optuna_nas._keyed import KeyedGenerator
-from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
+from optuna_nas.samplers.base._decisions import Assignment, DecisionTable, as_decides
 
 
 @pytest.mark.parametrize(
@@ -81,31 +79,14 @@ def test_one_slot_per_name_and_choices() -> None:
     assert booleans is not decisions.get("y", CategoricalDistribution((False, True)))
 
 
-def test_draws_are_keyed() -> None:
-    rng = KeyedGenerator(7, 3)
-    assert rng.indices("op", 5, 4) == KeyedGenerator(7, 3).indices("op", 5, 4)
-    others = [KeyedGenerator(8, 3), KeyedGenerator(7, 4), KeyedGenerator(7, 3, 1)]
-    for other in others:
-        assert rng.indices("op", 1000, 4) != other.indices("op", 1000, 4)
-    assert rng.indices("op", 1000, 4) != rng.indices("input", 1000, 4)
-
-
-def test_draws_are_pinned() -> None:
-    """A change here would break the promise that a restarted search goes on as before.
-
-    The numbers are NumPy's ``SeedSequence([1, 2, crc32(b"op"), 0])`` words, scaled; made with
-    NumPy 2.4.
-    """
-    assert KeyedGenerator(1, 2).indices("op", 1000, 4) == PINNED
-
-
-def test_draws_are_uniform() -> None:
-    counts = Counter(KeyedGenerator(0, number).index("op", 5) for number in range(5000))
-    # 99.9 % of chi-squared with 4 degrees of freedom: 18.5
-    assert sum((count - 1000) ** 2 / 1000 for count in counts.values()) < 18.5
-    shuffles = Counter(tuple(KeyedGenerator(0, n).permutation("x", 3)) for n in range(6000))
-    assert len(shuffles) == 6
-    assert sum((count - 1000) ** 2 / 1000 for count in shuffles.values()) < 20.5
-
-
-PINNED = [209, 664, 410, 73]
+def test_an_assignment_knows_its_value_and_the_alternatives() -> None:
+    decision = DecisionTable(as_decides(None)).get("x", IntDistribution(1, 7, step=3))
+    assert decision is not None
+    assert decision.choices == [1, 4, 7]
+    made = Assignment(decision, 1)
+    assert made.value == 4
+    assert [other.value for other in made.alternatives] == [1, 7]
+    assert all(other.decision is decision for other in made.alternatives)
+    single = DecisionTable(as_decides(None)).get("y", IntDistribution(2, 2))
+    assert single is not None
+    assert Assignment(single, 0).alternatives == []
