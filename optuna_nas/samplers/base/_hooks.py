@@ -34,7 +34,7 @@ def check_hook(cls: type, base: type, name: str, arguments: tuple[str, ...]) -> 
     except TypeError:
         raise TypeError(
             f"{cls.__name__} must define {call}, but defines "
-            f"{name}{inspect.signature(hook)}. Give it these arguments."
+            f"{name}({', '.join(inspect.signature(hook).parameters)}). Give it these arguments."
         ) from None
 
 

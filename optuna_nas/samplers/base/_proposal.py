@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution
 
-from optuna_nas._checks import is_int, shown
+from optuna_nas._checks import shown
 from optuna_nas.samplers.base._decisions import Assignment
 
 if TYPE_CHECKING:
@@ -90,10 +91,8 @@ class FixedProposal(Proposal):
         fixed = self._params[decision.name]
         if isinstance(fixed, Assignment):
             return fixed.index if fixed.decision is decision else decision.index(fixed.value)
-        index = decision.index(fixed)
-        if index is None:
-            _check_choice(decision, fixed)
-        return index
+        _check_choice(decision, fixed)
+        return decision.index(fixed)
 
     def attributes(self) -> Mapping[str, Any]:
         """Return the attributes that were given."""
@@ -103,8 +102,10 @@ class FixedProposal(Proposal):
 def _check_choice(decision: Decision, value: Any) -> None:
     """Raise if a value can never be one of the choices, however ranges grow."""
     if isinstance(decision.distribution, CategoricalDistribution):
+        if decision.index(value) is not None:
+            return
         rule = f"one of {shown(decision.distribution.choices)}"
-    elif is_int(value):
+    elif isinstance(value, Integral):  # those of NumPy as well
         return
     else:
         rule = "an integer"
