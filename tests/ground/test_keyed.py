@@ -54,6 +54,7 @@ def test_a_choice_is_the_option_of_the_index() -> None:
 def test_a_numpy_generator_is_keyed() -> None:
     drawn = [KeyedGenerator(0, n).generator("noise").normal() for n in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
+    assert drawn[0] != KeyedGenerator(0, 0).generator("other").normal()
 
 
 def test_derived_seeds_differ_and_are_pinned() -> None:
