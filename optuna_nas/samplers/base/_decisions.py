@@ -78,7 +78,7 @@ class Assignment(NamedTuple):
     """
 
     decision: Decision
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    index: int  # type: ignore[assignment]  # hides tuple.index, of no use here
 
     @property
     def value(self) -> Any:

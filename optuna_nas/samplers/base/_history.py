@@ -111,9 +111,9 @@ class History:
 
     @property
     def releases(self) -> int:
-        """How often something that was known became unknown, as when a running trial failed.
+        """Number of times that something known became unknown, as when a running trial failed.
 
-        Whoever remembers answers of :meth:`knows` has to forget them when it has grown.
+        A sampler that remembers answers of :meth:`knows` has to forget them when it has grown.
         """
         return self._replay.releases
 

@@ -109,7 +109,7 @@ class TrialPlan:
         index = self.proposal.choose(decision, candidates)
         if index in candidates:
             return index
-        # The proposal has no wish, or its choice leads to known architectures only.
+        # Nothing is proposed, or a choice that leads to known architectures only.
         return candidates[self._rng.index(decision.name, len(candidates))]
 
 

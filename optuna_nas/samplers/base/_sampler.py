@@ -100,8 +100,8 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
     """
 
     history_size: int | None = None
-    """How many of the youngest finished trials ``history.members`` has; None: all. A sampler that
-    looks at none sets 0, and one that looks at a window its length, which saves memory."""
+    """Number of the youngest finished trials that ``history.members`` has; None: all. A sampler
+    that looks at none sets 0, and one that looks at a window its length, which saves memory."""
 
     needs_single_objective: bool = False
     """Whether studies with several objectives are refused."""
@@ -112,9 +112,9 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
     machines need not keep it."""
 
     max_rejections: int = 0
-    """How many proposals for a trial may be rejected as known before choices that lead to known
-    decisions only are closed. 0 closes them at once; a stochastic policy that is to be drawn from
-    without a bias sets more."""
+    """Number of proposals for a trial that may be rejected as known before choices that lead to
+    known decisions only are closed. 0 closes them at once; a stochastic policy that is to be drawn
+    from without a bias sets more."""
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
         must follow from the arguments alone.
 
         Args:
-            history: What is known of the study.
+            history: Everything that is known of the study.
             rng: Random numbers of the trial, keyed by what they are for.
 
         Returns:

@@ -1,9 +1,13 @@
-"""Which decision sequences a study has seen, as a trie in which a choice knows when it is used up.
+"""A trie of the decision sequences that a study has seen, in which used up choices are closed.
 
 A choice is *closed* when every sequence below it has been seen: a sampler that avoids closed
 choices never repeats an architecture, also where later decisions depend on earlier ones, and
-needs no list of all architectures for it. Sequences that share no further prefix with another
-one are kept as one tail, so memory grows with the number of sequences, not of decisions.
+needs no list of all architectures for it. Drawing and rejecting would do as well in a large space,
+but a policy that has nearly converged, or a space that is nearly used up, would reject for ever.
+
+It is compressed as a radix tree is: a sequence that shares no further prefix with another one is
+kept as one tail. Most sequences part within the first few decisions, so memory and time grow with
+the number of sequences, not of their decisions.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ __all__ = ["Cursor", "DecisionTrie"]
 
 @dataclass
 class _Tail:
-    """A sequence that nobody shares from here on, with how often it was added."""
+    """The rest of a sequence that no other one shares, with how often it was added."""
 
     rest: tuple[Assignment, ...]
     count: int
@@ -31,13 +35,22 @@ class _Tail:
 
 @dataclass
 class _Node:
-    """A place where sequences part. ``branches`` has one entry unless ranges grow in a study."""
+    """A place where sequences part.
+
+    Args:
+        branches: Children by decision and choice. All sequences that come to a place ask for the
+            same decision there, unless its range grows in the study or the objective is random.
+        ends: How many sequences end here.
+        closed: Whether everything below has been seen.
+    """
 
     branches: dict[Decision, dict[int, _Node | _Tail]] = field(default_factory=dict)
     ends: int = 0
     closed: bool = False
 
     def update(self) -> None:
+        # A child that is missing is unseen. A sequence that ends here is all that there is: what
+        # follows the same decisions is the same, so nothing else can be below.
         self.closed = self.ends > 0 or (
             bool(self.branches)
             and all(
@@ -63,7 +76,7 @@ class DecisionTrie:
 
     @property
     def exhausted(self) -> bool:
-        """Whether every sequence has been seen."""
+        """Tell whether every sequence has been seen."""
         return self._root.closed
 
     def add(self, sequence: Sequence[Assignment]) -> None:
@@ -107,11 +120,11 @@ class DecisionTrie:
         _prune(path, steps)
 
     def cursor(self) -> Cursor:
-        """A reader that stands before the first decision."""
+        """Return a reader that stands before the first decision."""
         return Cursor(self._root)
 
     def seen(self, choices: Mapping[str, Assignment]) -> bool:
-        """Whether nothing unseen can come of these choices, made wherever they are asked for.
+        """Tell whether only seen sequences can come of choices, made wherever they are asked for.
 
         Where the trie meets a decision that ``choices`` does not name, anything unseen below it
         counts.
@@ -139,7 +152,7 @@ class DecisionTrie:
 
 
 class Cursor:
-    """Where a trial stands in the trie while its decisions are made one by one."""
+    """The position of a trial in the trie while its decisions are made one by one."""
 
     def __init__(self, root: _Node) -> None:
         self._at: _Node | _Tail | None = root
@@ -147,7 +160,7 @@ class Cursor:
 
     @property
     def exhausted(self) -> bool:
-        """Whether everything below this place has been seen."""
+        """Tell whether everything below this place has been seen."""
         if isinstance(self._at, _Node):
             return self._at.closed
         if isinstance(self._at, _Tail):
@@ -155,12 +168,13 @@ class Cursor:
         return False
 
     def open_choices(self, decision: Decision) -> list[int]:
-        """Choices of ``decision`` below which a sequence is unseen; all of them if none is."""
+        """Return the choices below which a sequence is unseen; all of them if none is."""
         closed: Iterable[int] = ()
         if isinstance(self._at, _Node):
             children = self._at.branches.get(decision, {})
             closed = {index for index, child in children.items() if child.closed}
         elif isinstance(self._at, _Tail) and self._offset < len(self._at.rest):
+            # A tail closes a choice only if that was the last one with an alternative.
             here, index = self._at.rest[self._offset]
             after = self._at.rest[self._offset + 1 :]
             if here is decision and all(later.size == 1 for later, _ in after):
@@ -183,7 +197,7 @@ class Cursor:
 
 
 def _split(tail: _Tail) -> _Node:
-    """The node that stands for a tail once another sequence comes along."""
+    """Make the node that stands for a tail once another sequence comes along."""
     node = _Node()
     if tail.rest:
         (decision, index), rest = tail.rest[0], tail.rest[1:]

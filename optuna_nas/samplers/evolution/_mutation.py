@@ -57,7 +57,7 @@ def order_by_role(
 
     Args:
         names: In random order; names of one role have equal chances.
-        weights: By role; names of roles that are not there come last.
+        weights: Weights by role; names of roles that are not there come last.
         roles: Tells the role of a name.
         rng: Randomness of the trial.
         key: Key of the random numbers.
@@ -117,7 +117,7 @@ def lift(made: Assignment, good: Sequence[Member], count_of_all: int, total: int
     """
     name = made.decision.name
     count = sum(member.decisions.get(name) == made for member in good)
-    # Half a member is added to both shares: a choice that nobody has counts as average.
+    # Half a member is added to both shares: a choice that no member has counts as average.
     share_of_good = count / len(good) + HALF_A_MEMBER / total
     return share_of_good / ((count_of_all + HALF_A_MEMBER) / total)
 

@@ -23,8 +23,8 @@ class Activity:
     for, and with all others never. Decisions for which there is no such one are left as they are.
 
     Args:
-        rules: By column: the column that it depends on, and for each code of that 0 (not asked
-            for), 1 (asked for) or 2 (unknown).
+        rules: For each conditional column: its number, the column that it depends on, and for
+            each code of that 0 (not asked for), 1 (asked for) or 2 (unknown).
     """
 
     rules: tuple[tuple[int, int, Codes], ...]
@@ -46,7 +46,7 @@ class Activity:
         clear &= asked[:, None] > asked[None, :]  # what others depend on is asked for more often
         explains = clear[:, conditional].sum(axis=1)  # (D,): how many others it explains
         rules = []
-        # From the outermost condition inwards, so that one pass of `repair` settles chains; of
+        # From the outermost condition inwards, so that one pass of `repair` is enough; of
         # several decisions that tell equally, the one that explains most others is the condition.
         for column in sorted(conditional, key=lambda column: (-asked[column], column)):
             if not clear[:, column].any():

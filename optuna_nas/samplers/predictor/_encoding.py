@@ -60,12 +60,12 @@ class Encoding:
 
     @cached_property
     def sizes(self) -> Codes:
-        """How many choices each decision has, shape (D,)."""
+        """Number of choices of each decision, shape (D,)."""
         return np.array([len(choices) for choices in self._assignments], dtype=np.int64)
 
     @property
     def total(self) -> int:
-        """How many rows :meth:`everything` has."""
+        """Number of rows of :meth:`everything`."""
         return math.prod(self.sizes.tolist())
 
     @property
@@ -75,7 +75,7 @@ class Encoding:
 
     @cached_property
     def offsets(self) -> Codes:
-        """Where the codes of each decision begin among the T of :meth:`one_hot`, shape (D,)."""
+        """First code of each decision among the T of :meth:`one_hot`, shape (D,)."""
         return np.concatenate([[0], np.cumsum(self.sizes + 1)[:-1]]).astype(np.int64)
 
     @cached_property
@@ -87,7 +87,7 @@ class Encoding:
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 
     def encode(self, architectures: Sequence[Mapping[str, Assignment]]) -> Codes:
-        """Rows of codes, shape (N, D); decisions that the encoding does not know are left out."""
+        """Encode architectures as rows, shape (N, D); unknown decisions are left out."""
         columns = list(zip(self.names, self._code_of, strict=True))
         rows = [
             [codes.get(made[name], 0) if name in made else 0 for name, codes in columns]
@@ -96,7 +96,7 @@ class Encoding:
         return np.array(rows, dtype=np.int64).reshape(-1, len(columns))
 
     def decode(self, row: Iterable[int]) -> dict[str, Assignment]:
-        """The decisions of one row."""
+        """Decode the decisions of one row."""
         columns = enumerate(zip(self.names, row, strict=True))
         return {
             name: self._assignments[column][code - 1]
@@ -109,18 +109,18 @@ class Encoding:
         return self._assignments[column][code - 1]
 
     def one_hot(self, codes: Codes) -> Floats:
-        """A 1 for every code, shape (N, T)."""
+        """Encode rows with a 1 for every code, shape (N, T)."""
         hot = np.zeros((len(codes), self.num_codes))
         np.put_along_axis(hot, codes + self.offsets, 1.0, axis=1)
         return hot
 
     @cached_property
     def shared(self) -> SharedFeatures:
-        """What decisions of one kind have in common."""
+        """Features that decisions of one kind share."""
         return SharedFeatures(self)
 
     def everything(self) -> Codes:
-        """All combinations of choices, shape (product of sizes, D)."""
+        """Make rows of all combinations of choices, shape (product of sizes, D)."""
         grid = np.indices(tuple(self.sizes), dtype=np.int64)
         return grid.reshape(len(self.names), self.total).T + 1
 

@@ -36,7 +36,7 @@ class Evidence:
     Args:
         encoding: Encoding of ``codes``.
         codes: One row per architecture, all different, shape (N, D).
-        targets: To be maximised; mean 0 and variance 1, shape (N,).
+        targets: Targets to be maximised; mean 0 and variance 1, shape (N,).
         counts: Number of trials of each architecture, shape (N,).
         members: The trials of each architecture, by age.
         repeats: Scatter of repeated trials of an architecture, which tells the noise.

@@ -20,16 +20,16 @@ __all__ = ["SharedFeatures"]
 class SharedFeatures:
     """The share that each choice has among the decisions whose names differ in numbers only.
 
-    So what was learned of ``cell_2_op_a`` holds for ``cell_3_op_a``, which nobody has seen yet.
+    So what was learned of ``cell_2_op_a`` holds for ``cell_3_op_a``, which no trial has had yet.
     The mean of one-hot blocks, as a linear layer follows, is the paper's mean of embeddings.
 
     Args:
         encoding: Encoding of the rows.
-        besides: Name of a decision that says nothing, such as the size.
+        besides: Name of a decision that is left out, such as the size.
 
     Attributes:
-        units: Of the shares, shape (F,): times these, the rows of uniform choices vary by about
-            1 in all, every kind alike. 0 for a decision that is the only one of its kind.
+        units: Scales of the shares, shape (F,): times these, the rows of uniform choices vary by
+            about 1 in all, every kind alike. 0 for a decision that is the only one of its kind.
 
     Example::
 

@@ -96,7 +96,7 @@ class RegressorPosterior:
 
     Args:
         regressor: Not changed; a clone is fitted.
-        evidence: What to learn from.
+        evidence: Evidence to learn from.
         random_state: For regressors that have one and leave it open.
     """
 

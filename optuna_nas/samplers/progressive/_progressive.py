@@ -144,7 +144,7 @@ class ProgressiveSampler(ArchitectureSampler):
         super().after_trial(study, trial, state, values)
         with self._lock:
             if self._is_last(study, trial):
-                with contextlib.suppress(RuntimeError):  # nobody to stop under ask-and-tell
+                with contextlib.suppress(RuntimeError):  # no loop under ask-and-tell
                     study.stop()
 
     def _avoids_known(self, replay: StudyReplay) -> bool:
