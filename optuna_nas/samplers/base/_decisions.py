@@ -36,6 +36,7 @@ class Decision:
     name: str
     distribution: CategoricalDistribution | IntDistribution
     size: int
+    _made: dict[int, Assignment] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def choices(self) -> list[Any]:
@@ -61,6 +62,16 @@ class Decision:
         if isinstance(dist, CategoricalDistribution):
             return dist.choices[index]
         return dist.low + index * dist.step
+
+    def assignment(self, index: int) -> Assignment:
+        """Return the assignment of the choice with the number ``index``.
+
+        It is one object for each choice: histories of thousands of trials hold them.
+        """
+        made = self._made.get(index)
+        if made is None:
+            made = self._made[index] = Assignment(self, index)
+        return made
 
 
 class Assignment(NamedTuple):
@@ -89,7 +100,7 @@ class Assignment(NamedTuple):
     def alternatives(self) -> list[Assignment]:
         """The other choices of the same decision; empty if it has one choice only."""
         others = (index for index in range(self.decision.size) if index != self.index)
-        return [Assignment(self.decision, index) for index in others]
+        return [self.decision.assignment(index) for index in others]
 
 
 @dataclass

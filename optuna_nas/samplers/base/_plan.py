@@ -90,7 +90,7 @@ class TrialPlan:
 
     def note(self, decision: Decision, index: int) -> None:
         """Take in a decision that was made elsewhere."""
-        self.assignments[decision.name] = Assignment(decision, index)
+        self.assignments[decision.name] = decision.assignment(index)
         self.proposal.note(decision, index)
         if self._cursor is not None:
             self._cursor.advance(decision, index)

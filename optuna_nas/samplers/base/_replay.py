@@ -193,7 +193,7 @@ class StudyReplay:
                 continue
             decision = self.table.get(name, trial.distributions[name])
             if decision is not None and (index := decision.index(trial.params[name])) is not None:
-                made.append(Assignment(decision, index))
+                made.append(decision.assignment(index))
         return tuple(made)
 
     def member(self, trial: FrozenTrial) -> Member:
@@ -226,7 +226,7 @@ class StudyReplay:
                 return sequence
             indices = dict(sequence)
             if indices.keys() == set(asked):  # a storage that does not keep the order
-                return tuple(Assignment(decision, indices[decision]) for decision in asked)
+                return tuple(decision.assignment(indices[decision]) for decision in asked)
         if trial.state == TrialState.FAIL:
             is_whole = self._digest_of(_values(sequence)) is not None
             return sequence if is_whole else ()
@@ -282,4 +282,4 @@ def _assignments(decisions: tuple[Decision, ...], values: dict[str, Any]) -> Ite
         if decision.name in values:
             index = decision.index(values[decision.name])
             if index is not None:
-                yield Assignment(decision, index)
+                yield decision.assignment(index)

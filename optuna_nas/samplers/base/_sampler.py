@@ -295,7 +295,9 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
 
     def _state_of(self, study: Study) -> _StudyState:
         storage, study_id = seam.study_key(study)
-        states = self._states.setdefault(storage, {})
+        states = self._states.get(storage)
+        if states is None:
+            states = self._states[storage] = {}
         if study_id not in states:
             digest = getattr(self._space, "digest", None)
             table = DecisionTable(self._decides)

@@ -92,7 +92,7 @@ def mutations(
                 shifts[name] = rng.permutation(f"{key} {name}", decision.size - 1)
             if turn < len(shifts[name]):
                 index = (old + 1 + shifts[name][turn]) % decision.size
-                yield Mutation(name, {**parent, name: Assignment(decision, index)})
+                yield Mutation(name, {**parent, name: decision.assignment(index)})
 
 
 def pick(
