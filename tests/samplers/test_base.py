@@ -324,8 +324,8 @@ def test_choices_that_are_equal_in_python_stay_apart() -> None:
 
 
 def test_what_is_learned_of_a_study_is_begun_once():
-    history = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
     begun = []
-    first = history.learned(lambda: begun.append(1) or begun)
-    assert history.learned(lambda: []) is first is begun
+    first = replay.learned(lambda: begun.append(1) or begun)
+    assert replay.learned(lambda: []) is first is begun
     assert begun == [1]

@@ -46,9 +46,9 @@ def test_a_string_is_no_collection_of_names() -> None:
 
 
 def test_deciding_a_float_is_refused_with_the_way_out() -> None:
-    decisions = DecisionTable(as_decides(["lr"]))
+    table = DecisionTable(as_decides(["lr"]))
     with pytest.raises(ValueError, match=r"'lr'.*Leave it to `hp_sampler`"):
-        decisions.get("lr", FloatDistribution(0, 1))
+        table.get("lr", FloatDistribution(0, 1))
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_choices_are_numbered(distribution: BaseDistribution) -> None:
 
 
 def test_one_slot_per_name_and_choices() -> None:
-    decisions = DecisionTable(as_decides(None))
-    booleans = decisions.get("x", CategoricalDistribution((False, True)))
-    assert booleans is decisions.get("x", CategoricalDistribution((False, True)))
-    assert booleans is not decisions.get("x", CategoricalDistribution((0, 1)))
-    assert booleans is not decisions.get("y", CategoricalDistribution((False, True)))
+    table = DecisionTable(as_decides(None))
+    booleans = table.get("x", CategoricalDistribution((False, True)))
+    assert booleans is table.get("x", CategoricalDistribution((False, True)))
+    assert booleans is not table.get("x", CategoricalDistribution((0, 1)))
+    assert booleans is not table.get("y", CategoricalDistribution((False, True)))
 
 
 def test_an_assignment_knows_its_value_and_the_alternatives() -> None:

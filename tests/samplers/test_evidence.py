@@ -32,9 +32,9 @@ def _trial(a: str, b: int, value: float, second: int, **kwargs: object) -> Froze
 def _members(*trials: FrozenTrial) -> list[Member]:
     study = optuna.create_study(direction="maximize")
     study.add_trials(trials)
-    history = StudyReplay(DecisionTable(as_decides(None)), None)
-    history.refresh(study)
-    return history.members
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay.refresh(study)
+    return replay.members
 
 
 def test_targets_keep_the_order_of_outcomes() -> None:

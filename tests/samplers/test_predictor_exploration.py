@@ -76,11 +76,11 @@ def test_the_rest_of_a_rare_choice_is_the_most_promising(monkeypatch: pytest.Mon
     monkeypatch.setattr(PredictorSampler, "_score", noted)
     trial = study.ask()
     _letters(trial)
-    history = StudyReplay(DecisionTable(as_decides(None)), None)
-    history.refresh(study)
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay.refresh(study)
     ((rows, scores),) = scored
     assert len(rows) == 5**3
-    decode = Archive().evidence(history.members, 100).encoding.decode
+    decode = Archive().evidence(replay.members, 100).encoding.decode
     in_order = [
         {name: decision.value(index) for name, (decision, index) in decode(row).items()}
         for row in rows[np.argsort(-scores, kind="stable")].tolist()
