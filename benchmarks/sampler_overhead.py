@@ -1,4 +1,4 @@
-"""What a sampler costs per trial, as a ratio to Optuna's samplers in the same run (15 minutes).
+"""Cost of a sampler per trial, as a ratio to Optuna's samplers in the same run (15 minutes).
 
 One trial is ``study.ask()``, all suggestions and ``tell``, without any training. The samplers take
 turns in random order, each on a study of its own with the same finished trials, and the medians of

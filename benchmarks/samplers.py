@@ -56,7 +56,7 @@ def run_once(run: Run, trials: int) -> Steps:
 
 
 def _choice(study: optuna.Study, run: Run, count: int) -> dict[str, Any] | None:
-    """What one would take after ``count`` trials; None where that is too costly to ask."""
+    """Return the choice after ``count`` trials; None where that is too costly to ask."""
     if run.sampler not in NOISY_SAMPLERS or not run.noisy:
         return study.best_params
     if count % CHECKPOINTS:

@@ -13,10 +13,10 @@ from optuna import TrialPruned
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, integer
+from optuna_nas._keyed import trial_seed
 from optuna_nas.keys import PARTS_KEY, SECONDS_KEY
 from optuna_nas.objectives._together import NoSlot, Task
 from optuna_nas.objectives.trial._failures import blamed, is_out_of_memory
-from optuna_nas.objectives.trial._runs import run_key
 from optuna_nas.training import (
     EpochResult,
     NonFiniteLossError,
@@ -189,7 +189,7 @@ class Trainer:
 
 def training_seed(seed: int, trial: BaseTrial) -> int:
     """Hash of (seed, trial number); a trial that is tried again has the number of the first."""
-    return int(run_key(seed=seed, trial=seam.first_number(trial))[:15], 16)
+    return trial_seed(seed, seam.first_number(trial))
 
 
 def _free_memory() -> None:

@@ -27,7 +27,7 @@ from optuna_nas.objectives.trial._costs import COST_ATTRIBUTES, Costs
 from optuna_nas.objectives.trial._hyperparameters import settle_recipe
 from optuna_nas.objectives.trial._runs import reusable_runs, run_key, take_over
 from optuna_nas.objectives.trial._value import Value
-from optuna_nas.samplers.base._sampler import REPEAT
+from optuna_nas.samplers.base import REPEAT
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, Recipe, load_checkpoint
 

@@ -1,4 +1,4 @@
-"""What stops a run early, beyond Optuna's own pruners."""
+"""Pruners: what ends a run early, beyond Optuna's own."""
 
 from optuna_nas.pruners._collapse import CollapsePruner
 

@@ -25,17 +25,18 @@ SKIP_SHARE = Attribute(SKIP_SHARE_KEY, list_of(number(0.0, 1.0)))
 
 
 class CollapsePruner(BasePruner):
-    """Prunes a search whose cell consists of skip connections, whatever its accuracy.
+    """Pruner of searches whose cell consists of skip connections, whatever their accuracy.
 
     The accuracy of a collapsing supernet goes on rising, so pruners that compare intermediate
-    values do not see it. This one reads what
-    :class:`~optuna_nas.objectives.DARTSObjective` keeps beside them, and leaves trials of other
-    objectives to ``wrapped``.
+    values do not see it. This one reads the share of skip connections, which
+    :class:`~optuna_nas.objectives.DARTSObjective` records as a user attribute, and leaves trials
+    of other objectives to ``wrapped``.
 
     Args:
-        wrapped: Another pruner of Optuna, which may prune as well; None: only collapse is pruned.
+        wrapped: Another pruner of Optuna, which may prune as well. Default: None, which prunes
+            collapsed searches only.
         max_skip: Largest share of skip connections, in [0, 1), that is no collapse.
-        patience: In how many epochs, one after the other, the share must be larger; at least 1.
+        patience: Number of consecutive epochs in which the share must be larger, at least 1.
 
     Raises:
         ValueError: If a setting is out of range.
@@ -61,7 +62,7 @@ class CollapsePruner(BasePruner):
         self._patience = patience
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
-        """Say whether the trial has collapsed, or else what the wrapped pruner says."""
+        """Tell whether the trial has collapsed, or else what the wrapped pruner says."""
         latest = (SKIP_SHARE.read(trial) or [])[-self._patience :]
         if len(latest) == self._patience and min(latest) > self._max_skip:
             return True

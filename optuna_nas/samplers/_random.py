@@ -1,4 +1,4 @@
-"""Random search, the baseline that every architecture search is told beside.
+"""Random search, the baseline of every architecture search.
 
 References:
     Li and Talwalkar, Random Search and Reproducibility for Neural Architecture Search, UAI 2019,
@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 
 from optuna.samplers import BaseSampler, RandomSampler
 
-from optuna_nas.samplers.base._sampler import ArchitectureSampler
-from optuna_nas.samplers.base._script import Proposal
+from optuna_nas.samplers.base import ArchitectureSampler, Proposal
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers.base._decisions import Draw
-    from optuna_nas.samplers.base._history import History
+    from optuna_nas.samplers.base import History, KeyedGenerator
 
 __all__ = ["RandomSearchSampler"]
 
 
 class RandomSearchSampler(ArchitectureSampler):
-    """Draws every decision uniformly, and no architecture twice.
+    """Random search: every decision is drawn uniformly, and no architecture twice.
 
     With ``optuna.pruners.SuccessiveHalvingPruner`` it is the strong baseline of Li and Talwalkar
     (arXiv:1902.07638). Do not use it to find the best of a space; use it to know what a better
@@ -38,11 +36,8 @@ class RandomSearchSampler(ArchitectureSampler):
     ================= ==========================================
 
     Args:
-        seed: See :class:`ArchitectureSampler`.
-        hp_sampler: Draws what is no architecture decision; default ``RandomSampler``.
-        decides: See :class:`ArchitectureSampler`.
-        space: See :class:`ArchitectureSampler`.
-        avoid_duplicates: See :class:`ArchitectureSampler`.
+        options: See :class:`~optuna_nas.samplers.base.ArchitectureSampler`; ``hp_sampler`` is
+            ``RandomSampler`` by default.
 
     Example::
 
@@ -56,7 +51,10 @@ class RandomSearchSampler(ArchitectureSampler):
         )
     """
 
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
+    history_size = 0
+
+    def propose_next(self, history: History, rng: KeyedGenerator) -> Proposal:
+        """Propose nothing, so that everything is drawn."""
         return Proposal()
 
     def _default_hp_sampler(self, seed: int | None) -> BaseSampler:

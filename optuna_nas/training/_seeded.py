@@ -7,13 +7,13 @@ depends on what ran before it in the process, and a run can go on from any epoch
 from __future__ import annotations
 
 import contextlib
-import zlib
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 
-__all__ = ["derived_seed", "keyed_generator", "seeded"]
+from optuna_nas._keyed import derived_seed
+
+__all__ = ["keyed_generator", "seeded"]
 
 
 @contextlib.contextmanager
@@ -40,13 +40,6 @@ def seeded(seed: int, *, device: str | torch.device | None = None) -> Iterator[N
     with torch.random.fork_rng(devices=_cuda_devices(device), device_type="cuda"):
         torch.manual_seed(seed)
         yield
-
-
-def derived_seed(seed: int, epoch: int, purpose: str) -> int:
-    """Return a seed of 63 bits that is a function of its arguments."""
-    key = (abs(seed), int(seed < 0), epoch, zlib.crc32(purpose.encode()))
-    low, high = np.random.SeedSequence(key).generate_state(2)
-    return (int(high) << 32 | int(low)) >> 1
 
 
 def keyed_generator(seed: int, epoch: int, purpose: str) -> torch.Generator:

@@ -11,6 +11,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
+    "own_sampler.py": "",
     "own_training.py": "--trials 3",
 }
 FOR_CI_ONLY = {

@@ -9,6 +9,7 @@ import pytest
 from darts_searches import DATA, RECIPE, SIZE, SPACE, objective, run
 from optuna.trial import TrialState
 
+from optuna_nas._keyed import derived_seed
 from optuna_nas.objectives import (
     AlphaRecipe,
     EigenvalueStop,
@@ -20,7 +21,6 @@ from optuna_nas.objectives import (
 from optuna_nas.objectives._trainer import training_seed
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.training import Recipe, fit, seeded
-from optuna_nas.training._seeded import derived_seed
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from optuna_nas.samplers.base._decisions import Slot
+from optuna_nas.samplers.base._decisions import Decision
 from optuna_nas.samplers.predictor._acquisition import (
     climb,
     log_expected_improvement,
@@ -20,8 +20,8 @@ from optuna_nas.samplers.predictor._acquisition import (
 from optuna_nas.samplers.predictor._activity import Activity
 from optuna_nas.samplers.predictor._encoding import Encoding
 
-DEPTH = Slot("depth", IntDistribution(1, 3), 3)
-OPS = [Slot(f"op_{i}", CategoricalDistribution("abcd"), 4) for i in range(3)]
+DEPTH = Decision("depth", IntDistribution(1, 3), 3)
+OPS = [Decision(f"op_{i}", CategoricalDistribution("abcd"), 4) for i in range(3)]
 ENCODING = Encoding([DEPTH, *OPS])
 CHAIN = Activity(
     (

@@ -24,8 +24,8 @@ from sampler_examples import (
 from optuna_nas.samplers import (
     RandomSearchSampler,
 )
-from optuna_nas.samplers.base._decisions import SlotTable, as_decides
-from optuna_nas.samplers.base._history import History
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
+from optuna_nas.samplers.base._replay import StudyReplay
 from optuna_nas.spaces import NASRLSpace
 
 
@@ -323,9 +323,9 @@ def test_choices_that_are_equal_in_python_stay_apart() -> None:
     assert study.trials[0].distributions["x"] == CategoricalDistribution(["1", 1, None])
 
 
-def test_what_is_learned_of_a_history_is_begun_once():
-    history = History(SlotTable(as_decides(None)), None)
+def test_what_is_learned_of_a_study_is_begun_once():
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
     begun = []
-    first = history.learned(lambda: begun.append(1) or begun)
-    assert history.learned(lambda: []) is first is begun
+    first = replay.learned(lambda: begun.append(1) or begun)
+    assert replay.learned(lambda: []) is first is begun
     assert begun == [1]

@@ -13,15 +13,16 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from optuna_nas.samplers.base._decisions import Draw, Slot, SlotTable, as_decides
+from optuna_nas._keyed import KeyedGenerator
+from optuna_nas.samplers.base._decisions import Assignment, Decision, DecisionTable, as_decides
 from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.samplers.policy._controller import Controller
 from optuna_nas.samplers.policy._rollout import Rollout
-from optuna_nas.samplers.policy._sentences import Block, read
-from optuna_nas.samplers.policy._settings import ControllerShape
+from optuna_nas.samplers.policy._settings import ControllerNetwork
+from optuna_nas.samplers.policy._token_sequences import Block, read
 from optuna_nas.spaces import NASRLSpace
 
-TABLE = SlotTable(as_decides(None))
+TABLE = DecisionTable(as_decides(None))
 OP = TABLE.get("op", CategoricalDistribution(["a", "b", "c"]))
 ACT = TABLE.get("act", CategoricalDistribution(["relu", "tanh"]))
 DEPTH = TABLE.get("depth", IntDistribution(1, 4))
@@ -30,7 +31,7 @@ assert ACT is not None
 assert DEPTH is not None
 
 
-def _shape(**changes: object) -> ControllerShape:
+def _network(**changes: object) -> ControllerNetwork:
     settings = {
         "hidden_size": 8,
         "num_layers": 2,
@@ -39,63 +40,68 @@ def _shape(**changes: object) -> ControllerShape:
         "tanh_constant": "auto",
         "name_bias": True,
     }
-    return ControllerShape(**(settings | changes))
+    return ControllerNetwork(**(settings | changes))
 
 
-def _log_prob(controller: Controller, steps: list[tuple[Slot, int]]) -> float:
-    sentence = read({slot.name: (slot, index) for slot, index in steps}, Roles())
-    controller.grow(list(sentence.blocks.values()))
-    return float(controller([controller.encode(sentence)])[0].detach())
+def _log_prob(controller: Controller, steps: list[Assignment]) -> float:
+    sequence = read(
+        {decision.name: Assignment(decision, index) for decision, index in steps}, Roles()
+    )
+    controller.grow(list(sequence.blocks.values()))
+    return float(controller([controller.encode(sequence)])[0].detach())
 
 
-def _anchors(layers: int) -> list[Slot]:
+def _anchors(layers: int) -> list[Decision]:
     names = [(i, j) for i in range(2, layers + 1) for j in range(1, i)]
-    slots = [
+    decisions = [
         TABLE.get(f"layer_{i:02d}_from_{j:02d}", CategoricalDistribution([False, True]))
         for i, j in names
     ]
-    return [slot for slot in slots if slot is not None]
+    return [decision for decision in decisions if decision is not None]
 
 
 def test_probabilities_of_all_sequences_sum_to_one() -> None:
-    controller = Controller(_shape(), seed=3)
+    controller = Controller(_network(), seed=3)
     total = sum(
-        math.exp(_log_prob(controller, [(OP, a), (ACT, b), (DEPTH, c)]))
+        math.exp(
+            _log_prob(controller, [Assignment(OP, a), Assignment(ACT, b), Assignment(DEPTH, c)])
+        )
         for a, b, c in itertools.product(range(3), range(2), range(4))
     )
     assert total == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_decision_depends_on_earlier_ones() -> None:
-    controller = Controller(_shape(init_range=1.0), seed=0)
+    controller = Controller(_network(init_range=1.0), seed=0)
     first, second = (
-        _log_prob(controller, [(OP, a), (ACT, 0)]) - _log_prob(controller, [(OP, a)])
+        _log_prob(controller, [Assignment(OP, a), Assignment(ACT, 0)])
+        - _log_prob(controller, [Assignment(OP, a)])
         for a in (0, 2)
     )
     assert abs(first - second) > 1e-3
 
 
 def test_entropy_is_that_of_the_distributions_along_the_trial() -> None:
-    controller = Controller(_shape(init_range=1.0), seed=1)
+    controller = Controller(_network(init_range=1.0), seed=1)
     expected = 0.0
-    for prefix, slot in (([], OP), ([(OP, 1)], ACT)):
+    for prefix, decision in (([], OP), ([Assignment(OP, 1)], ACT)):
         before = _log_prob(controller, prefix) if prefix else 0.0
         p = [
-            math.exp(_log_prob(controller, [*prefix, (slot, i)]) - before)
-            for i in range(slot.size)
+            math.exp(_log_prob(controller, [*prefix, Assignment(decision, i)]) - before)
+            for i in range(decision.size)
         ]
         expected -= sum(each * math.log(each) for each in p)
-    sentence = read({"op": (OP, 1), "act": (ACT, 0)}, Roles())
-    entropy = controller([controller.encode(sentence)])[1].item()
+    sequence = read({"op": Assignment(OP, 1), "act": Assignment(ACT, 0)}, Roles())
+    entropy = controller([controller.encode(sequence)])[1].item()
     assert entropy == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_batch_of_trials_of_different_length_changes_nothing() -> None:
-    controller = Controller(_shape(), seed=0)
+    controller = Controller(_network(), seed=0)
     sequences = [
-        [(OP, 0)],
-        [(OP, 1), (ACT, 1), (DEPTH, 2)],
-        [(OP, 2), *((anchor, i % 2) for i, anchor in enumerate(_anchors(3)))],
+        [Assignment(OP, 0)],
+        [Assignment(OP, 1), Assignment(ACT, 1), Assignment(DEPTH, 2)],
+        [Assignment(OP, 2), *(Assignment(anchor, i % 2) for i, anchor in enumerate(_anchors(3)))],
     ]
     alone = [_log_prob(controller, steps) for steps in sequences]
     encoded = [
@@ -122,53 +128,57 @@ def test_the_rollout_in_numpy_is_the_same_controller(changes: dict[str, object])
     space = NASRLSpace(num_layers=(2, 5))
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.optimize(lambda trial: len(space.suggest(trial).params), n_trials=6)
-    controller = Controller(_shape(**changes), seed=5)
+    controller = Controller(_network(**changes), seed=5)
     for grown, trial in enumerate(study.trials):
         decisions = {
-            name: (slot, slot.index(value))
+            name: Assignment(decision, decision.index(value))
             for name, value in trial.params.items()
-            if (slot := TABLE.get(name, trial.distributions[name])) is not None
+            if (decision := TABLE.get(name, trial.distributions[name])) is not None
         }
-        sentence = read(decisions, Roles())
+        sequence = read(decisions, Roles())
         if grown % 2:
-            controller.grow(list(sentence.blocks.values()))
-        rollout = Rollout(controller, Roles(), Draw(0, 0))
-        for slot, index in decisions.values():
-            rollout.note(slot, index)
-        controller.grow(list(sentence.blocks.values()))
-        in_torch = float(controller([controller.encode(sentence)])[0].detach())
+            controller.grow(list(sequence.blocks.values()))
+        rollout = Rollout(controller, Roles(), KeyedGenerator(0, 0))
+        for decision, index in decisions.values():
+            rollout.note(decision, index)
+        controller.grow(list(sequence.blocks.values()))
+        in_torch = float(controller([controller.encode(sequence)])[0].detach())
         assert rollout.log_prob == pytest.approx(in_torch, rel=1e-5)
 
 
 def test_rollouts_draw_from_these_probabilities() -> None:
-    controller = Controller(_shape(init_range=1.0), seed=2)
+    controller = Controller(_network(init_range=1.0), seed=2)
     counts = np.zeros(3)
     for number in range(2000):
-        rollout = Rollout(controller, Roles(), Draw(0, number))
+        rollout = Rollout(controller, Roles(), KeyedGenerator(0, number))
         counts[rollout.choose(OP, [0, 1, 2])] += 1
-    p = np.exp([_log_prob(controller, [(OP, i)]) for i in range(3)])
+    p = np.exp([_log_prob(controller, [Assignment(OP, i)]) for i in range(3)])
     assert p.max() > 0.4
     # Four standard deviations of a binomial share of 2,000.
     assert np.abs(counts / 2000 - p).max() < 4 * np.sqrt(0.25 / 2000)
 
 
 def test_closed_choices_are_never_drawn() -> None:
-    controller = Controller(_shape(), seed=2)
-    drawn = {Rollout(controller, Roles(), Draw(0, n)).choose(DEPTH, [1, 3]) for n in range(50)}
+    controller = Controller(_network(), seed=2)
+    drawn = {
+        Rollout(controller, Roles(), KeyedGenerator(0, n)).choose(DEPTH, [1, 3]) for n in range(50)
+    }
     assert drawn == {1, 3}
 
 
 @pytest.mark.parametrize("layers", [2, 15])
 def test_all_anchors_of_a_layer_are_one_step(layers: int) -> None:
     """Section 3.3 of the paper: 15 layers take 15 steps, of which 14 have 105 bits."""
-    sentence = read({slot.name: (slot, 1) for slot in _anchors(layers)}, Roles())
-    assert len(sentence.inputs) == layers - 1
-    assert len(sentence.bits) == layers * (layers - 1) // 2
-    assert not sentence.choices
+    sequence = read(
+        {decision.name: Assignment(decision, 1) for decision in _anchors(layers)}, Roles()
+    )
+    assert len(sequence.inputs) == layers - 1
+    assert len(sequence.bits) == layers * (layers - 1) // 2
+    assert not sequence.choices
     # Layer 1 has no decision here; layer 3 reads layer 2 at the step where layer 2 was decided.
-    assert {bit.source for bit in sentence.bits if bit.step == 0} == {None}
+    assert {bit.source for bit in sequence.bits if bit.step == 0} == {None}
     if layers > 2:
-        assert [bit.source for bit in sentence.bits if bit.step == 1] == [None, 0]
+        assert [bit.source for bit in sequence.bits if bit.step == 1] == [None, 0]
 
 
 def test_an_anchor_reads_the_step_at_which_the_earlier_layer_ended() -> None:
@@ -176,16 +186,16 @@ def test_an_anchor_reads_the_step_at_which_the_earlier_layer_ended() -> None:
     trial = optuna.create_study().ask()
     space.suggest(trial)
     decisions = {name: (TABLE.get(name, d), 0) for name, d in trial.distributions.items()}
-    sentence = read(decisions, Roles())
+    sequence = read(decisions, Roles())
     names = ["height", "width", "filters"]
-    assert len(sentence.inputs) == 3 * len(names) + 2
+    assert len(sequence.inputs) == 3 * len(names) + 2
     # Layer 1 ends at step 2 (its filters), layer 2 at step 6 (its anchors).
-    assert [(bit.step, bit.source) for bit in sentence.bits] == [(6, 2), (10, 2), (10, 6)]
+    assert [(bit.step, bit.source) for bit in sequence.bits] == [(6, 2), (10, 2), (10, 6)]
 
 
 def test_anchors_are_independent_bits() -> None:
     """The log-probability of a set is the sum over its bits: sigmoid(v^T tanh(W h_j + U h_i))."""
-    controller = Controller(_shape(init_range=1.0), seed=4)
+    controller = Controller(_network(init_range=1.0), seed=4)
     bits = _anchors(3)[1:]
     joint = {
         pair: math.exp(_log_prob(controller, list(zip(bits, pair, strict=True))))
@@ -198,13 +208,13 @@ def test_anchors_are_independent_bits() -> None:
 
 
 def test_a_head_does_not_depend_on_when_it_was_met() -> None:
-    early, late = Controller(_shape(), seed=7), Controller(_shape(), seed=7)
+    early, late = Controller(_network(), seed=7), Controller(_network(), seed=7)
     early.grow([Block.of(OP), Block.of(ACT)])
     late.grow([Block.of(ACT)])
     late.grow([Block.of(OP)])
-    steps = [(OP, 2), (ACT, 1)]
+    steps = [Assignment(OP, 2), Assignment(ACT, 1)]
     assert _log_prob(early, steps) == pytest.approx(_log_prob(late, steps), abs=1e-6)
-    assert _log_prob(Controller(_shape(), seed=8), steps) != _log_prob(early, steps)
+    assert _log_prob(Controller(_network(), seed=8), steps) != _log_prob(early, steps)
 
 
 def test_equal_lists_of_choices_share_a_head_and_others_do_not() -> None:
@@ -218,25 +228,29 @@ def test_equal_lists_of_choices_share_a_head_and_others_do_not() -> None:
 def test_a_name_has_biases_of_its_own() -> None:
     again = TABLE.get("other_op", CategoricalDistribution(["a", "b", "c"]))
     assert again is not None
-    controller = Controller(_shape(), seed=0)
-    before = [_log_prob(controller, [(slot, 0)]) for slot in (OP, again)]
+    controller = Controller(_network(), seed=0)
+    before = [
+        _log_prob(controller, [Assignment(decision, 0)]) for decision in Assignment(OP, again)
+    ]
     assert before[0] == before[1]  # one list, one head
     with torch.no_grad():
         controller.own[controller.first_row[Block.own(again).key]] += 0.1
-    after = [_log_prob(controller, [(slot, 0)]) for slot in (OP, again)]
+    after = [
+        _log_prob(controller, [Assignment(decision, 0)]) for decision in Assignment(OP, again)
+    ]
     assert after[0] == before[0]
     assert after[1] > before[1] + 0.1
 
 
 @pytest.mark.parametrize("size", [2, 3, 5, 13])
 def test_no_choice_gets_more_than_the_largest_probability(size: int) -> None:
-    cap = _shape().cap(size)
+    cap = _network().cap(size)
     largest = math.exp(cap) / (math.exp(cap) + (size - 1) * math.exp(-cap))
     assert largest == pytest.approx(0.974, abs=1e-6)
 
 
 def test_logits_are_shaped_as_enas_says() -> None:
-    shape = _shape(temperature=5.0, tanh_constant=2.5)
+    shape = _network(temperature=5.0, tanh_constant=2.5)
     logits = torch.tensor([0.0, 5.0, 1e3])
     shaped = shape.shaped(logits, shape.cap(3), tanh=torch.tanh)
     assert shaped.tolist() == pytest.approx([0.0, 2.5 * math.tanh(1.0), 2.5])
@@ -244,7 +258,7 @@ def test_logits_are_shaped_as_enas_says() -> None:
 
 def test_making_a_controller_leaves_the_random_state_alone() -> None:
     before = torch.get_rng_state()
-    Controller(_shape(), seed=0).grow([Block.of(OP)])
+    Controller(_network(), seed=0).grow([Block.of(OP)])
     assert torch.equal(before, torch.get_rng_state())
 
 

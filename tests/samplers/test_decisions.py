@@ -1,9 +1,8 @@
-"""Slots, the split between a sampler and ``hp_sampler``, and keyed randomness."""
+"""Decisions, and the split between a sampler and ``hp_sampler``."""
 
 from __future__ import annotations
 
 import pickle
-from collections import Counter
 
 import pytest
 from optuna.distributions import (
@@ -13,7 +12,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from optuna_nas.samplers.base._decisions import Draw, SlotTable, as_decides
+from optuna_nas.samplers.base._decisions import Assignment, DecisionTable, as_decides
 
 
 @pytest.mark.parametrize(
@@ -47,9 +46,9 @@ def test_a_string_is_no_collection_of_names() -> None:
 
 
 def test_deciding_a_float_is_refused_with_the_way_out() -> None:
-    slots = SlotTable(as_decides(["lr"]))
+    table = DecisionTable(as_decides(["lr"]))
     with pytest.raises(ValueError, match=r"'lr'.*Leave it to `hp_sampler`"):
-        slots.get("lr", FloatDistribution(0, 1))
+        table.get("lr", FloatDistribution(0, 1))
 
 
 @pytest.mark.parametrize(
@@ -61,50 +60,33 @@ def test_deciding_a_float_is_refused_with_the_way_out() -> None:
     ],
 )
 def test_choices_are_numbered(distribution: BaseDistribution) -> None:
-    slot = SlotTable(lambda name, _: True).get("x", distribution)
-    assert slot is not None
-    values = [slot.value(index) for index in range(slot.size)]
-    assert len(set(map(repr, values))) == slot.size
+    decision = DecisionTable(lambda name, _: True).get("x", distribution)
+    assert decision is not None
+    values = [decision.value(index) for index in range(decision.size)]
+    assert len(set(map(repr, values))) == decision.size
     for value in values:
-        index = slot.index(value)
+        index = decision.index(value)
         assert index is not None
-        assert slot.value(index) == value
-    assert slot.index("other") is None
+        assert decision.value(index) == value
+    assert decision.index("other") is None
 
 
 def test_one_slot_per_name_and_choices() -> None:
-    slots = SlotTable(as_decides(None))
-    booleans = slots.get("x", CategoricalDistribution((False, True)))
-    assert booleans is slots.get("x", CategoricalDistribution((False, True)))
-    assert booleans is not slots.get("x", CategoricalDistribution((0, 1)))
-    assert booleans is not slots.get("y", CategoricalDistribution((False, True)))
+    table = DecisionTable(as_decides(None))
+    booleans = table.get("x", CategoricalDistribution((False, True)))
+    assert booleans is table.get("x", CategoricalDistribution((False, True)))
+    assert booleans is not table.get("x", CategoricalDistribution((0, 1)))
+    assert booleans is not table.get("y", CategoricalDistribution((False, True)))
 
 
-def test_draws_are_keyed() -> None:
-    draw = Draw(7, 3)
-    assert draw.indices("op", 5, 4) == Draw(7, 3).indices("op", 5, 4)
-    others = [Draw(8, 3), Draw(7, 4), Draw(7, 3, 1)]
-    for other in others:
-        assert draw.indices("op", 1000, 4) != other.indices("op", 1000, 4)
-    assert draw.indices("op", 1000, 4) != draw.indices("input", 1000, 4)
-
-
-def test_draws_are_pinned() -> None:
-    """A change here would break the promise that a restarted search goes on as before.
-
-    The numbers are NumPy's ``SeedSequence([1, 2, crc32(b"op"), 0])`` words, scaled; made with
-    NumPy 2.4.
-    """
-    assert Draw(1, 2).indices("op", 1000, 4) == PINNED
-
-
-def test_draws_are_uniform() -> None:
-    counts = Counter(Draw(0, number).index("op", 5) for number in range(5000))
-    # 99.9 % of chi-squared with 4 degrees of freedom: 18.5
-    assert sum((count - 1000) ** 2 / 1000 for count in counts.values()) < 18.5
-    shuffles = Counter(tuple(Draw(0, n).permutation("x", 3)) for n in range(6000))
-    assert len(shuffles) == 6
-    assert sum((count - 1000) ** 2 / 1000 for count in shuffles.values()) < 20.5
-
-
-PINNED = [209, 664, 410, 73]
+def test_an_assignment_knows_its_value_and_the_alternatives() -> None:
+    decision = DecisionTable(as_decides(None)).get("x", IntDistribution(1, 7, step=3))
+    assert decision is not None
+    assert decision.choices == [1, 4, 7]
+    made = Assignment(decision, 1)
+    assert made.value == 4
+    assert [other.value for other in made.alternatives] == [1, 7]
+    assert all(other.decision is decision for other in made.alternatives)
+    single = DecisionTable(as_decides(None)).get("y", IntDistribution(2, 2))
+    assert single is not None
+    assert Assignment(single, 0).alternatives == []

@@ -7,34 +7,36 @@ import itertools
 import numpy as np
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from optuna_nas.samplers.base._decisions import Slot
+from optuna_nas.samplers.base._decisions import Assignment, Decision
 from optuna_nas.samplers.predictor._activity import Activity
 from optuna_nas.samplers.predictor._encoding import Encoding
 
-OP = Slot("op", CategoricalDistribution(["1", 1, None]), 3)
-DEPTH = Slot("depth", IntDistribution(1, 2), 2)
-DEEPER = Slot("depth", IntDistribution(1, 5, step=2), 3)
+OP = Decision("op", CategoricalDistribution(["1", 1, None]), 3)
+DEPTH = Decision("depth", IntDistribution(1, 2), 2)
+DEEPER = Decision("depth", IntDistribution(1, 5, step=2), 3)
 
 
 def test_rows_and_back() -> None:
     encoding = Encoding([OP, DEPTH])
     assert encoding.names == ("depth", "op")
-    rows = encoding.encode([{"op": (OP, 2), "depth": (DEPTH, 1)}, {"op": (OP, 0)}])
+    rows = encoding.encode(
+        [{"op": Assignment(OP, 2), "depth": Assignment(DEPTH, 1)}, {"op": Assignment(OP, 0)}]
+    )
     assert rows.tolist() == [[2, 3], [0, 1]]
-    assert encoding.decode(rows[0]) == {"depth": (DEPTH, 1), "op": (OP, 2)}
-    assert encoding.decode(rows[1]) == {"op": (OP, 0)}
+    assert encoding.decode(rows[0]) == {"depth": Assignment(DEPTH, 1), "op": Assignment(OP, 2)}
+    assert encoding.decode(rows[1]) == {"op": Assignment(OP, 0)}
 
 
 def test_ranges_of_one_name_share_a_column() -> None:
     """The depths are 1, 2, 3 and 5, in that order, whichever range came first."""
-    for slots in itertools.permutations([DEPTH, DEEPER, OP]):
-        encoding = Encoding(slots)
+    for decisions in itertools.permutations([DEPTH, DEEPER, OP]):
+        encoding = Encoding(decisions)
         assert encoding.sizes.tolist() == [4, 3]
-        rows = encoding.encode([{"depth": (DEPTH, 1)}, {"depth": (DEEPER, 1)}])
+        rows = encoding.encode([{"depth": Assignment(DEPTH, 1)}, {"depth": (DEEPER, 1)}])
         assert rows[:, 0].tolist() == [2, 3]
         values = [step[0].value(step[1]) for step in map(_depth(encoding), range(1, 5))]
         assert values == [1, 2, 3, 5]
-    same = encoding.encode([{"depth": (DEPTH, 0)}, {"depth": (DEEPER, 0)}])
+    same = encoding.encode([{"depth": Assignment(DEPTH, 0)}, {"depth": (DEEPER, 0)}])
     assert same[0, 0] == same[1, 0]
 
 
@@ -53,9 +55,9 @@ def test_one_hot_and_everything() -> None:
 
 def test_what_is_asked_for_is_learned() -> None:
     """op_2 and op_3 are asked for from depth 2 and 3 on, op_3_width if op_3 is 1."""
-    depth = Slot("depth", IntDistribution(1, 3), 3)
-    ops = [Slot(f"op_{i}", CategoricalDistribution([0, 1]), 2) for i in (1, 2, 3)]
-    width = Slot("op_3_width", CategoricalDistribution([8, 16]), 2)
+    depth = Decision("depth", IntDistribution(1, 3), 3)
+    ops = [Decision(f"op_{i}", CategoricalDistribution([0, 1]), 2) for i in (1, 2, 3)]
+    width = Decision("op_3_width", CategoricalDistribution([8, 16]), 2)
     encoding = Encoding([depth, *ops, width])
     rng = np.random.RandomState(0)
     rows = 1 + (rng.random_sample((60, 5)) * encoding.sizes).astype(np.int64)

@@ -12,9 +12,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from optuna_nas.samplers.base._decisions import SlotTable, as_decides
-from optuna_nas.samplers.base._history import History, Member
+from optuna_nas.samplers.base import Member
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
 from optuna_nas.samplers.base._outcomes import Outcome
+from optuna_nas.samplers.base._replay import StudyReplay
 from optuna_nas.samplers.predictor._evidence import Archive, targets_of
 
 DISTRIBUTIONS = {"a": CategoricalDistribution("abcde"), "b": IntDistribution(0, 59)}
@@ -31,9 +32,9 @@ def _trial(a: str, b: int, value: float, second: int, **kwargs: object) -> Froze
 def _members(*trials: FrozenTrial) -> list[Member]:
     study = optuna.create_study(direction="maximize")
     study.add_trials(trials)
-    history = History(SlotTable(as_decides(None)), None)
-    history.refresh(study)
-    return history.members
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay.refresh(study)
+    return replay.members
 
 
 def test_targets_keep_the_order_of_outcomes() -> None:

@@ -8,7 +8,7 @@ from optuna.distributions import CategoricalDistribution
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel as ScikitKernel
 
-from optuna_nas.samplers.base._decisions import Slot
+from optuna_nas.samplers.base._decisions import Decision
 from optuna_nas.samplers.predictor._encoding import Codes, Encoding
 from optuna_nas.samplers.predictor._gaussian_process import (
     JITTER,
@@ -21,7 +21,7 @@ from optuna_nas.samplers.predictor._gaussian_process import (
     fit_kernel,
 )
 
-ENCODING = Encoding([Slot(f"op_{i}", CategoricalDistribution("abcd"), 4) for i in range(4)])
+ENCODING = Encoding([Decision(f"op_{i}", CategoricalDistribution("abcd"), 4) for i in range(4)])
 KERNEL = Kernel({"op_0": 0.2, "op_1": 0.5, "op_3": 1.0}, 0.3, 1.5, 0.7, 0.4, 0.05)
 WEIGHTS = np.array([0.2, 0.5, 0.3, 1.0])  # op_2 has the weight of what is new
 
@@ -198,7 +198,9 @@ def test_the_likelihood_of_repeats_is_that_of_all_evaluations() -> None:
 
 def test_what_a_choice_is_worth_is_learned_wherever_it_stands() -> None:
     """From twelve rows of six decisions, where the number of "a" is all that counts."""
-    encoding = Encoding([Slot(f"op_{i}", CategoricalDistribution("abcde"), 5) for i in range(6)])
+    encoding = Encoding(
+        [Decision(f"op_{i}", CategoricalDistribution("abcde"), 5) for i in range(6)]
+    )
     rows = encoding.everything()
     worth = (rows == 1).sum(axis=1).astype(float)
     seen = np.random.RandomState(1).permutation(len(rows))[:12]

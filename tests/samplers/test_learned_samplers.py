@@ -15,14 +15,19 @@ from optuna.storages.journal import JournalFileBackend
 
 from optuna_nas.keys import LOG_PROB_KEY
 from optuna_nas.samplers import (
+    AdamOptions,
     ArchitectureSampler,
+    ControllerNetwork,
+    Imitation,
     PPOSampler,
     RandomSearchSampler,
     ReinforceSampler,
+    SkipPenalty,
 )
+from optuna_nas.samplers.base import History
 from optuna_nas.samplers.policy._learned import LearnedSampler
 from optuna_nas.samplers.policy._reinforce import cubed
-from optuna_nas.samplers.policy._sentences import read
+from optuna_nas.samplers.policy._token_sequences import read
 from optuna_nas.spaces._toy import ToySpace
 
 both = pytest.mark.parametrize("make", [ReinforceSampler, PPOSampler])
@@ -69,8 +74,9 @@ def test_the_probability_of_a_trial_is_recorded_and_is_the_policys() -> None:
     sampler = PPOSampler(batch_size=4, avoid_duplicates=False, seed=0)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.optimize(_ones, n_trials=11)  # two batches, and three trials that wait
-    history = sampler._history_of(study)
-    history.refresh(study)
+    replay = sampler._state_of(study).replay
+    replay.refresh(study)
+    history = History(replay)
     policy = sampler._policy(history)
     for member in history.members[-3:]:
         trial = policy.controller.encode(read(member.decisions, sampler._roles))
@@ -141,7 +147,7 @@ def test_what_the_user_has_set_does_not_disturb_learning(
 
 @pytest.mark.parametrize("make", [ReinforceSampler.nas_rl, PPOSampler.nasnet])
 def test_published_settings_repeat_architectures(make: Make) -> None:
-    sampler = make(seed=0, learning_rate=0.1, batch_size=2)
+    sampler = make(seed=0, optimizer=AdamOptions(lr=0.1), batch_size=2)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.optimize(lambda t: float(t.suggest_categorical("a", [0, 1])), n_trials=8)
     assert len(study.trials) == 8
@@ -152,45 +158,40 @@ def test_published_settings() -> None:
     """Of specs: arXiv:1611.01578, arXiv:1707.07012 and the code released with 1802.03268."""
     nas_rl, nasnet = ReinforceSampler.nas_rl(), PPOSampler.nasnet()
     micro, macro = ReinforceSampler.enas_micro(), ReinforceSampler.enas_macro()
-    assert (nas_rl._shape.hidden_size, nas_rl._shape.num_layers) == (35, 2)
-    assert nas_rl._shape.init_range == 0.08
-    assert nas_rl._settings.learning_rate == 0.0006
+    assert (nas_rl._network.hidden_size, nas_rl._network.num_layers) == (35, 2)
+    assert nas_rl._network.init_range == 0.08
+    assert nas_rl._settings.optimizer.lr == 0.0006
     assert nas_rl._settings.batch_size == 8
     assert nas_rl._settings.reward is cubed
     assert cubed(0.8) == pytest.approx(0.512)
-    assert (nasnet._shape.hidden_size, nasnet._shape.num_layers) == (100, 1)
-    assert nasnet._shape.init_range == 0.1
-    assert nasnet._settings.learning_rate == 0.00035
+    assert (nasnet._network.hidden_size, nasnet._network.num_layers) == (100, 1)
+    assert nasnet._network.init_range == 0.1
+    assert nasnet._settings.optimizer.lr == 0.00035
     assert nasnet._settings.entropy_weight == 0.00001
     assert nasnet._settings.baseline_decay == 0.95
     assert nasnet._settings.batch_size == 20
     for enas, lr, constant in ((micro, 0.0035, 1.1), (macro, 0.001, 1.5)):
-        assert enas._shape.hidden_size == 64
-        assert enas._shape.num_layers == 1
-        assert enas._shape.tanh_constant == constant
-        assert enas._settings.learning_rate == lr
-        assert enas._settings.betas[0] == 0.0
-        assert enas._settings.eps == 1e-3
+        assert enas._network.hidden_size == 64
+        assert enas._network.num_layers == 1
+        assert enas._network.tanh_constant == constant
+        assert enas._settings.optimizer.lr == lr
+        assert enas._settings.optimizer.betas[0] == 0.0
+        assert enas._settings.optimizer.eps == 1e-3
         assert enas._settings.baseline_decay == 0.99
         assert not enas._avoid_duplicates
-    assert (macro._settings.skip_target, macro._settings.skip_weight) == (0.4, 0.8)
-    assert ReinforceSampler.nas_rl(learning_rate=0.1)._settings.learning_rate == 0.1
+    assert macro._settings.skip_penalty == SkipPenalty(target=0.4, weight=0.8)
+    assert micro._settings.skip_penalty is None
+    assert ReinforceSampler.nas_rl(optimizer=AdamOptions(lr=0.1))._settings.optimizer.lr == 0.1
 
 
 @both
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
-        ({"hidden_size": 0}, "`hidden_size` must be 1 or more, but got hidden_size=0"),
-        ({"batch_size": 0}, "`batch_size` must be 1 or more"),
-        ({"learning_rate": 0.0}, "`learning_rate` must be above 0"),
-        ({"temperature": -1.0}, "`temperature` must be above 0"),
-        ({"tanh_constant": "big"}, 'must be a number above 0, "auto" or None'),
-        ({"tanh_constant": 0.0}, "`tanh_constant` must be above 0"),
+        ({"batch_size": 0}, "`batch_size` must be 1 or more, but got batch_size=0"),
         ({"baseline_decay": 1.0}, r"`baseline_decay` must lie in \[0, 1\)"),
         ({"entropy_weight": -0.1}, "`entropy_weight` must be 0 or more"),
         ({"reward": "accuracy"}, '`reward` must be "rank", "raw" or a function'),
-        ({"elite_size": -1}, "`elite_size` must be 0 or more"),
         ({"roles": {"x": "weights"}}, "`roles` must map patterns"),
     ],
 )
@@ -199,13 +200,62 @@ def test_bad_settings_are_refused(make: Make, kwargs: dict[str, object], message
         make(**kwargs)
 
 
-def test_bad_settings_of_one_are_refused() -> None:
-    with pytest.raises(ValueError, match="`clip` must be above 0"):
-        PPOSampler(clip=0.0)
-    with pytest.raises(ValueError, match="`inner_steps` must be 1 or more"):
-        PPOSampler(inner_steps=0)
-    with pytest.raises(ValueError, match="`skip_target` must lie between 0 and 1"):
-        ReinforceSampler(skip_target=1.0)
+@pytest.mark.parametrize(
+    ("make", "kwargs", "message"),
+    [
+        (
+            ControllerNetwork,
+            {"hidden_size": 0},
+            "`hidden_size` must be 1 or more, but got hid.*=0",
+        ),
+        (ControllerNetwork, {"num_layers": 1.0}, "`num_layers` must be 1 or more"),
+        (ControllerNetwork, {"init_range": 0.0}, "`init_range` must be above 0"),
+        (ControllerNetwork, {"temperature": -1.0}, "`temperature` must be above 0"),
+        (ControllerNetwork, {"tanh_constant": "big"}, 'must be a number above 0, "auto" or None'),
+        (ControllerNetwork, {"tanh_constant": 0.0}, "`tanh_constant` must be above 0"),
+        (ControllerNetwork, {"name_bias": 1}, "`name_bias` must be True or False"),
+        (AdamOptions, {"lr": 0.0}, "`lr` must be above 0, but got lr=0.0"),
+        (AdamOptions, {"eps": 0.0}, "`eps` must be above 0"),
+        (AdamOptions, {"betas": (0.9, 1.0)}, r"`betas` must lie in \[0, 1\)"),
+        (AdamOptions, {"betas": 0.9}, r"`betas` must be two numbers in \[0, 1\)"),
+        (Imitation, {"size": 0}, "`size` must be 1 or more"),
+        (Imitation, {"weight": -1.0}, "`weight` must be 0 or more"),
+        (SkipPenalty, {"target": 1.0}, "`target` must lie between 0 and 1"),
+        (SkipPenalty, {"weight": -1.0}, "`weight` must be 0 or more"),
+        (PPOSampler, {"clip": 0.0}, "`clip` must be above 0"),
+        (PPOSampler, {"inner_steps": 0}, "`inner_steps` must be 1 or more"),
+    ],
+)
+def test_bad_values_are_refused(
+    make: Callable[..., object], kwargs: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**kwargs)
+
+
+@both
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        (
+            {"controller": {"hidden_size": 3}},
+            "`controller` must be ControllerNetwork",
+        ),
+        ({"optimizer": 0.1}, r"`optimizer` must be AdamOptions\(...\), but got optimizer=0.1"),
+        ({"imitation": 0}, r"`imitation` must be Imitation\(...\) or None, but got imitation=0"),
+        ({"hidden_size": 3}, "unexpected keyword argument 'hidden_size'"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(
+    make: Make, kwargs: dict[str, object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        make(**kwargs)
+
+
+def test_a_skip_penalty_of_another_kind_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"`skip_penalty` must be SkipPenalty\(...\) or None"):
+        ReinforceSampler(skip_penalty=0.4)
 
 
 @both

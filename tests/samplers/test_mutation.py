@@ -9,13 +9,14 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from optuna_nas.samplers.base._decisions import Draw, Slot
-from optuna_nas.samplers.base._history import Member
+from optuna_nas._keyed import KeyedGenerator
+from optuna_nas.samplers.base import Member
+from optuna_nas.samplers.base._decisions import Assignment, Decision
 from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.samplers.evolution._mutation import (
     Mutation,
     cross,
-    favour,
+    lift,
     mutation_order,
     mutations,
     order_by_role,
@@ -23,15 +24,15 @@ from optuna_nas.samplers.evolution._mutation import (
 )
 
 
-def _slot(name: str, size: int) -> Slot:
-    return Slot(name, CategoricalDistribution(list(range(size))), size)
+def _decision(name: str, size: int) -> Decision:
+    return Decision(name, CategoricalDistribution(list(range(size))), size)
 
 
 def test_every_single_mutation_is_there_once_and_none_keeps_its_value() -> None:
-    slots = [_slot("op_a", 5), _slot("op_b", 1), _slot("op_c", 3)]
-    parent = {slot.name: (slot, slot.size - 1) for slot in slots}
-    order = mutation_order(parent, Draw(0, 0), "x")
-    children = list(mutations(parent, order, Draw(0, 0), "x"))
+    decisions = [_decision("op_a", 5), _decision("op_b", 1), _decision("op_c", 3)]
+    parent = {decision.name: Assignment(decision, decision.size - 1) for decision in decisions}
+    order = mutation_order(parent, KeyedGenerator(0, 0), "x")
+    children = list(mutations(parent, order, KeyedGenerator(0, 0), "x"))
     assert {(name, decisions[name][1]) for name, decisions in children} == {
         *(("op_a", index) for index in range(4)),
         *(("op_c", index) for index in range(2)),
@@ -45,11 +46,14 @@ def test_every_single_mutation_is_there_once_and_none_keeps_its_value() -> None:
 
 def test_first_mutations_are_uniform() -> None:
     """Chi-square over 8 cells: 24.3 is exceeded with probability 0.001."""
-    parent = {slot.name: (slot, 1) for slot in (_slot("op_a", 5), _slot("op_b", 5))}
+    parent = {
+        decision.name: Assignment(decision, 1)
+        for decision in (_decision("op_a", 5), _decision("op_b", 5))
+    }
     counts: Counter[tuple[str, int]] = Counter()
     for number in range(800):
-        draw = Draw(0, number)
-        name, child = next(mutations(parent, mutation_order(parent, draw, "x"), draw, "x"))
+        rng = KeyedGenerator(0, number)
+        name, child = next(mutations(parent, mutation_order(parent, rng, "x"), rng, "x"))
         counts[name, child[name][1]] += 1
     assert len(counts) == 8
     assert sum((count - 100) ** 2 / 100 for count in counts.values()) < 24.3
@@ -73,8 +77,8 @@ def test_roles_are_mutated_by_their_weights(
     roles, n = Roles(), 3000
     counts: Counter[str] = Counter()
     for number in range(n):
-        draw = Draw(1, number)
-        order = order_by_role(NAMES, weights, roles, draw, "x")
+        rng = KeyedGenerator(1, number)
+        order = order_by_role(NAMES, weights, roles, rng, "x")
         assert sorted(order) == sorted(NAMES)
         counts[order[0]] += 1
         if "other" not in weights:
@@ -92,12 +96,12 @@ def test_roles_are_mutated_by_their_weights(
 
 
 def test_crossover_takes_every_decision_from_one_parent() -> None:
-    slots = [_slot(f"op_{i}", 9) for i in range(4)]
-    first = {slot.name: (slot, 1) for slot in slots[:3]}
-    second = {slot.name: (slot, 2) for slot in slots[1:]}
+    decisions = [_decision(f"op_{i}", 9) for i in range(4)]
+    first = {decision.name: Assignment(decision, 1) for decision in decisions[:3]}
+    second = {decision.name: Assignment(decision, 2) for decision in decisions[1:]}
     seen = set()
     for number in range(200):
-        child = cross(first, second, Draw(0, number))
+        child = cross(first, second, KeyedGenerator(0, number))
         assert list(child) == ["op_0", "op_1", "op_2", "op_3"]
         assert child["op_0"] == first["op_0"]
         assert child["op_3"] == second["op_3"]
@@ -105,23 +109,30 @@ def test_crossover_takes_every_decision_from_one_parent() -> None:
     assert seen == set(itertools.product((1, 2), repeat=2))
 
 
-def _members(slot: Slot, indices: list[int]) -> list[Member]:
+def _members(decision: Decision, indices: list[int]) -> list[Member]:
     trial = optuna.trial.create_trial(value=0.0)
-    return [Member(trial, {slot.name: (slot, index)}, (0, 0.0, 0.0)) for index in indices]
+    return [
+        Member(trial, {decision.name: Assignment(decision, index)}, (0, 0.0, 0.0))
+        for index in indices
+    ]
 
 
 def test_choices_that_good_members_have_more_often_are_favoured() -> None:
-    slot = _slot("op", 3)
-    members = _members(slot, [0, 0, 1, 1, 1, 1, 2, 2])
+    decision = _decision("op", 3)
+    members = _members(decision, [0, 0, 1, 1, 1, 1, 2, 2])
     good = members[:2]
-    scores = [favour((slot, index), good, n, 8) for index, n in ((0, 2), (1, 4), (2, 2))]
+    scores = [
+        lift(Assignment(decision, index), good, n, 8) for index, n in ((0, 2), (1, 4), (2, 2))
+    ]
     # (2/2 + 0.5/8) / (2.5/8), (0 + 0.5/8) / (4.5/8), (0 + 0.5/8) / (2.5/8)
     assert scores == pytest.approx([3.4, 1 / 9, 0.2])
-    assert favour((slot, 0), _members(_slot("other", 2), [0]), 0, 1) == pytest.approx(1.0)
+    assert lift(
+        Assignment(decision, 0), _members(_decision("other", 2), [0]), 0, 1
+    ) == pytest.approx(1.0)
 
 
 def test_the_best_child_is_picked_and_of_equals_the_first() -> None:
-    slot = _slot("op", 4)
-    children = [Mutation("op", {"op": (slot, index)}) for index in range(4)]
+    decision = _decision("op", 4)
+    children = [Mutation("op", {"op": Assignment(decision, index)}) for index in range(4)]
     assert pick(children, lambda step: [0, 2, 2, 1][step[1]])["op"][1] == 1
     assert pick(children[:1], lambda step: 1 / 0)["op"][1] == 0

@@ -232,7 +232,7 @@ def test_an_open_trial_claims_all_that_it_is_going_to_ask_for(
         trial.suggest_categorical("layer_01_op", SPACE.ops)
     whole = {"num_layers", "layer_01_op", "layer_02_op", "layer_03_op"}
     for study, sampler in zip(studies, samplers, strict=True):
-        claims = [{*decisions} for decisions in sampler._history_of(study).pending]
+        claims = [{*decisions} for decisions in sampler._state_of(study).replay.pending]
         assert len(claims) >= 4
         assert all(claim == whole for claim in claims)
 
@@ -248,16 +248,50 @@ def test_nothing_is_kept_of_a_trial_that_ended_elsewhere(make: Make, tmp_path: P
     lost, kept = study.ask(), study.ask()
     for trial in (lost, kept):
         trial.suggest_int("x", 0, 9)
-    walk = weakref.ref(sampler._scripts[(*_key(study), lost.number)].proposal)
+    plans = sampler._state_of(study).plans
+    proposal = weakref.ref(plans[lost.number].proposal)
     other.tell(lost.number, 0.0)
     study.ask().suggest_int("x", 0, 9)
-    assert [number for *_, number in sampler._scripts] == [3, 4]
+    assert list(plans) == [3, 4]
     gc.collect()
-    assert walk() is None
+    assert proposal() is None
     with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
         lost.suggest_int("y", 0, 2)
     assert kept.suggest_int("y", 0, 2) in (0, 1, 2)
 
 
-def _key(study: optuna.Study) -> tuple[object, int]:
-    return study._storage, study._study_id
+@every_sampler
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.FAIL])
+def test_trials_that_others_end_leave_nothing_behind(
+    name: str, state: TrialState, tmp_path: Path
+) -> None:
+    """Asked for here, told or failed elsewhere, so that `after_trial` is called elsewhere."""
+    storage = f"sqlite:///{tmp_path}/nas.db"
+    sampler = _make(name)
+    study = optuna.create_study(study_name="s", storage=storage, sampler=sampler)
+    elsewhere = optuna.load_study(study_name="s", storage=storage)
+    study.optimize(lambda trial: _whole(trial, _chain), n_trials=2)
+    for _ in range(8):
+        trial = study.ask()
+        value = _whole(trial, _chain)
+        elsewhere.tell(trial.number, value if state == TrialState.COMPLETE else None, state=state)
+    last = study.ask()
+    _whole(last, _chain)
+    kept = sampler._state_of(study)
+    assert list(kept.plans) == [last.number]
+    assert len(kept.replay.pending) <= 1
+    assert set(kept.replay._pending_digests) <= {last.number}
+    study.tell(last, 0.0)
+    assert not kept.plans
+
+
+def test_a_sampler_keeps_nothing_of_a_study_that_is_gone() -> None:
+    sampler = RandomSearchSampler(seed=0)
+    for _ in range(3):
+        study = optuna.create_study(sampler=sampler)
+        study.optimize(lambda trial: _whole(trial, _chain), n_trials=2)
+        kept = weakref.ref(sampler._state_of(study).replay)
+    del study
+    gc.collect()
+    assert kept() is None
+    assert not sampler._states

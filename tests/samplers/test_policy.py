@@ -15,8 +15,8 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_nas.keys import LOG_PROB_KEY
-from optuna_nas.samplers.base._decisions import SlotTable, as_decides
-from optuna_nas.samplers.base._history import Member
+from optuna_nas.samplers.base import Assignment, Member
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
 from optuna_nas.samplers.base._outcomes import outcome_key
 from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.samplers.policy._controller import Controller
@@ -27,16 +27,22 @@ from optuna_nas.samplers.policy._gradient import (
     skip_loss,
 )
 from optuna_nas.samplers.policy._policy import Policy
-from optuna_nas.samplers.policy._sentences import read
-from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings
+from optuna_nas.samplers.policy._settings import (
+    AdamOptions,
+    ControllerNetwork,
+    Imitation,
+    PolicySettings,
+    SkipPenalty,
+)
+from optuna_nas.samplers.policy._token_sequences import read
 
-TABLE = SlotTable(as_decides(None))
+TABLE = DecisionTable(as_decides(None))
 FIRST = TABLE.get("first", CategoricalDistribution(["a", "b", "c"]))
 SECOND = TABLE.get("second", CategoricalDistribution([0, 1]))
 assert FIRST is not None
 assert SECOND is not None
 
-SHAPE = ControllerShape(
+NETWORK = ControllerNetwork(
     hidden_size=8,
     num_layers=2,
     init_range=0.5,
@@ -51,22 +57,18 @@ def _settings(**changes: object) -> PolicySettings:
         "batch_size": 1,
         "inner_steps": 1,
         "clip": None,
-        "learning_rate": 0.05,
-        "betas": (0.9, 0.999),
-        "eps": 1e-8,
+        "optimizer": AdamOptions(lr=0.05),
         "baseline_decay": 0.9,
         "entropy_weight": 0.0,
         "reward": "raw",
-        "elite_size": 0,
-        "elite_weight": 0.0,
-        "skip_target": None,
-        "skip_weight": 0.0,
+        "imitation": None,
+        "skip_penalty": None,
     }
     return PolicySettings(**(settings | changes))
 
 
 def _policy(*, maximize: bool = True, **changes: object) -> Policy:
-    return Policy(SHAPE, _settings(**changes), seed=0, maximize=maximize, roles=Roles())
+    return Policy(NETWORK, _settings(**changes), seed=0, maximize=maximize, roles=Roles())
 
 
 def _member(
@@ -80,10 +82,10 @@ def _member(
     log_prob: float | None = None,
     directions: Sequence[StudyDirection] = (StudyDirection.MAXIMIZE,),
 ) -> Member:
-    slots = dict(zip((FIRST, SECOND), choice, strict=True))
+    decisions = dict(zip((FIRST, SECOND), choice, strict=True))
     trial = optuna.create_trial(
-        params={slot.name: slot.value(index) for slot, index in slots.items()},
-        distributions={slot.name: slot.distribution for slot in slots},
+        params={decision.name: decision.value(index) for decision, index in decisions.items()},
+        distributions={decision.name: decision.distribution for decision in decisions},
         state=state,
         value=value,
         intermediate_values=reports,
@@ -92,15 +94,15 @@ def _member(
     )
     trial.number = number
     trial.datetime_complete = datetime.datetime(2026, 1, 1) + datetime.timedelta(seconds=number)
-    decisions = {slot.name: (slot, index) for slot, index in slots.items()}
+    decisions = {
+        decision.name: Assignment(decision, index) for decision, index in decisions.items()
+    }
     return Member(trial, decisions, outcome_key(trial, directions))
 
 
 def _random_members(count: int) -> list[Member]:
-    draw = random.Random(0)
-    return [
-        _member(n, (draw.randrange(3), draw.randrange(2)), draw.random()) for n in range(count)
-    ]
+    rng = random.Random(0)
+    return [_member(n, (rng.randrange(3), rng.randrange(2)), rng.random()) for n in range(count)]
 
 
 def _weights(policy: Policy) -> list[torch.Tensor]:
@@ -118,13 +120,13 @@ def _equal(first: Policy, second: Policy) -> bool:
 
 def test_the_update_is_the_gradient_of_the_expected_reward() -> None:
     """REINFORCE summed over all trials of a two-decision toy against autograd of sum p R."""
-    controller = Controller(SHAPE, seed=1).double()
+    controller = Controller(NETWORK, seed=1).double()
     rewards = {pair: float(i) ** 2 for i, pair in enumerate(itertools.product(range(3), range(2)))}
     encoded = {}
     for a, b in rewards:
-        sentence = read({"first": (FIRST, a), "second": (SECOND, b)}, Roles())
-        controller.grow(list(sentence.blocks.values()))
-        encoded[a, b] = controller.encode(sentence)
+        sequence = read({"first": Assignment(FIRST, a), "second": Assignment(SECOND, b)}, Roles())
+        controller.grow(list(sequence.blocks.values()))
+        encoded[a, b] = controller.encode(sequence)
     controller.double()
     log_prob = controller(list(encoded.values()))[0]
     reward = torch.tensor(list(rewards.values()), dtype=torch.float64)
@@ -174,17 +176,18 @@ def test_imitation_is_weighted_by_the_logarithm_of_the_rank() -> None:
     log_prob = torch.tensor([-1.0, -2.0, -4.0])
     w = torch.tensor([4.0 / 1, 4.0 / 2, 4.0 / 3]).log()
     expected = -0.3 * float((w / w.sum() * log_prob).sum())
-    assert float(imitation_loss(log_prob, _settings(elite_weight=0.3))) == pytest.approx(expected)
-    assert imitation_loss(torch.zeros(0), _settings(elite_weight=0.3)) == 0.0
+    assert float(imitation_loss(log_prob, Imitation(weight=0.3))) == pytest.approx(expected)
+    assert imitation_loss(torch.zeros(0), Imitation(weight=0.3)) == 0.0
+    assert imitation_loss(log_prob, None) == 0.0
 
 
 def test_the_skip_penalty_is_nought_at_its_target() -> None:
-    settings = _settings(skip_target=0.4, skip_weight=0.8)
-    assert float(skip_loss(torch.full((5,), 0.4), settings)) == pytest.approx(0.0, abs=1e-6)
-    assert float(skip_loss(torch.tensor([0.9]), settings)) == pytest.approx(
+    penalty = SkipPenalty(target=0.4, weight=0.8)
+    assert float(skip_loss(torch.full((5,), 0.4), penalty)) == pytest.approx(0.0, abs=1e-6)
+    assert float(skip_loss(torch.tensor([0.9]), penalty)) == pytest.approx(
         0.8 * (0.9 * torch.tensor(0.9 / 0.4).log() + 0.1 * torch.tensor(0.1 / 0.6).log()).item()
     )
-    assert skip_loss(torch.tensor([0.9]), _settings()) == 0.0
+    assert skip_loss(torch.tensor([0.9]), None) == 0.0
 
 
 def test_the_baseline_is_a_moving_average_of_earlier_rewards() -> None:
@@ -221,7 +224,7 @@ def test_nothing_is_learned_before_a_batch_is_full() -> None:
 def test_learning_makes_good_decisions_likelier(maximize: bool) -> None:
     directions = [StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE]
     for reward in ("raw", "rank"):
-        policy = _policy(maximize=maximize, reward=reward, learning_rate=0.01)
+        policy = _policy(maximize=maximize, reward=reward, optimizer=AdamOptions(lr=0.01))
         sign = 1.0 if maximize else -1.0
         members = [
             _member(n, (n % 3, 0), value=sign * float(n % 3 == 1), directions=directions)
@@ -230,8 +233,8 @@ def test_learning_makes_good_decisions_likelier(maximize: bool) -> None:
         policy.catch_up(members)
         p = []
         for index in range(3):
-            sentence = read({"first": (FIRST, index)}, Roles())
-            p.append(policy.controller([policy.controller.encode(sentence)])[0].exp().item())
+            sequence = read({"first": Assignment(FIRST, index)}, Roles())
+            p.append(policy.controller([policy.controller.encode(sequence)])[0].exp().item())
         assert p[1] > 0.8, (reward, p)
 
 
@@ -271,7 +274,7 @@ def test_a_function_makes_rewards_of_values() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"reward": "rank", "elite_size": 5, "elite_weight": 0.3},
+        {"reward": "rank", "imitation": Imitation(size=5)},
         {"batch_size": 5, "inner_steps": 3, "clip": 0.2},
         {"batch_size": 3, "reward": "raw"},
     ],
@@ -292,7 +295,7 @@ def test_a_rebuilt_policy_equals_the_one_that_learned_on_line(changes: dict[str,
 @pytest.mark.parametrize("late", [0, 3, 15, 30, 31, 44, 47])
 def test_a_late_arrival_rolls_the_policy_back(late: int) -> None:
     members = _random_members(48)
-    settings = {"batch_size": 2, "reward": "rank", "elite_size": 4, "elite_weight": 0.3}
+    settings = {"batch_size": 2, "reward": "rank", "imitation": Imitation(size=4)}
     punctual, surprised = _policy(**settings), _policy(**settings)
     punctual.catch_up(members)
     missing = members[:late] + members[late + 1 :]

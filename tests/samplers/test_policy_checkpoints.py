@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import optuna
@@ -9,9 +10,13 @@ import pytest
 import torch
 from optuna.artifacts import FileSystemArtifactStore
 
-from optuna_nas.samplers import ReinforceSampler
-from optuna_nas.samplers.policy._checkpoints import CHECKPOINT_EVERY
+from optuna_nas.samplers import ControllerNetwork, Imitation, PPOSampler, ReinforceSampler
+from optuna_nas.samplers.base import History
+from optuna_nas.samplers.policy._checkpoints import CHECKPOINT_EVERY, settings_text
+from optuna_nas.samplers.policy._learned import LearnedSampler
 from optuna_nas.samplers.policy._policy import Policy
+
+Store = FileSystemArtifactStore
 
 
 def _objective(trial: optuna.Trial) -> float:
@@ -19,17 +24,23 @@ def _objective(trial: optuna.Trial) -> float:
     return ops.count("a") + 0.5 * ops.count("b")
 
 
-def _sampler(folder: Path | None, seed: int = 0) -> ReinforceSampler:
-    store = None if folder is None else FileSystemArtifactStore(folder)
+def _sampler(
+    folder: Path | None = None, seed: int = 0, *, artifact_store: Store | None = None
+) -> ReinforceSampler:
+    store = artifact_store if folder is None else FileSystemArtifactStore(folder)
     return ReinforceSampler(
-        hidden_size=4, num_layers=1, batch_size=2, elite_size=2, seed=seed, artifact_store=store
+        controller=ControllerNetwork(hidden_size=4, num_layers=1),
+        batch_size=2,
+        imitation=Imitation(size=2),
+        seed=seed,
+        artifact_store=store,
     )
 
 
-def _policy(sampler: ReinforceSampler, study: optuna.Study) -> Policy:
-    history = sampler._history_of(study)
-    history.refresh(study)
-    return sampler._policy(history)
+def _policy(sampler: LearnedSampler, study: optuna.Study) -> Policy:
+    replay = sampler._state_of(study).replay
+    replay.refresh(study)
+    return sampler._policy(History(replay))
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +114,31 @@ def test_one_of_another_seed_or_other_trials_is_not_taken(
     other.add_trials(study.trials[1:])
     _policy(_sampler(folder), other)
     assert len(list(folder.iterdir())) == 6
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (_sampler, "44cb849385fdd3e33101fd8ea0e09360"),
+        (ReinforceSampler.enas_macro, "4a5349ab613de03d404be0dcbebedc4c"),
+        (PPOSampler.nasnet, "8962d291188f71213961bcb50d5dcad1"),
+    ],
+)
+def test_names_are_pinned(make: Callable[..., LearnedSampler], name: str, tmp_path: Path) -> None:
+    """As written by the versions whose settings were flat; otherwise they would not be found."""
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    study.optimize(_objective, n_trials=CHECKPOINT_EVERY)
+    seed = {"44": 0, "4a": 1, "89": 2}[name[:2]]
+    policy = _policy(make(artifact_store=FileSystemArtifactStore(tmp_path), seed=seed), study)
+    assert [file.name for file in tmp_path.iterdir()] == [f"optuna-nas-policy-{name}"]
+    assert policy.count == CHECKPOINT_EVERY
+
+
+def test_a_function_as_reward_is_kept_by_its_name() -> None:
+    sampler = ReinforceSampler.nas_rl(seed=3)
+    policy = Policy(
+        sampler._network, sampler._settings, seed=3, maximize=True, roles=sampler._roles
+    )
+    assert "reward='optuna_nas.samplers.policy._reinforce.cubed'" in settings_text(policy)

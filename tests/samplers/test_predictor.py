@@ -16,8 +16,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.neighbors import KNeighborsRegressor
 
 from optuna_nas.samplers import PredictorSampler, RandomSearchSampler
-from optuna_nas.samplers.base._decisions import SlotTable, as_decides
-from optuna_nas.samplers.base._history import History
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
+from optuna_nas.samplers.base._replay import StudyReplay
 from optuna_nas.samplers.predictor import _surrogate as surrogate
 from optuna_nas.samplers.predictor._acquisition import log_expected_improvement
 from optuna_nas.samplers.predictor._evidence import Archive
@@ -53,21 +53,21 @@ def test_the_greatest_expected_improvement_is_next(sign: int) -> None:
     """Against a posterior made by hand, over all that is unseen."""
     study = _study(PredictorSampler(seed=0), "maximize" if sign > 0 else "minimize")
     study.optimize(lambda trial: sign * _grid(trial), n_trials=14)
-    history = History(SlotTable(as_decides(None)), None)
-    history.refresh(study)
-    kernel = surrogate.FittedKernels(10, noisy=False).of(history.members)
-    evidence = Archive().evidence(history.members, 100)
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay.refresh(study)
+    kernel = surrogate.FittedKernels(10, noisy=False).of(replay.members)
+    evidence = Archive().evidence(replay.members, 100)
     process = GaussianProcess(
         evidence.encoding, kernel, evidence.codes, evidence.targets, evidence.counts
     )
     rows = evidence.encoding.everything()
     assert len(rows) == 48
     improvement = log_expected_improvement(*process.predict(rows), process.fitted.max())
-    unseen = [not history.trie.seen(evidence.encoding.decode(row)) for row in rows.tolist()]
+    unseen = [not replay.trie.seen(evidence.encoding.decode(row)) for row in rows.tolist()]
     best = rows[np.argmax(np.where(unseen, improvement, -np.inf))]
     expected = {
-        name: slot.value(index)
-        for name, (slot, index) in evidence.encoding.decode(best.tolist()).items()
+        name: decision.value(index)
+        for name, (decision, index) in evidence.encoding.decode(best.tolist()).items()
     }
     trial = study.ask()
     _grid(trial)
@@ -132,14 +132,14 @@ def test_running_trials_count_as_evaluated() -> None:
     study.optimize(_grid, n_trials=14)
     first, second = study.ask(), study.ask()
     _grid(first), _grid(second)
-    history = History(SlotTable(as_decides(None)), None)
-    history.refresh(study)
-    assert len(history.pending) == 2
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay.refresh(study)
+    assert len(replay.pending) == 2
     model = surrogate.StudyModel(10, noisy=False)
-    evidence = model.archive.evidence(history.members, 100)
-    process = model.process(evidence, history)
+    evidence = model.archive.evidence(replay.members, 100)
+    process = model.process(evidence, replay)
     assert len(process.codes) == len(evidence.codes) + 2
-    np.testing.assert_array_equal(process.codes[-2:], evidence.encoding.encode(history.pending))
+    np.testing.assert_array_equal(process.codes[-2:], evidence.encoding.encode(replay.pending))
 
 
 @pytest.mark.parametrize("objective", [_grid, chain])
@@ -245,13 +245,13 @@ def test_kernels_are_fitted_on_a_schedule(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_kernel_hangs_on_the_set_of_trials_alone() -> None:
     study = _study(PredictorSampler(seed=0))
     study.optimize(_grid, n_trials=30)
-    history = History(SlotTable(as_decides(None)), None)
-    history.refresh(study)
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay.refresh(study)
     learning = surrogate.FittedKernels(10, noisy=False)
     for count in (12, 17, 30):
-        kernel = learning.of(history.members[:count])
-        assert kernel == surrogate.FittedKernels(10, noisy=False).of(history.members[:count])
-    rolled_back = history.members[3:18]
+        kernel = learning.of(replay.members[:count])
+        assert kernel == surrogate.FittedKernels(10, noisy=False).of(replay.members[:count])
+    rolled_back = replay.members[3:18]
     assert learning.of(rolled_back) == surrogate.FittedKernels(10, noisy=False).of(rolled_back)
 
 
@@ -273,9 +273,9 @@ def test_regressors_of_scikit_learn(regressor: object) -> None:
 def test_an_ensemble_is_as_sure_as_its_members_agree() -> None:
     study = _study(PredictorSampler(seed=0))
     study.optimize(_grid, n_trials=20)
-    history = History(SlotTable(as_decides(None)), None)
-    history.refresh(study)
-    evidence = Archive().evidence(history.members, 100)
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay.refresh(study)
+    evidence = Archive().evidence(replay.members, 100)
     rows, hot = evidence.codes, evidence.encoding.one_hot(evidence.codes)
     forest = surrogate.RegressorPosterior(RandomForestRegressor(7), evidence, random_state=5)
     trees = RandomForestRegressor(7, random_state=5).fit(hot, evidence.targets).estimators_

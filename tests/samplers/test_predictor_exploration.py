@@ -10,8 +10,8 @@ import optuna
 import pytest
 
 from optuna_nas.samplers import PredictorSampler
-from optuna_nas.samplers.base._decisions import SlotTable, as_decides
-from optuna_nas.samplers.base._history import History
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
+from optuna_nas.samplers.base._replay import StudyReplay
 from optuna_nas.samplers.predictor._acquisition import log_expected_improvement
 from optuna_nas.samplers.predictor._encoding import Codes, Floats
 from optuna_nas.samplers.predictor._evidence import Archive
@@ -46,9 +46,9 @@ def test_every_third_trial_has_the_rarest_choice_while_the_best_is_old(
     candidates = PredictorSampler._candidates
 
     def noted(self: PredictorSampler, *arguments: Any) -> Any:
-        draw, everything = arguments[2:]
+        rng, everything = arguments[2:]
         if len(everything) < 5**4:
-            narrowed.append(draw.number)
+            narrowed.append(rng.number)
         return candidates(self, *arguments)
 
     monkeypatch.setattr(PredictorSampler, "_candidates", noted)
@@ -76,13 +76,13 @@ def test_the_rest_of_a_rare_choice_is_the_most_promising(monkeypatch: pytest.Mon
     monkeypatch.setattr(PredictorSampler, "_score", noted)
     trial = study.ask()
     _letters(trial)
-    history = History(SlotTable(as_decides(None)), None)
-    history.refresh(study)
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay.refresh(study)
     ((rows, scores),) = scored
     assert len(rows) == 5**3
-    decode = Archive().evidence(history.members, 100).encoding.decode
+    decode = Archive().evidence(replay.members, 100).encoding.decode
     in_order = [
-        {name: slot.value(index) for name, (slot, index) in decode(row).items()}
+        {name: decision.value(index) for name, (decision, index) in decode(row).items()}
         for row in rows[np.argsort(-scores, kind="stable")].tolist()
     ]
     seen = [earlier.params for earlier in study.trials[:-1]]

@@ -19,7 +19,7 @@ from sklearn.neighbors import KNeighborsRegressor
 
 from optuna_nas.keys import LEVEL_KEY
 from optuna_nas.samplers import ProgressiveSampler, RandomSearchSampler
-from optuna_nas.samplers.base._decisions import SlotTable, as_decides
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
 from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.samplers.predictor._encoding import Encoding
 from optuna_nas.samplers.progressive._growth import Growth
@@ -324,7 +324,7 @@ def test_a_space_without_one_size_that_grows_is_refused(space: Any, message: str
 
 def test_a_space_in_which_more_than_the_size_decides_is_refused() -> None:
     study = optuna.create_study(sampler=ProgressiveSampler(space=_Nested(), seed=0))
-    with pytest.raises(ValueError, match="ask for what its size 'num_layers' alone decides"):
+    with pytest.raises(ValueError, match="decisions that depend on its size 'num_layers' alone"):
         study.optimize(lambda trial: float(_Nested().suggest(trial) is None), n_trials=20)
 
 
@@ -364,12 +364,12 @@ def test_any_regressor_of_scikit_learn_predicts() -> None:
 def test_parents_are_extended_in_every_way_or_at_random_where_that_is_too_much(
     parents: int, count: int
 ) -> None:
-    slots = SlotTable(as_decides(None))
+    table = DecisionTable(as_decides(None))
     names = {"input": (0, 1, 2), "op": ("conv", "pool")}
     added = Encoding(
-        slot
+        decision
         for name, choices in names.items()
-        if (slot := slots.get(name, CategoricalDistribution(choices))) is not None
+        if (decision := table.get(name, CategoricalDistribution(choices))) is not None
     )
     choices = _choices(added, parents, np.random.RandomState(0))
     assert len(choices) == parents
@@ -381,8 +381,8 @@ def test_parents_are_extended_in_every_way_or_at_random_where_that_is_too_much(
 
 
 def test_a_level_adds_what_the_one_before_it_has_not() -> None:
-    growth = Growth(Words("ab", longest=3), SlotTable(as_decides(None)), Roles(None))
-    added = [[slot.name for slot in growth.added(level)] for level in range(3)]
+    growth = Growth(Words("ab", longest=3), DecisionTable(as_decides(None)), Roles(None))
+    added = [[decision.name for decision in growth.added(level)] for level in range(3)]
     assert added == [["letter_0"], ["letter_1"], ["letter_2"]]
 
 

@@ -8,14 +8,15 @@ import optuna
 import pytest
 from finished_trials import NAMES, alike, finished
 
-from optuna_nas.samplers.base._decisions import SlotTable, as_decides
-from optuna_nas.samplers.base._history import History, Member
+from optuna_nas.samplers.base import Member
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
+from optuna_nas.samplers.base._replay import StudyReplay
 from optuna_nas.samplers.evolution._population import Population
 from optuna_nas.samplers.evolution._ranking import Ranking, Survivors
 
 
 def _histories(directions: list[str], count: int, seed: int) -> list[list[Member]]:
-    """Members of one history as they become known: one at a time, some of them late."""
+    """Members of one replay as they become known: one at a time, some of them late."""
     rng = random.Random(seed)
     study = optuna.create_study(directions=directions)
     for _ in range(count):
@@ -23,11 +24,11 @@ def _histories(directions: list[str], count: int, seed: int) -> list[list[Member
         gain = rng.randint(0, 6)  # what is good for one objective is bad for the other
         values = [float(gain + rng.randint(0, 2)) for _ in directions]
         study.add_trial(finished(params, *values, age=rng.randint(0, 5)))
-    history = History(SlotTable(as_decides(None)), None)
-    history.refresh(study)
+    replay = StudyReplay(DecisionTable(as_decides(None)), None)
+    replay.refresh(study)
     known: list[Member] = []
     states = []
-    for member in sorted(history.members, key=lambda m: m.number):
+    for member in sorted(replay.members, key=lambda m: m.number):
         known = sorted([*known, member], key=lambda m: m.age)
         states.append(known)
     return states

@@ -5,25 +5,25 @@ from __future__ import annotations
 import numpy as np
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from optuna_nas.samplers.base._decisions import Slot, SlotTable, as_decides
+from optuna_nas.samplers.base._decisions import Decision, DecisionTable, as_decides
 from optuna_nas.samplers.predictor._encoding import Encoding, Floats
 from optuna_nas.samplers.predictor._shared_features import SharedFeatures
 
-SLOTS = SlotTable(as_decides(None))
+TABLE = DecisionTable(as_decides(None))
 
 
-def slot(name: str, *choices: object) -> Slot:
-    made = SLOTS.get(name, CategoricalDistribution(choices))
+def decision(name: str, *choices: object) -> Decision:
+    made = TABLE.get(name, CategoricalDistribution(choices))
     assert made is not None
     return made
 
 
-OP_2, OP_3 = slot("cell_2_op_a", "conv", "pool"), slot("cell_3_op_a", "conv", "pool")
-INPUT_2, INPUT_3 = slot("cell_2_input_a", 0, 1), slot("cell_3_input_a", 0, 1, 2)
-SIZE = slot("num_blocks", 1, 2)
+OP_2, OP_3 = decision("cell_2_op_a", "conv", "pool"), decision("cell_3_op_a", "conv", "pool")
+INPUT_2, INPUT_3 = decision("cell_2_input_a", 0, 1), decision("cell_3_input_a", 0, 1, 2)
+SIZE = decision("num_blocks", 1, 2)
 
 
-def shares(*cells: list[tuple[Slot, int]]) -> Floats:
+def shares(*cells: list[tuple[Decision, int]]) -> Floats:
     encoding = Encoding([INPUT_2, OP_2, INPUT_3, OP_3, SIZE])
     features = SharedFeatures(encoding, besides="num_blocks")
     rows = encoding.encode([{s.name: (s, index) for s, index in cell} for cell in cells])
@@ -48,12 +48,12 @@ def test_the_size_says_nothing() -> None:
 
 
 def test_unknown_decisions_are_left_out() -> None:
-    other = slot("width", 16, 32)
+    other = decision("width", 16, 32)
     np.testing.assert_array_equal(shares([(other, 0)]), np.zeros((1, 5)))
 
 
 def test_integers_are_choices_too() -> None:
-    width = SLOTS.get("block_1_width", IntDistribution(2, 6, step=2))
+    width = TABLE.get("block_1_width", IntDistribution(2, 6, step=2))
     assert width is not None
     encoding = Encoding([width])
     features = SharedFeatures(encoding, besides="num_blocks")
@@ -62,9 +62,9 @@ def test_integers_are_choices_too() -> None:
 
 
 def test_in_their_units_rows_of_uniform_choices_vary_by_about_one() -> None:
-    slots = [slot(f"op_{i}", "conv", "pool", "skip") for i in range(8)]
-    slots += [slot(f"input_{i}", 0, 1, 2, 3) for i in range(3)]
-    encoding = Encoding([*slots, slot("width", 16, 32)])
+    decisions = [decision(f"op_{i}", "conv", "pool", "skip") for i in range(8)]
+    decisions += [decision(f"input_{i}", 0, 1, 2, 3) for i in range(3)]
+    encoding = Encoding([*decisions, decision("width", 16, 32)])
     random = np.random.RandomState(0)
     rows = 1 + random.randint(0, encoding.sizes, (5000, len(encoding.names)))
     scaled = encoding.shared.shares(rows) * encoding.shared.units
@@ -78,6 +78,6 @@ def test_in_their_units_rows_of_uniform_choices_vary_by_about_one() -> None:
 
 
 def test_decisions_that_have_nothing_in_common_have_no_shares() -> None:
-    encoding = Encoding([slot("width", 16, 32), slot("depth", 1, 2)])
+    encoding = Encoding([decision("width", 16, 32), decision("depth", 1, 2)])
     assert not encoding.shared.units.any()
     assert Encoding(()).shared.shares(np.zeros((2, 0), dtype=np.int64)).shape == (2, 0)

@@ -14,10 +14,11 @@ from torch import nn
 from torch.nn import functional
 from torch.optim import lr_scheduler
 
+from optuna_nas._keyed import derived_seed
 from optuna_nas.nn import DropPath
 from optuna_nas.spaces import published
 from optuna_nas.training import History, ImageData, Recipe, evaluate, fit, load_data, seeded
-from optuna_nas.training._seeded import derived_seed, keyed_generator
+from optuna_nas.training._seeded import keyed_generator
 from optuna_nas.training.data._augment import Normaliser, cutout, random_crop, random_flip
 
 EPOCHS = 4

@@ -24,6 +24,7 @@ from optuna.trial import Trial
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._checks import require_seed, require_share
+from optuna_nas._keyed import derived_seed
 from optuna_nas.keys import ONE_SHOT_KEY, SECONDS_KEY
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
@@ -53,7 +54,7 @@ from optuna_nas.training import (
     load_checkpoint,
     resolve_device,
 )
-from optuna_nas.training.loop import Checkpoints, derived_seed
+from optuna_nas.training.loop import Checkpoints
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from optuna_nas._keyed import derived_seed
 from optuna_nas.nn import set_drop_path
 from optuna_nas.nn.supernets import edges_of
 from optuna_nas.objectives.one_shot._learner import EDGES, BilevelLearner
@@ -29,7 +30,7 @@ from optuna_nas.objectives.one_shot._readings import scopes_of
 from optuna_nas.spaces import DARTSSpace
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes
 from optuna_nas.training.data import Batch, Feed
-from optuna_nas.training.loop import Checkpoints, Evaluation, derived_seed, judge, seeded
+from optuna_nas.training.loop import Checkpoints, Evaluation, judge, seeded
 from optuna_nas.training.optim import drop_path, learning_rate
 
 if TYPE_CHECKING:

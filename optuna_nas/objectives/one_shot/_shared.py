@@ -26,6 +26,7 @@ from optuna.trial import TrialState
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._checks import require_seed
+from optuna_nas._keyed import derived_seed
 from optuna_nas.keys import DERIVED_KEY, EPOCH_KEY
 from optuna_nas.objectives._base import DIGEST, Objective, TrialRun
 from optuna_nas.objectives._data import images_of
@@ -39,7 +40,6 @@ from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.trial._failures import blamed
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe, recipes, resolve_device
-from optuna_nas.training.loop import derived_seed
 
 if TYPE_CHECKING:
     from optuna.study import Study

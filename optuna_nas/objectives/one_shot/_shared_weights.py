@@ -18,6 +18,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
+from optuna_nas._keyed import derived_seed
 from optuna_nas._per_process import PerProcess
 from optuna_nas.nn.ops import use_batch_statistics
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, evaluate, seeded
@@ -26,7 +27,6 @@ from optuna_nas.training.loop import (
     CheckpointFile,
     Checkpoints,
     Learner,
-    derived_seed,
     keyed_generator,
 )
 from optuna_nas.training.optim import learning_rate

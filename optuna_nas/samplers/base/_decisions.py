@@ -1,22 +1,19 @@
-"""What a sampler decides: discrete suggestions, seen as numbered choices.
+"""Decisions: the discrete parameters that an architecture sampler decides, with their choices.
 
-A :class:`Slot` is a name with its distribution; a decision is a slot and the index of a choice.
-Randomness is keyed by (seed, trial number, label), so that a restarted or parallel search draws
-what an undisturbed one draws.
+A :class:`Decision` is the name of a parameter with its distribution, seen as numbered choices; an
+:class:`Assignment` is a decision with the number of the choice that was made.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-__all__ = ["Decides", "Draw", "Slot", "SlotTable", "as_decides"]
+__all__ = ["Assignment", "Decides", "Decision", "DecisionTable", "as_decides"]
 
 Decides = Callable[[str, BaseDistribution], bool]
 
@@ -24,23 +21,30 @@ MAX_INT_VALUES = 64
 
 
 @dataclass(frozen=True, eq=False)
-class Slot:
-    """One decision that a trial can meet: a name and the choices it has.
+class Decision:
+    """A parameter that the sampler decides: its name and its choices.
 
-    Slots are compared by identity; a :class:`SlotTable` gives one slot per name and choices.
+    Decisions are compared by identity, since they are the keys of every table that a sampler
+    keeps; within a study there is one for each name and list of choices.
 
     Args:
         name: Name of the parameter.
         distribution: Categorical, or an integer range without log.
-        size: Number of choices.
+        size: Number of choices, at least 1.
     """
 
     name: str
     distribution: CategoricalDistribution | IntDistribution
     size: int
+    _made: dict[int, Assignment] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def choices(self) -> list[Any]:
+        """The values of all choices, in order."""
+        return [self.value(index) for index in range(self.size)]
 
     def index(self, value: Any) -> int | None:
-        """Number of the choice ``value``, or None if it is not one of the choices."""
+        """Find the number of the choice ``value``; None if it is not one of the choices."""
         dist = self.distribution
         try:
             internal = int(dist.to_internal_repr(value))
@@ -53,22 +57,65 @@ class Slot:
         return internal if 0 <= internal < self.size else None
 
     def value(self, index: int) -> Any:
-        """The choice with the number ``index``."""
+        """Return the value of the choice with the number ``index``, in [0, size)."""
         dist = self.distribution
         if isinstance(dist, CategoricalDistribution):
             return dist.choices[index]
         return dist.low + index * dist.step
 
+    def assignment(self, index: int) -> Assignment:
+        """Return the assignment of the choice with the number ``index``.
+
+        It is one object for each choice: histories of thousands of trials hold them.
+        """
+        made = self._made.get(index)
+        if made is None:
+            made = self._made[index] = Assignment(self, index)
+        return made
+
+
+class Assignment(NamedTuple):
+    """A decision that was made: which choice was taken.
+
+    Args:
+        decision: The decision.
+        index: Number of the choice.
+
+    Example::
+
+        best = history.best
+        best.decisions["op_3"].value         # "skip_connect"
+        best.decisions["op_3"].alternatives  # the assignments that differ from it
+    """
+
+    decision: Decision
+    index: int  # type: ignore[assignment]  # hides tuple.index, of no use here
+
+    @property
+    def value(self) -> Any:
+        """Value of the parameter."""
+        return self.decision.value(self.index)
+
+    @property
+    def alternatives(self) -> list[Assignment]:
+        """The other choices of the same decision; empty if it has one choice only."""
+        others = (index for index in range(self.decision.size) if index != self.index)
+        return [self.decision.assignment(index) for index in others]
+
 
 @dataclass
-class SlotTable:
-    """Gives the one :class:`Slot` of a name and its choices, and says what a sampler decides."""
+class DecisionTable:
+    """Gives the one :class:`Decision` of a name and its choices.
+
+    Args:
+        decides: Which parameters the sampler decides.
+    """
 
     decides: Decides
-    _slots: dict[Any, Slot | None] = field(default_factory=dict)
+    _decisions: dict[Any, Decision | None] = field(default_factory=dict)
 
-    def get(self, name: str, distribution: BaseDistribution) -> Slot | None:
-        """The slot of a parameter, or None if the sampler leaves it to ``hp_sampler``."""
+    def get(self, name: str, distribution: BaseDistribution) -> Decision | None:
+        """Return the decision of a parameter; None if the sampler leaves it to ``hp_sampler``."""
         key: Any
         if isinstance(distribution, CategoricalDistribution):
             # 1, 1.0 and True are equal in Python and different choices in a storage.
@@ -78,19 +125,19 @@ class SlotTable:
         else:
             key = (name, distribution)
         try:
-            return self._slots[key]
+            return self._decisions[key]
         except KeyError:
-            slot = self._slots[key] = self._new(name, distribution)
-            return slot
+            decision = self._decisions[key] = self._new(name, distribution)
+            return decision
 
-    def _new(self, name: str, distribution: BaseDistribution) -> Slot | None:
+    def _new(self, name: str, distribution: BaseDistribution) -> Decision | None:
         if not self.decides(name, distribution):
             return None
         if isinstance(distribution, CategoricalDistribution):
-            return Slot(name, distribution, len(distribution.choices))
+            return Decision(name, distribution, len(distribution.choices))
         if isinstance(distribution, IntDistribution) and not distribution.log:
             size = (distribution.high - distribution.low) // distribution.step + 1
-            return Slot(name, distribution, size)
+            return Decision(name, distribution, size)
         raise ValueError(
             f"`decides` gives the parameter {name!r} to the architecture sampler, but it can only "
             f"decide categoricals and integers without log, not {distribution}. Leave it to "
@@ -102,7 +149,7 @@ def as_decides(decides: Decides | Collection[str] | None) -> Decides:
     """Turn the ``decides`` argument of a sampler into a function.
 
     Raises:
-        TypeError: If ``decides`` is a string or nothing that can decide.
+        TypeError: If ``decides`` is a string, or neither a function nor a collection.
     """
     if decides is None:
         return _small_and_discrete
@@ -127,46 +174,3 @@ def _small_and_discrete(name: str, distribution: BaseDistribution) -> bool:
     if not isinstance(distribution, IntDistribution) or distribution.log:
         return False
     return (distribution.high - distribution.low) // distribution.step < MAX_INT_VALUES
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Randomness of one trial, keyed by what it is used for.
-
-    Equal (seed, number, attempt, label) give equal draws on every machine: NumPy promises that
-    ``SeedSequence`` keeps its output across releases.
-
-    Args:
-        seed: The sampler's seed.
-        number: The trial's number.
-        attempt: Raised when a proposal turned out to be taken by another worker.
-        stream: Sets apart what is not drawn for a trial.
-    """
-
-    seed: int
-    number: int
-    attempt: int = 0
-    stream: int = 0
-
-    def indices(self, label: str, size: int, count: int) -> list[int]:
-        """``count`` independent uniform integers in [0, size)."""
-        return [(word * size) >> 32 for word in self._words(label, count)]
-
-    def index(self, label: str, size: int) -> int:
-        """One uniform integer in [0, size)."""
-        return self.indices(label, size, 1)[0]
-
-    def uniform(self, label: str) -> float:
-        """One uniform number in [0, 1)."""
-        return self._words(label, 1)[0] / 2**32
-
-    def permutation(self, label: str, size: int) -> list[int]:
-        """The integers below ``size`` in random order."""
-        words = self._words(label, size)
-        return sorted(range(size), key=words.__getitem__)
-
-    def _words(self, label: str, count: int) -> list[int]:
-        key = [self.seed, self.number, zlib.crc32(label.encode()), self.attempt]
-        key += [self.stream] * (self.stream > 0)
-        words: list[int] = np.random.SeedSequence(key).generate_state(count, np.uint32).tolist()
-        return words

@@ -24,7 +24,7 @@ Outcome = tuple[int, float, float]
 
 
 def outcome_key(trial: FrozenTrial, directions: Sequence[StudyDirection]) -> Outcome:
-    """Sort key of a finished trial; smaller is better.
+    """Return the sort key of a finished trial; smaller is better.
 
     Complete trials come first, by value; then pruned ones, by how far they came and then by the
     value there; then infeasible ones (a constraint above 0), by total violation; then failed
@@ -32,7 +32,8 @@ def outcome_key(trial: FrozenTrial, directions: Sequence[StudyDirection]) -> Out
 
     Args:
         trial: A finished trial.
-        directions: Of the study. With several, all complete and feasible trials are equal.
+        directions: Directions of the study. With several, all complete and feasible trials are
+            equal.
 
     Returns:
         A tuple of three floats, comparable with those of other trials of the study.

@@ -1,4 +1,4 @@
-"""What a decision is for, read from its name: operations, inputs, anchors, sizes that grow.
+"""Roles of decisions, read from their names: operations, inputs, anchors, sizes that grow.
 
 Samplers that treat decisions differently (mutations by kind, attention over layers) go by the end
 of the name, as the spaces of this package form it; a user's own names are mapped with ``roles=``.
@@ -21,7 +21,7 @@ ROLES: Mapping[str, str] = {
 
 
 class Roles:
-    """Tells the role of a decision.
+    """The roles of decisions.
 
     Args:
         own: Regular expressions of a user's own names, searched before ours, with their roles.
@@ -53,7 +53,7 @@ class Roles:
         self._known: dict[str, str | None] = {}
 
     def of(self, name: str) -> str | None:
-        """The role of the decision ``name``, or None if its name tells none."""
+        """Return the role of the decision ``name``, or None if its name tells none."""
         if name not in self._known:
             found = (role for pattern, role in self._patterns if re.search(pattern, name))
             self._known[name] = next(found, None)

@@ -1,8 +1,7 @@
-"""The mechanism under every sampler of this package: who decides what, when, and never twice.
+"""The mechanism of every sampler of this package: who decides what, when, and never twice.
 
-A subclass says which decisions it wishes for; the base splits a trial's parameters between the
-subclass and ``hp_sampler``, keeps the study's history, avoids duplicates and settles claims with
-other workers.
+A subclass proposes decisions; the base splits a trial's parameters between the subclass and
+``hp_sampler``, keeps the study's history, avoids duplicates and resolves claims of other workers.
 """
 
 from __future__ import annotations
@@ -10,19 +9,27 @@ from __future__ import annotations
 import abc
 import secrets
 import threading
-from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+import weakref
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from optuna.samplers import BaseSampler, TPESampler
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, truth
 from optuna_nas._checks import is_int, shown
+from optuna_nas._keyed import KeyedGenerator
 from optuna_nas._per_process import PerProcess
 from optuna_nas.keys import DECISIONS_KEY, REPEAT_KEY
-from optuna_nas.samplers.base._decisions import Decides, Draw, Slot, SlotTable, as_decides
+from optuna_nas.samplers.base._claims import claim, record
+from optuna_nas.samplers.base._decisions import Decides, Decision, DecisionTable, as_decides
 from optuna_nas.samplers.base._history import History
-from optuna_nas.samplers.base._script import Proposal, Rehearsal, Script
+from optuna_nas.samplers.base._hooks import as_proposal, check_hook
+from optuna_nas.samplers.base._options import SpaceLike
+from optuna_nas.samplers.base._plan import DryRun, TrialPlan
+from optuna_nas.samplers.base._proposal import Proposal
+from optuna_nas.samplers.base._replay import StudyReplay
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -30,53 +37,84 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
 
-__all__ = ["REPEAT", "ArchitectureSampler", "SpaceLike"]
+__all__ = ["REPEAT", "ArchitectureSampler"]
 
 T = TypeVar("T")
 
 REPEAT = Attribute(REPEAT_KEY, truth, system=True)
 
 MAX_ATTEMPTS = 50
+PROPOSE_STREAM = 1
 
 
-class SpaceLike(Protocol):
-    """What ``space=`` needs; it may also have ``digest(params)``."""
+@dataclass
+class _StudyState:
+    """One study in this process: its replay, and the plans of its open trials by number."""
 
-    def suggest(self, trial: Any, /) -> Any: ...
+    replay: StudyReplay
+    plans: dict[int, TrialPlan | None] = field(default_factory=dict)
 
 
 class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
-    """Base of the samplers that decide architectures.
+    """Base of the samplers that decide architectures; subclass it for one of your own.
 
-    It decides categorical parameters and integers of at most 64 values without log, in any Optuna
-    objective, conditional ones included; everything else of the same trial goes to
+    A sampler decides categorical parameters and integers of at most 64 values without log, in any
+    Optuna objective, conditional ones included; everything else of the same trial goes to
     ``hp_sampler``. All state is read from the study, so a sampler can be made anew at any time,
     and with the same seed goes on as if it had never stopped.
 
+    A subclass defines :meth:`propose_next`; the class attributes say what it needs of the study.
+
     Args:
-        seed: Seed; None draws one. Draws are keyed by (seed, trial number, parameter name), so
-            several processes may share a seed. With ``n_jobs > 1`` results are not reproducible.
-        hp_sampler: Any Optuna sampler, for what this one does not decide. Its own random stream
-            holds.
+        seed: Seed, at least 0; None draws one. Random numbers are keyed by (seed, trial number,
+            parameter name), so several processes may share a seed. With ``n_jobs > 1`` results
+            are not reproducible.
+        hp_sampler: Any Optuna sampler, for what this one does not decide, with a random stream of
+            its own. Default: ``TPESampler`` with the same seed.
         decides: Which parameters the sampler decides: a function of (name, distribution), a
             collection of names, or None for the rule above.
-        space: Optional: an object with ``suggest(trial)``, and optionally ``digest(params)``. With
+        space: Optional object with ``suggest(trial)``, and optionally ``digest(params)``. With
             it, decisions of conditional spaces are known before they are asked for, and
-            duplicates are judged by what a network computes.
+            duplicates are told by what a network computes.
         avoid_duplicates: Never propose the same decisions twice while unseen ones are left, those
             of running trials included. It does not apply in studies that have other parameters
-            too, where the same architecture is a new point. Two processes may still
-            draw the same decisions before the first trial has finished (give ``space`` to
-            prevent that), and in conditional objectives without ``space``.
+            too, where the same architecture is a new point. Two processes may still propose the
+            same decisions before the first trial has finished (give ``space`` to prevent that),
+            and in conditional objectives without ``space``.
+
+    Raises:
+        ValueError: If ``seed`` is negative.
+        TypeError: If ``decides`` or ``space`` is of the wrong kind.
+
+    Example::
+
+        class HillClimbing(ArchitectureSampler):
+            needs_single_objective = True
+
+            def propose_next(self, history, rng):
+                if len(history.members) < 10:
+                    return {}  # drawn at random
+                best = history.best.decisions
+                name = rng.choice("name", [n for n, made in best.items() if made.alternatives])
+                return best | {name: rng.choice("choice", best[name].alternatives)}
     """
 
-    _needs_single_objective = False
-    _history_size: int | None = 0
-    """How many of the youngest trials `_propose` sees as ``history.members``; None: all."""
-    _needs_order = False
-    """Whether the order of a trial's decisions must be recorded even where nothing is claimed."""
-    _free_attempts = 0
-    """So many proposals may turn out to be known before choices are kept from known ones."""
+    history_size: int | None = None
+    """Number of the youngest finished trials that ``history.members`` has; None: all. A sampler
+    that looks at none sets 0, and one that looks at a window its length, which saves memory."""
+
+    needs_single_objective: bool = False
+    """Whether studies with several objectives are refused."""
+
+    records_order: bool = False
+    """Whether to record the order in which a trial's decisions are asked for, even where nothing
+    is claimed. Set it if proposals depend on the order of ``member.decisions``: storages of other
+    machines need not keep it."""
+
+    max_rejections: int = 0
+    """Number of proposals for a trial that may be rejected as known before choices that lead to
+    known decisions only are closed. 0 closes them at once; a stochastic policy that is to be drawn
+    from without a bias sets more."""
 
     def __init__(
         self,
@@ -99,14 +137,26 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
         self._proposed = 0
         self._forget()
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_hook(cls, ArchitectureSampler, "propose_next", ("history", "rng"))
+
     @abc.abstractmethod
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
-        """What is wished for in the next trial.
+    def propose_next(self, history: History, rng: KeyedGenerator) -> Proposal | Mapping[str, Any]:
+        """Propose the decisions of the next trial.
+
+        It may be called several times for one trial: a proposal that turns out to be known, or
+        is claimed by another worker, is asked for again with another ``rng.attempt``. The result
+        must follow from the arguments alone.
 
         Args:
-            history: What is known of the study.
-            draw: Randomness of the trial.
-            fresh: Whether decisions that ``history.trie`` has seen are to be avoided.
+            history: Everything that is known of the study.
+            rng: Random numbers of the trial, keyed by what they are for.
+
+        Returns:
+            A mapping of parameter names to values (or to :class:`Assignment`), in which names may
+            be missing: they are drawn uniformly. Or a :class:`Proposal`, for choices that depend
+            on earlier ones or attributes to record.
         """
 
     def _default_hp_sampler(self, seed: int | None) -> BaseSampler:
@@ -114,8 +164,9 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
 
     def _forget(self) -> None:
         self._lock = threading.RLock()
-        self._histories: dict[tuple[BaseStorage, int], History] = {}
-        self._scripts: dict[tuple[BaseStorage, int, int], Script | None] = {}
+        # Weak keys: a sampler that serves many studies keeps nothing of those that are gone.
+        self._states: weakref.WeakKeyDictionary[BaseStorage, dict[int, _StudyState]]
+        self._states = weakref.WeakKeyDictionary()
 
     def reseed_rng(self) -> None:
         """Reseed ``hp_sampler``; the decisions are keyed by trial and need no reseeding."""
@@ -128,15 +179,15 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """What ``hp_sampler`` draws jointly: its own parameters only.
+        """Return what ``hp_sampler`` draws jointly: its own parameters only.
 
         Raises:
             ValueError: If the study has several objectives and the sampler can take one only.
         """
         self._check_objectives(study)
         with self._lock:
-            history = self._current_history(study, trial)
-        if not history.has_other_params:
+            replay = self._current_state(study, trial).replay
+        if not replay.has_other_params:
             return {}
         space = self._hp_sampler.infer_relative_search_space(study, trial)
         return {
@@ -148,7 +199,7 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw the parameters of ``hp_sampler`` that it draws jointly."""
+        """Let ``hp_sampler`` draw the parameters that it draws jointly."""
         self._check_objectives(study)
         if not search_space:
             return {}
@@ -168,10 +219,10 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
         """
         self._check_objectives(study)
         with self._lock:
-            history = self._current_history(study, trial)
-            slot = history.slots.get(param_name, param_distribution)
-            if slot is not None:
-                return slot.value(self._decide(study, trial, history, slot))
+            state = self._current_state(study, trial)
+            decision = state.replay.table.get(param_name, param_distribution)
+            if decision is not None:
+                return decision.value(self._decide(study, trial, state, decision))
         return self._hp_sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
@@ -183,16 +234,11 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
     ) -> None:
         """Called by Optuna when a trial ends: record in which order its decisions were asked."""
         with self._lock:
-            script = self._scripts.pop((*seam.study_key(study), trial.number), None)
-            if (
-                script is not None
-                and (script.fresh or self._needs_order)
-                and not script.complete
-                and not seam.in_one_process(study)
-            ):
-                seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
-            if script is not None and not script.complete:
-                _record(study, trial, script)
+            plan = self._state_of(study).plans.pop(trial.number, None)
+            if plan is not None and not plan.complete:
+                if (plan.unseen or self.records_order) and not seam.in_one_process(study):
+                    seam.set_trial_attribute(study, trial, DECISIONS_KEY, plan.params)
+                record(study, trial, plan)
         self._hp_sampler.after_trial(study, trial, state, values)
 
     def propose(
@@ -200,15 +246,15 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
     ) -> list[T]:
         """Draw architectures as the next trials would, without making trials.
 
-        Draws may repeat each other and what the study has seen. Training with shared weights
+        They may repeat each other and what the study has seen. Training with shared weights
         needs many of them per trial.
 
         Args:
-            study: What to learn from.
+            study: The study to learn from.
             suggest: A function of a trial, such as ``space.suggest``.
-            n: How many draws.
-            seed: Equal seeds give equal draws as long as no trial finishes; None takes new ones
-                at every call.
+            n: Number of architectures, at least 0.
+            seed: Equal seeds give equal architectures as long as no trial finishes; None takes
+                new ones at every call.
 
         Returns:
             What ``suggest`` returned, n times.
@@ -224,22 +270,22 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
             raise ValueError(f"`n` must be 0 or more, but got n={shown(n)}.")
         self._check_objectives(study)
         with self._lock:
-            history = self._history_of(study)
+            replay = self._state_of(study).replay
             seam.read_afresh(study)
-            history.refresh(study)
+            replay.refresh(study)
             if seed is None:
                 seed = self._proposed
                 self._proposed += n
-            drawn = []
+            proposed = []
             for i in range(n):
-                draw = Draw(self._seed, seed, i, stream=1)
-                proposal = self._propose(history, draw, fresh=False)
-                script = Script(draw, proposal=proposal, fixed={}, cursor=None, fresh=False)
-                drawn.append(suggest(Rehearsal(script, history.slots, -1, {})))
-            return drawn
+                rng = KeyedGenerator(self._seed, seed, i, stream=PROPOSE_STREAM)
+                proposal = self._proposal(replay, rng, unseen=False)
+                plan = TrialPlan(rng, proposal=proposal, fixed={}, cursor=None, unseen=False)
+                proposed.append(suggest(DryRun(plan, replay.table, -1, {})))
+            return proposed
 
     def _check_objectives(self, study: Study) -> None:
-        if self._needs_single_objective and len(study.directions) > 1:
+        if self.needs_single_objective and len(study.directions) > 1:
             raise ValueError(
                 f"{type(self).__name__} searches one objective, but the study has "
                 f"{len(study.directions)}. For several objectives use "
@@ -247,128 +293,98 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
                 "optuna.samplers.NSGAIISampler."
             )
 
-    def _current_history(self, study: Study, trial: FrozenTrial) -> History:
-        """The study's history, brought up to date once per trial."""
-        of_study = seam.study_key(study)
-        key = (*of_study, trial.number)
-        history = self._history_of(study)
-        if key not in self._scripts:
-            seam.read_afresh(study)  # other threads may have read more than this one remembers
-            history.refresh(study)
-            self._drop_finished(of_study, history)
-            self._scripts[key] = None
-        return history
-
-    def _drop_finished(self, of_study: tuple[BaseStorage, int], history: History) -> None:
-        """Drop what is kept of trials that ended without :meth:`after_trial`.
-
-        Another process told them, or failed them when they stopped sending heartbeats.
-        """
-        ended = [
-            key for key in self._scripts if key[:2] == of_study and history.has_finished(key[2])
-        ]
-        for key in ended:
-            del self._scripts[key]
-
-    def _history_of(self, study: Study) -> History:
-        key = seam.study_key(study)
-        if key not in self._histories:
-            slots = SlotTable(self._decides)
+    def _state_of(self, study: Study) -> _StudyState:
+        storage, study_id = seam.study_key(study)
+        states = self._states.get(storage)
+        if states is None:
+            states = self._states[storage] = {}
+        if study_id not in states:
             digest = getattr(self._space, "digest", None)
-            self._histories[key] = History(slots, self._history_size, digest)
-        return self._histories[key]
+            table = DecisionTable(self._decides)
+            states[study_id] = _StudyState(StudyReplay(table, self.history_size, digest))
+        return states[study_id]
 
-    def _decide(self, study: Study, trial: FrozenTrial, history: History, slot: Slot) -> int:
-        key = (*seam.study_key(study), trial.number)
-        script = self._scripts[key]
-        if script is None:
-            script = self._scripts[key] = self._new_script(study, trial, history)
-        planned = script.decisions.get(slot.name)
-        if planned is not None and planned[0] is slot:
-            return planned[1]
-        if script.complete:
-            script.deviate()
-            history.release(trial.number)
+    def _current_state(self, study: Study, trial: FrozenTrial) -> _StudyState:
+        """Return the state of the study, brought up to date once per trial."""
+        state = self._state_of(study)
+        if trial.number not in state.plans:
+            seam.read_afresh(study)  # other threads may have read more than this one remembers
+            state.replay.refresh(study)
+            # Trials may end without `after_trial`: told or failed by another process.
+            for number in [n for n in state.plans if state.replay.has_finished(n)]:
+                del state.plans[number]
+            state.plans[trial.number] = None
+        return state
+
+    def _decide(
+        self, study: Study, trial: FrozenTrial, state: _StudyState, decision: Decision
+    ) -> int:
+        plan = state.plans[trial.number]
+        if plan is None:
+            plan = state.plans[trial.number] = self._new_plan(study, trial, state.replay)
+        planned = plan.assignments.get(decision.name)
+        if planned is not None and planned.decision is decision:
+            return planned.index
+        if plan.complete:
+            plan.deviate()
+            state.replay.release(trial.number)
         for name, value in trial.params.items():
-            if name not in script.decisions:
-                other = history.slots.get(name, trial.distributions[name])
+            if name not in plan.assignments:
+                other = state.replay.table.get(name, trial.distributions[name])
                 if other is not None and (index := other.index(value)) is not None:
-                    script.note(other, index)
-        return script.decide(slot)
+                    plan.note(other, index)
+        return plan.decide(decision)
 
-    def _new_script(self, study: Study, trial: FrozenTrial, history: History) -> Script:
-        """Draw a trial's decisions, as far as they can be known before they are asked for."""
-        with history.turning_down() as turn_down:
+    def _new_plan(self, study: Study, trial: FrozenTrial, replay: StudyReplay) -> TrialPlan:
+        """Make a trial's decisions, as far as they can be known before they are asked for."""
+        with replay.turning_down() as turn_down:
             for attempt in range(MAX_ATTEMPTS):
-                script = self._rehearse(study, trial, history, attempt)
-                if script.proposal.repeats:
+                plan = self._dry_run(trial, replay, attempt)
+                if plan.proposal.repeats:
                     seam.set_trial_attribute(study, trial, REPEAT_KEY, True)
-                if not script.complete:
-                    return script
-                if not self._must_be_fresh(history):
-                    if not self._avoid_duplicates and history.trie.seen(script.decisions):
+                if not plan.complete:
+                    return plan
+                if not self._avoids_known(replay):
+                    if not self._avoid_duplicates and replay.trie.seen(plan.assignments):
                         seam.set_trial_attribute(study, trial, REPEAT_KEY, True)
-                    if self._needs_order and not seam.in_one_process(study):
-                        seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
+                    if self.records_order and not seam.in_one_process(study):
+                        seam.set_trial_attribute(study, trial, DECISIONS_KEY, plan.params)
                     break
-                if script.fresh and history.knows(script.decisions, besides=trial.number):
-                    turn_down(script.sequence)
-                elif self._claim(study, trial, history, script):
+                if plan.unseen and replay.knows(plan.assignments, besides=trial.number):
+                    # The trie does not know it, but its digest is known: choose another one.
+                    turn_down(plan.sequence)
+                elif claim(study, trial, replay, plan):
                     break
-        _record(study, trial, script)
-        return script
+        record(study, trial, plan)
+        return plan
 
-    def _must_be_fresh(self, history: History) -> bool:
-        return self._avoid_duplicates and not history.has_other_params
+    def _avoids_known(self, replay: StudyReplay) -> bool:
+        return self._avoid_duplicates and not replay.has_other_params
 
-    def _rehearse(
-        self, study: Study, trial: FrozenTrial, history: History, attempt: int
-    ) -> Script:
-        draw = Draw(self._seed, trial.number, attempt)
-        fresh = self._must_be_fresh(history) and not history.trie.exhausted
+    def _dry_run(self, trial: FrozenTrial, replay: StudyReplay, attempt: int) -> TrialPlan:
+        rng = KeyedGenerator(self._seed, trial.number, attempt)
+        unseen = self._avoids_known(replay) and not replay.trie.exhausted
         fixed = {**seam.enqueued_params(trial), **trial.params}
-        known_beforehand = self._space is not None or history.program is not None
-        free = known_beforehand and attempt < self._free_attempts
-        proposal = self._propose(history, draw, fresh=fresh)
-        fresh = fresh and not proposal.repeats
-        script = Script(
-            draw,
+        in_advance = self._space is not None or replay.static_decisions is not None
+        free = in_advance and attempt < self.max_rejections
+        proposal = self._proposal(replay, rng, unseen=unseen)
+        unseen = unseen and not proposal.repeats
+        plan = TrialPlan(
+            rng,
             proposal=proposal,
             fixed=fixed,
-            cursor=history.trie.cursor() if fresh and not free else None,
-            fresh=fresh,
+            cursor=replay.trie.cursor() if unseen and not free else None,
+            unseen=unseen,
         )
         if self._space is not None:
-            self._space.suggest(Rehearsal(script, history.slots, trial.number, fixed))
-            script.complete = True
-        elif history.program is not None:
-            for slot, _ in history.program:
-                script.decide(slot)
-            script.complete = True
-        return script
+            self._space.suggest(DryRun(plan, replay.table, trial.number, fixed))
+            plan.complete = True
+        elif replay.static_decisions is not None:
+            for decision in replay.static_decisions:
+                plan.decide(decision)
+            plan.complete = True
+        return plan
 
-    def _claim(self, study: Study, trial: FrozenTrial, history: History, script: Script) -> bool:
-        """Claim the script's decisions; False if another running trial claims the same.
-
-        Whoever writes a claim reads the study afterwards, so of two workers with equal claims at
-        least one sees the other and draws anew, and what others have done meanwhile is seen too.
-        """
-        history.claim(trial.number, script.sequence)
-        if seam.in_one_process(study):
-            return True
-        seam.set_trial_attribute(study, trial, DECISIONS_KEY, script.values)
-        seam.read_afresh(study)
-        history.refresh(study)
-        if script.proposal.repeats:
-            taken = history.is_running(script.sequence, besides=trial.number)
-        else:
-            taken = script.fresh and history.knows(script.decisions, besides=trial.number)
-        if not taken:
-            return True
-        history.release(trial.number)
-        return False
-
-
-def _record(study: Study, trial: FrozenTrial, script: Script) -> None:
-    for key, value in script.proposal.attributes().items():
-        seam.set_trial_attribute(study, trial, key, value)
+    def _proposal(self, replay: StudyReplay, rng: KeyedGenerator, *, unseen: bool) -> Proposal:
+        history = History(replay, number=rng.number, must_be_unseen=unseen)
+        return as_proposal(self.propose_next(history, rng), type(self))

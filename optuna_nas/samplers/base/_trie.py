@@ -1,9 +1,13 @@
-"""Which decision sequences a study has seen, as a trie in which a choice knows when it is used up.
+"""A trie of the decision sequences that a study has seen, in which used up choices are closed.
 
 A choice is *closed* when every sequence below it has been seen: a sampler that avoids closed
 choices never repeats an architecture, also where later decisions depend on earlier ones, and
-needs no list of all architectures for it. Sequences that share no further prefix with another
-one are kept as one tail, so memory grows with the number of sequences, not of decisions.
+needs no list of all architectures for it. Drawing and rejecting would do as well in a large space,
+but a policy that has nearly converged, or a space that is nearly used up, would reject for ever.
+
+It is compressed as a radix tree is: a sequence that shares no further prefix with another one is
+kept as one tail. Most sequences part within the first few decisions, so memory and time grow with
+the number of sequences, not of their decisions.
 """
 
 from __future__ import annotations
@@ -11,40 +15,47 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from optuna_nas.samplers.base._decisions import Slot
+from optuna_nas.samplers.base._decisions import Assignment, Decision
 
-__all__ = ["Cursor", "DecisionTrie", "Step"]
-
-Step = tuple[Slot, int]
+__all__ = ["Cursor", "DecisionTrie"]
 
 
 @dataclass
 class _Tail:
-    """A sequence that nobody shares from here on, with how often it was added."""
+    """The rest of a sequence that no other one shares, with how often it was added."""
 
-    rest: tuple[Step, ...]
+    rest: tuple[Assignment, ...]
     count: int
     closed: bool
 
     @classmethod
-    def of(cls, rest: tuple[Step, ...], count: int) -> _Tail:
-        return cls(rest, count, all(slot.size == 1 for slot, _ in rest))
+    def of(cls, rest: tuple[Assignment, ...], count: int) -> _Tail:
+        return cls(rest, count, all(decision.size == 1 for decision, _ in rest))
 
 
 @dataclass
 class _Node:
-    """A place where sequences part. ``branches`` has one entry unless ranges grow in a study."""
+    """A place where sequences part.
 
-    branches: dict[Slot, dict[int, _Node | _Tail]] = field(default_factory=dict)
+    Args:
+        branches: Children by decision and choice. All sequences that come to a place ask for the
+            same decision there, unless its range grows in the study or the objective is random.
+        ends: How many sequences end here.
+        closed: Whether everything below has been seen.
+    """
+
+    branches: dict[Decision, dict[int, _Node | _Tail]] = field(default_factory=dict)
     ends: int = 0
     closed: bool = False
 
     def update(self) -> None:
+        # A child that is missing is unseen. A sequence that ends here is all that there is: what
+        # follows the same decisions is the same, so nothing else can be below.
         self.closed = self.ends > 0 or (
             bool(self.branches)
             and all(
-                len(children) == slot.size and all(child.closed for child in children.values())
-                for slot, children in self.branches.items()
+                len(children) == decision.size and all(child.closed for child in children.values())
+                for decision, children in self.branches.items()
             )
         )
 
@@ -55,9 +66,9 @@ class DecisionTrie:
     Example::
 
         trie = DecisionTrie()
-        trie.add([(slot_a, 0), (slot_b, 2)])
+        trie.add([(decision_a, 0), (decision_b, 2)])
         cursor = trie.cursor()
-        cursor.open_choices(slot_a)  # the choices of slot_a below which something is unseen
+        cursor.open_choices(decision_a)  # choices of decision_a below which one is unseen
     """
 
     def __init__(self) -> None:
@@ -65,15 +76,15 @@ class DecisionTrie:
 
     @property
     def exhausted(self) -> bool:
-        """Whether every sequence has been seen."""
+        """Tell whether every sequence has been seen."""
         return self._root.closed
 
-    def add(self, sequence: Sequence[Step]) -> None:
-        """Add a sequence of (slot, choice)."""
+    def add(self, sequence: Sequence[Assignment]) -> None:
+        """Add a sequence of (decision, choice)."""
         steps = tuple(sequence)
         path = [self._root]
-        for position, (slot, index) in enumerate(steps):
-            children = path[-1].branches.setdefault(slot, {})
+        for position, (decision, index) in enumerate(steps):
+            children = path[-1].branches.setdefault(decision, {})
             child = children.get(index)
             rest = steps[position + 1 :]
             if child is None:
@@ -89,12 +100,12 @@ class DecisionTrie:
             path[-1].ends += 1
         _update(path)
 
-    def remove(self, sequence: Sequence[Step]) -> None:
+    def remove(self, sequence: Sequence[Assignment]) -> None:
         """Take back one earlier :meth:`add` of the same sequence."""
         steps = tuple(sequence)
         path = [self._root]
-        for position, (slot, index) in enumerate(steps):
-            children = path[-1].branches[slot]
+        for position, (decision, index) in enumerate(steps):
+            children = path[-1].branches[decision]
             child = children[index]
             if isinstance(child, _Tail):
                 assert child.rest == steps[position + 1 :]
@@ -109,11 +120,11 @@ class DecisionTrie:
         _prune(path, steps)
 
     def cursor(self) -> Cursor:
-        """A reader that stands before the first decision."""
+        """Return a reader that stands before the first decision."""
         return Cursor(self._root)
 
-    def seen(self, choices: Mapping[str, Step]) -> bool:
-        """Whether nothing unseen can come of these choices, made wherever they are asked for.
+    def seen(self, choices: Mapping[str, Assignment]) -> bool:
+        """Tell whether only seen sequences can come of choices, made wherever they are asked for.
 
         Where the trie meets a decision that ``choices`` does not name, anything unseen below it
         counts.
@@ -124,8 +135,8 @@ class DecisionTrie:
                 return node.closed
             following = [
                 (children, step[1])
-                for slot, children in node.branches.items()
-                if (step := choices.get(slot.name)) is not None and step[0] is slot
+                for decision, children in node.branches.items()
+                if (step := choices.get(decision.name)) is not None and step[0] is decision
             ]
             if len(following) != 1 or len(node.branches) != 1:
                 return False
@@ -135,12 +146,13 @@ class DecisionTrie:
                 return False
             node = child
         return node.closed or all(
-            slot.size == 1 or choices.get(slot.name) == (slot, index) for slot, index in node.rest
+            decision.size == 1 or choices.get(decision.name) == (decision, index)
+            for decision, index in node.rest
         )
 
 
 class Cursor:
-    """Where a trial stands in the trie while its decisions are made one by one."""
+    """The position of a trial in the trie while its decisions are made one by one."""
 
     def __init__(self, root: _Node) -> None:
         self._at: _Node | _Tail | None = root
@@ -148,47 +160,48 @@ class Cursor:
 
     @property
     def exhausted(self) -> bool:
-        """Whether everything below this place has been seen."""
+        """Tell whether everything below this place has been seen."""
         if isinstance(self._at, _Node):
             return self._at.closed
         if isinstance(self._at, _Tail):
-            return all(slot.size == 1 for slot, _ in self._at.rest[self._offset :])
+            return all(decision.size == 1 for decision, _ in self._at.rest[self._offset :])
         return False
 
-    def open_choices(self, slot: Slot) -> list[int]:
-        """Choices of ``slot`` below which a sequence is unseen; all of them if none is."""
+    def open_choices(self, decision: Decision) -> list[int]:
+        """Return the choices below which a sequence is unseen; all of them if none is."""
         closed: Iterable[int] = ()
         if isinstance(self._at, _Node):
-            children = self._at.branches.get(slot, {})
+            children = self._at.branches.get(decision, {})
             closed = {index for index, child in children.items() if child.closed}
         elif isinstance(self._at, _Tail) and self._offset < len(self._at.rest):
+            # A tail closes a choice only if that was the last one with an alternative.
             here, index = self._at.rest[self._offset]
             after = self._at.rest[self._offset + 1 :]
-            if here is slot and all(later.size == 1 for later, _ in after):
+            if here is decision and all(later.size == 1 for later, _ in after):
                 closed = {index}
         if not closed:
-            return list(range(slot.size))
-        still_open = [index for index in range(slot.size) if index not in closed]
-        return still_open or list(range(slot.size))
+            return list(range(decision.size))
+        still_open = [index for index in range(decision.size) if index not in closed]
+        return still_open or list(range(decision.size))
 
-    def advance(self, slot: Slot, index: int) -> None:
+    def advance(self, decision: Decision, index: int) -> None:
         """Take one decision."""
         if isinstance(self._at, _Node):
-            self._at = self._at.branches.get(slot, {}).get(index)
+            self._at = self._at.branches.get(decision, {}).get(index)
             self._offset = 0
         elif isinstance(self._at, _Tail):
             rest = self._at.rest
-            follows = self._offset < len(rest) and rest[self._offset] == (slot, index)
+            follows = self._offset < len(rest) and rest[self._offset] == (decision, index)
             self._at = self._at if follows else None
             self._offset += 1
 
 
 def _split(tail: _Tail) -> _Node:
-    """The node that stands for a tail once another sequence comes along."""
+    """Make the node that stands for a tail once another sequence comes along."""
     node = _Node()
     if tail.rest:
-        (slot, index), rest = tail.rest[0], tail.rest[1:]
-        node.branches[slot] = {index: _Tail.of(rest, tail.count)}
+        (decision, index), rest = tail.rest[0], tail.rest[1:]
+        node.branches[decision] = {index: _Tail.of(rest, tail.count)}
     else:
         node.ends = tail.count
     node.update()
@@ -200,12 +213,14 @@ def _update(path: Sequence[_Node]) -> None:
         node.update()
 
 
-def _prune(path: Sequence[_Node], steps: Sequence[Step]) -> None:
+def _prune(path: Sequence[_Node], steps: Sequence[Assignment]) -> None:
     """Drop nodes that hold no sequence any more."""
     for depth in range(len(path) - 1, -1, -1):
         node = path[depth]
-        node.branches = {slot: children for slot, children in node.branches.items() if children}
+        node.branches = {
+            decision: children for decision, children in node.branches.items() if children
+        }
         if depth and not node.branches and not node.ends:
-            slot, index = steps[depth - 1]
-            del path[depth - 1].branches[slot][index]
+            decision, index = steps[depth - 1]
+            del path[depth - 1].branches[decision][index]
     _update(path)

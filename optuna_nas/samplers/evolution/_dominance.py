@@ -1,4 +1,4 @@
-"""Which of several trials with several objectives are better: dominance and crowding.
+"""Dominance and crowding: which of several trials with several objectives are better.
 
 References:
     Deb, Pratap, Agarwal, Meyarivan, A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II,
@@ -19,20 +19,20 @@ Floats = npt.NDArray[np.float64]
 
 
 def losses(values: Sequence[Sequence[float]], directions: Sequence[StudyDirection]) -> Floats:
-    """Objective values turned so that less is better: ``(N, M)``."""
+    """Turn objective values so that less is better: ``(N, M)``."""
     signs = [-1.0 if way == StudyDirection.MAXIMIZE else 1.0 for way in directions]
     return np.asarray(values, dtype=np.float64).reshape(len(values), len(signs)) * signs
 
 
 def dominates(first: Floats, second: Floats) -> npt.NDArray[np.bool_]:
-    """Whether rows are nowhere worse and somewhere better: ``(..., M), (..., M) -> (...)``."""
+    """Tell whether rows are no worse and somewhere better: ``(..., M), (..., M) -> (...)``."""
     better: npt.NDArray[np.bool_] = np.any(first < second, axis=-1)
     better &= np.all(first <= second, axis=-1)
     return better
 
 
 def front_ranks(rows: Floats) -> list[int]:
-    """The front of each row: 0 is dominated by none, 1 only by rows of front 0, and so on.
+    """Return the front of each row: 0 is dominated by none, 1 by rows of front 0 only, and so on.
 
     Args:
         rows: Losses ``(N, M)``.
@@ -48,7 +48,7 @@ def front_ranks(rows: Floats) -> list[int]:
 
 
 def crowding_distances(rows: Floats) -> list[float]:
-    """How much room each row of one front has; infinite at the ends of an objective.
+    """Compute the crowding distance of each row of a front; infinite at an objective's ends.
 
     Args:
         rows: Losses ``(N, M)`` that do not dominate each other.

@@ -13,8 +13,8 @@ Differences from the paper (Real et al.):
     2. By default no architecture is evaluated twice: a mutation that leads to a known architecture
        is replaced by another one, and only when all single mutations of a parent are known does a
        child differ in more than one decision.
-    3. By default the best of several mutations is taken, judged by how often its choice is found
-       in the better half of the population.
+    3. By default the best of several mutations is taken, by the lift of its choice: how much more
+       often the better half of the population has it than the whole.
     4. Pruned trials are members too, ranked below all complete ones.
     5. A mutated decision never keeps its value (the paper leaves that open).
     6. Without aging the worst of the population dies, not the worst of the sample: then the
@@ -26,14 +26,13 @@ Differences from the paper (Real et al.):
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna_nas._checks import is_int, is_number, require_probability, require_share, shown
-from optuna_nas.samplers.base._roles import ROLES, Roles
-from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers.base._script import Proposal
+from optuna_nas.samplers.base import ArchitectureSampler, Proposal, Roles
+from optuna_nas.samplers.base._roles import ROLES
 from optuna_nas.samplers.evolution._lineage import Child
 from optuna_nas.samplers.evolution._mutation import (
     OTHER,
@@ -47,10 +46,7 @@ from optuna_nas.samplers.evolution._population import Population
 from optuna_nas.samplers.evolution._ranking import Survivors
 
 if TYPE_CHECKING:
-    from optuna.samplers import BaseSampler
-
-    from optuna_nas.samplers.base._decisions import Decides, Draw
-    from optuna_nas.samplers.base._history import History, Member
+    from optuna_nas.samplers.base import History, KeyedGenerator, Member, SamplerOptions
     from optuna_nas.samplers.evolution._mutation import Decisions
 
 __all__ = ["RegularizedEvolutionSampler"]
@@ -81,24 +77,22 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         population_size: Members that are alive, the paper's P; at least 2.
         tournament_size: Members drawn, with replacement, for each tournament, the paper's S; in
             [1, population_size]. 1 is a random walk. Default: four fifths of the population.
-        n_startup_trials: So many finished trials are random, in [1, population_size]; default: 20,
-            or the population's size if that is smaller.
-        num_candidates: Mutations among which the most promising one is taken; 1: no judging.
-        mutation_weights: How often decisions of a role are mutated, relative to each other, such
-            as ``{"input": 1, "op": 1}``. Roles are ``op``, ``input``, ``anchor``, ``growth`` and
+        n_startup_trials: Finished trials before the first child, in [1, population_size]; they
+            are random. Default: 20, or the population's size if that is smaller.
+        num_candidates: Mutations from which the one of the greatest lift is taken, at least 1;
+            1 takes the first.
+        mutation_weights: Relative frequency of mutations by role, such as
+            ``{"input": 1, "op": 1}``. Roles are ``op``, ``input``, ``anchor``, ``growth`` and
             ``other``, told by the names; those without a weight are mutated only where nothing
             else can be. Default: every decision equally often.
         roles: Roles of your own names: regular expressions mapped to roles.
-        identity_probability: Chance of a child without mutation; needs ``avoid_duplicates=False``.
-        crossover_probability: Chance of a child that has its decisions from two parents; it is
-            mutated only if it is known already.
+        identity_probability: Probability of a child without mutation, in [0, 1); above 0 it needs
+            ``avoid_duplicates=False``.
+        crossover_probability: Probability, in [0, 1], of a child that has its decisions from two
+            parents; it is mutated only if it is known already.
         aging: Whether the oldest member dies. Otherwise the worst does, and with several
             objectives the oldest of those that are dominated: better without noise.
-        seed: See :class:`ArchitectureSampler`.
-        hp_sampler: Draws what is no architecture decision; default ``TPESampler``.
-        decides: See :class:`ArchitectureSampler`.
-        space: See :class:`ArchitectureSampler`.
-        avoid_duplicates: See :class:`ArchitectureSampler`.
+        options: See :class:`~optuna_nas.samplers.base.ArchitectureSampler`.
 
     Raises:
         ValueError: If a size or probability is out of range.
@@ -126,11 +120,7 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         identity_probability: float = 0.0,
         crossover_probability: float = 0.0,
         aging: bool = True,
-        seed: int | None = None,
-        hp_sampler: BaseSampler | None = None,
-        decides: Decides | Collection[str] | None = None,
-        space: SpaceLike | None = None,
-        avoid_duplicates: bool = True,
+        **options: Unpack[SamplerOptions],
     ) -> None:
         if not is_int(population_size) or population_size < 2:
             raise ValueError(
@@ -149,13 +139,13 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
                 f"num_candidates={shown(num_candidates)}."
             )
         _check_probabilities(identity_probability, crossover_probability)
-        if identity_probability > 0.0 and avoid_duplicates:
+        if identity_probability > 0.0 and options.get("avoid_duplicates", True):
             raise ValueError(
                 "An identity mutation is a duplicate: `identity_probability` above 0 needs "
                 "avoid_duplicates=False."
             )
         self._population_size = population_size
-        self._history_size = population_size if aging else None
+        self.history_size = population_size if aging else None
         self._tournament_size = tournament_size
         self._n_startup_trials = n_startup_trials
         self._num_candidates = num_candidates
@@ -164,13 +154,7 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         self._identity_probability = identity_probability
         self._crossover_probability = crossover_probability
         self._aging = aging
-        super().__init__(
-            seed=seed,
-            hp_sampler=hp_sampler,
-            decides=decides,
-            space=space,
-            avoid_duplicates=avoid_duplicates,
-        )
+        super().__init__(**options)
 
     @classmethod
     def amoebanet(cls, **overrides: Any) -> RegularizedEvolutionSampler:
@@ -194,20 +178,21 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         }
         return cls(**(settings | overrides))
 
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
+    def propose_next(self, history: History, rng: KeyedGenerator) -> Proposal:
+        """Propose a child of the winner of a tournament."""
         if len(history.members) < self._n_startup_trials:
             return Proposal()
         population = Population(self._alive(history), history.directions)
-        parent = population.winner(draw, "tournament", self._tournament_size)
+        parent = population.winner(rng, "tournament", self._tournament_size)
         parents, start = [parent], dict(parent.decisions)
-        if draw.uniform("identity") < self._identity_probability:
+        if rng.random("identity") < self._identity_probability:
             return Child(start, parents)
-        if draw.uniform("crossover or not") < self._crossover_probability:
-            mate = population.winner(draw, "mate", self._tournament_size)
-            parents, start = [parent, mate], cross(parent.decisions, mate.decisions, draw)
-            if not self._is_known(history, start, draw, fresh=fresh):
+        if rng.random("crossover or not") < self._crossover_probability:
+            mate = population.winner(rng, "mate", self._tournament_size)
+            parents, start = [parent, mate], cross(parent.decisions, mate.decisions, rng)
+            if not _is_refused(start, history):
                 return Child(start, parents)
-        return Child(self._mutate(start, population, history, draw, fresh=fresh), parents)
+        return Child(self._mutate(start, population, history, rng), parents)
 
     def _alive(self, history: History) -> Sequence[Member]:
         if self._aging:
@@ -216,37 +201,30 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         return survivors.alive(history.members, self._population_size)
 
     def _mutate(
-        self,
-        start: Decisions,
-        population: Population,
-        history: History,
-        draw: Draw,
-        *,
-        fresh: bool,
+        self, start: Decisions, population: Population, history: History, rng: KeyedGenerator
     ) -> Decisions:
-        """A child that differs in one decision, in more only if it must to be unseen."""
+        """Make a child that differs in one decision, in more only if it must to be unseen."""
         child = start
         for round_ in range(len(start)):
-            label = f"mutation {round_}"
-            order = mutation_order(child, draw, label)
+            key = f"mutation {round_}"
+            order = mutation_order(child, rng, key)
             if self._mutation_weights is not None:
-                order = order_by_role(order, self._mutation_weights, self._roles, draw, label)
+                order = order_by_role(order, self._mutation_weights, self._roles, rng, key)
             unseen = (
                 mutation
-                for mutation in mutations(child, order, draw, label)
-                if not self._is_known(history, mutation.decisions, draw, fresh=fresh)
+                for mutation in mutations(child, order, rng, key)
+                if not _is_refused(mutation.decisions, history)
             )
             found = list(islice(unseen, self._num_candidates))
             if found:
-                return pick(found, population.favour)
-            known = next(mutations(child, order, draw, label), None)
+                return pick(found, population.lift)
+            known = next(mutations(child, order, rng, key), None)
             child = child if known is None else known.decisions
         return child
 
-    def _is_known(
-        self, history: History, decisions: Decisions, draw: Draw, *, fresh: bool
-    ) -> bool:
-        return fresh and history.knows(decisions, besides=draw.number)
+
+def _is_refused(decisions: Decisions, history: History) -> bool:
+    return history.must_be_unseen and history.knows(decisions)
 
 
 def _check_size(name: str, size: int, population_size: int) -> None:

@@ -1,4 +1,4 @@
-"""Where an architecture comes from: kept with each trial that was made from earlier ones."""
+"""Lineage: the parents of an architecture, kept with each trial that was made from others."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from optuna_nas._attributes import Attribute, fields, integer, list_of, text
 from optuna_nas.keys import LINEAGE_KEY
-from optuna_nas.samplers.base._script import Wish
+from optuna_nas.samplers.base import FixedProposal
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from optuna_nas.samplers.base._decisions import Slot
-    from optuna_nas.samplers.base._history import Member
-    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.base import Assignment, Decision, Member
 
 __all__ = ["Child", "parents_of"]
 
@@ -23,31 +21,40 @@ LINEAGE = Attribute(
 )
 
 
-class Child(Wish):
-    """Decisions that are made from those of finished trials, and a note of that.
+class Child(FixedProposal):
+    """A proposal made from the decisions of finished trials, with its lineage.
 
     Args:
-        decisions: Steps by name of the parameter.
-        parents: Whom they come from.
+        decisions: Decisions by name of the parameter.
+        parents: The trials that they come from.
     """
 
-    def __init__(self, decisions: Mapping[str, Step], parents: Sequence[Member]) -> None:
+    def __init__(self, decisions: Mapping[str, Assignment], parents: Sequence[Member]) -> None:
         super().__init__(decisions)
         self._parents = list(dict.fromkeys(parents))
         self._mutated: list[str] = []
 
-    def note(self, slot: Slot, index: int) -> None:
-        theirs = [p.decisions[slot.name] for p in self._parents if slot.name in p.decisions]
-        if theirs and not any(_is_same(step, slot, index) for step in theirs):
-            self._mutated.append(slot.name)
+    def note(self, decision: Decision, index: int) -> None:
+        """Note whether the decision differs from those of all parents."""
+        name = decision.name
+        theirs = [p.decisions[name] for p in self._parents if name in p.decisions]
+        if theirs and not any(_is_same(made, decision, index) for made in theirs):
+            self._mutated.append(name)
 
     def attributes(self) -> Mapping[str, Any]:
+        """Return the lineage."""
         numbers = [parent.number for parent in self._parents]
         return {LINEAGE_KEY: {"parents": numbers, "mutated": self._mutated}}
 
 
 def parents_of(trial: FrozenTrial) -> list[int]:
-    """Numbers of the trials that a trial's architecture was made from; empty if from none known.
+    """Read which trials an architecture was made from.
+
+    Args:
+        trial: A trial of any sampler.
+
+    Returns:
+        Numbers of the parents; empty if none are known.
 
     Example::
 
@@ -57,8 +64,8 @@ def parents_of(trial: FrozenTrial) -> list[int]:
     return [] if lineage is None else list(lineage["parents"])
 
 
-def _is_same(step: Step, slot: Slot, index: int) -> bool:
-    """Whether a parent's decision has this choice, also where a range has grown since."""
-    if step[0] is slot:
-        return step[1] == index
-    return bool(step[0].value(step[1]) == slot.value(index))
+def _is_same(made: Assignment, decision: Decision, index: int) -> bool:
+    """Tell whether a parent's decision has this choice, also where a range has grown since."""
+    if made.decision is decision:
+        return made.index == index
+    return bool(made.value == decision.value(index))

@@ -1,4 +1,4 @@
-"""The trials that may become parents, and how they compete."""
+"""The population: the trials that may become parents, and the tournaments among them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from optuna_nas.samplers.evolution._dominance import crowding_distances, front_ranks, losses
-from optuna_nas.samplers.evolution._mutation import favour
+from optuna_nas.samplers.evolution._mutation import lift
 
 if TYPE_CHECKING:
     from optuna.study import StudyDirection
 
-    from optuna_nas.samplers.base._decisions import Draw
-    from optuna_nas.samplers.base._history import Member
-    from optuna_nas.samplers.base._outcomes import Outcome
-    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.base import Assignment, KeyedGenerator, Member, Outcome
     from optuna_nas.samplers.evolution._dominance import Floats
 
 __all__ = ["Population"]
@@ -26,37 +23,38 @@ class Population:
 
     Args:
         members: At least one.
-        directions: Of the study.
+        directions: Directions of the study.
     """
 
     def __init__(self, members: Sequence[Member], directions: Sequence[StudyDirection]) -> None:
         self.members = members
         self._directions = directions
 
-    def winner(self, draw: Draw, label: str, size: int) -> Member:
-        """The best of ``size`` members drawn with replacement; the first drawn of equals.
+    def winner(self, rng: KeyedGenerator, key: str, size: int) -> Member:
+        """Return the best of ``size`` members drawn with replacement; the first drawn of equals.
 
-        Of several objectives the best is the less crowded of two that are drawn from the foremost
-        front in the sample.
+        With several objectives the best is the less crowded of two that are drawn from the
+        foremost front in the sample.
         """
-        drawn = draw.indices(label, len(self.members), size)
+        drawn = rng.indices(key, len(self.members), size)
         best = min(drawn, key=self._places.__getitem__)
         if len(self._directions) == 1:
             return self.members[best]
         front = sorted({place for place in drawn if self._places[place] == self._places[best]})
-        pair = [front[i] for i in draw.indices(f"{label} crowding", len(front), 2)]
+        pair = [front[i] for i in rng.indices(f"{key} crowding", len(front), 2)]
         return self.members[max(pair, key=self._room(self._places[best]).__getitem__)]
 
     @cached_property
     def better_half(self) -> list[Member]:
-        """Half of the members, rounded up, without those that are worse than the others."""
+        """The better half of the members, rounded up."""
         order = sorted(range(len(self.members)), key=self._places.__getitem__)
         return [self.members[place] for place in order[: (len(order) + 1) // 2]]
 
-    def favour(self, step: Step) -> float:
-        """How much more often the better half has a choice than all have."""
-        count = sum(member.decisions.get(step[0].name) == step for member in self.members)
-        return favour(step, self.better_half, count, len(self.members))
+    def lift(self, made: Assignment) -> float:
+        """Compute how much more often the better half has a choice than all have."""
+        name = made.decision.name
+        count = sum(member.decisions.get(name) == made for member in self.members)
+        return lift(made, self.better_half, count, len(self.members))
 
     @cached_property
     def _places(self) -> list[tuple[Outcome, int]]:
@@ -69,7 +67,7 @@ class Population:
         return [(m.outcome, front) for m, front in zip(self.members, fronts, strict=True)]
 
     def _room(self, place: tuple[Outcome, int]) -> dict[int, float]:
-        """Crowding distances of the members of one front; none where they are not complete."""
+        """Compute crowding distances in one front; 0 for all where they are not complete."""
         front = [i for i, other in enumerate(self._places) if other == place]
         if place[0][0] != 0:
             return dict.fromkeys(front, 0.0)

@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 
     from optuna.study import StudyDirection
 
-    from optuna_nas.samplers.base._history import Member
-    from optuna_nas.samplers.base._outcomes import Outcome
+    from optuna_nas.samplers.base import Member, Outcome
     from optuna_nas.samplers.evolution._dominance import Floats
 
 __all__ = ["Ranking", "Survivors", "rank_key"]
 
 
 def rank_key(member: Member) -> tuple[Outcome, float, int]:
-    """Sort key by outcome; among equals the youngest comes first."""
+    """Return a sort key by outcome, in which the youngest of equals comes first."""
     assert member.trial.datetime_complete is not None
     return member.outcome, -member.trial.datetime_complete.timestamp(), -member.number
 
@@ -60,10 +59,10 @@ class Ranking:
 
 @dataclass
 class Survivors:
-    """Who lives if nobody dies of age: the best; with several objectives, the undominated.
+    """The population without aging: the best; with several objectives, the undominated.
 
     Args:
-        directions: Of the study.
+        directions: Directions of the study.
     """
 
     directions: Sequence[StudyDirection]
@@ -71,12 +70,12 @@ class Survivors:
     _front: list[Member] = field(default_factory=list)
 
     def alive(self, members: Sequence[Member], count: int) -> list[Member]:
-        """At most ``count`` members: a function of the set of all members.
+        """Return at most ``count`` members, a function of the set of all members.
 
         Args:
             members: All members of the history, by age.
-            count: With several objectives, if so many are undominated, the least crowded of
-                them; if less, they and the youngest of the others.
+            count: Size of the population. With several objectives, if so many are undominated,
+                the least crowded of them live; if fewer, they and the youngest of the others.
         """
         news = self._ranking.catch_up(members)
         if len(self.directions) == 1:

@@ -1,4 +1,4 @@
-"""What local search knows of the finished trials: who is best, who has untried neighbours."""
+"""The landscape of local search: the best trials, and which of them have untried neighbours."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from optuna_nas.samplers.evolution._lineage import parents_of
-from optuna_nas.samplers.evolution._mutation import favour
+from optuna_nas.samplers.evolution._mutation import lift
 from optuna_nas.samplers.evolution._ranking import Ranking, rank_key
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers.base._history import History, Member
-    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.base import Assignment, History, Member
     from optuna_nas.samplers.evolution._mutation import Mutation
 
 __all__ = ["Landscape"]
@@ -24,14 +23,14 @@ MAX_LEADERS = 50
 
 @dataclass
 class Landscape:
-    """A fold over the finished trials of one study, a function of their set."""
+    """The finished trials of one study, replayed; a function of their set."""
 
     _ranking: Ranking = field(default_factory=Ranking)
-    _counts: Counter[Step] = field(default_factory=Counter)
+    _counts: Counter[Assignment] = field(default_factory=Counter)
     _start: Member | None = None
     _best_child: dict[int, Member] = field(default_factory=dict)
     _open: list[Member] = field(default_factory=list)
-    _released: int = 0
+    _releases: int = 0
 
     def catch_up(self, history: History) -> None:
         """Take in the trials that have finished since the last call."""
@@ -39,12 +38,12 @@ class Landscape:
             self._counts.update(member.decisions.values())
             self._place_in_chains(member)
             bisect.insort(self._open, member, key=rank_key)
-        if self._released != history.released:  # something that was tried no longer is
-            self._released = history.released
+        if self._releases != history.releases:  # something that was tried no longer is
+            self._releases = history.releases
             self._open = list(self._ranking.members)
 
     def top(self) -> Member | None:
-        """Where the chain from the youngest start has come to; None if there is no start.
+        """Return the end of the chain from the youngest start; None if there is no start.
 
         A start is a trial that was not made from another one.
         """
@@ -58,10 +57,13 @@ class Landscape:
     def best_open(
         self, untried: Callable[[Member], list[Mutation]]
     ) -> tuple[Member, list[Mutation]] | None:
-        """The best member that has untried neighbours, the youngest of equals, and those.
+        """Find the best member that has untried neighbours, the youngest of equals.
 
         Args:
-            untried: Some of a member's untried neighbours; empty if it has none.
+            untried: Returns some of a member's untried neighbours; none if it has none.
+
+        Returns:
+            The member and these neighbours.
         """
         while self._open:
             found = untried(self._open[0])
@@ -70,11 +72,11 @@ class Landscape:
             del self._open[0]
         return None
 
-    def favour(self, step: Step) -> float:
-        """How much more often the best quarter of the trials has a choice than all have."""
+    def lift(self, made: Assignment) -> float:
+        """Compute how much more often the best quarter of the trials has a choice than all."""
         members = self._ranking.members
         leaders = members[: min((len(members) + 3) // 4, MAX_LEADERS)]
-        return favour(step, leaders, self._counts[step], len(members))
+        return lift(made, leaders, self._counts[made], len(members))
 
     def _place_in_chains(self, member: Member) -> None:
         parents = parents_of(member.trial)

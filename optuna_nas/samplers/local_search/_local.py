@@ -11,29 +11,24 @@ Differences from the paper:
        alone gets stuck on some problems.
     2. A chain that has tried all neighbours of its top starts anew at random; the best-first
        trials go down the list instead.
-    3. The neighbour to try is the most promising of several, judged by how often its choice is
-       found among the best trials (``num_candidates=1`` undoes that).
-    4. Nobody waits: several workers try different neighbours, and running trials count as tried.
+    3. The neighbour to try is the most promising of several, by the lift of its choice: how much
+       more often the best trials have it than all have (``num_candidates=1`` undoes that).
+    4. No worker waits: several try different neighbours, and running trials count as tried.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from optuna_nas._checks import is_int, require_probability, shown
-from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers.base._script import Proposal
+from optuna_nas.samplers.base import ArchitectureSampler, Proposal
 from optuna_nas.samplers.evolution._lineage import Child
 from optuna_nas.samplers.evolution._mutation import mutation_order, mutations, pick
 from optuna_nas.samplers.local_search._landscape import Landscape
 
 if TYPE_CHECKING:
-    from optuna.samplers import BaseSampler
-
-    from optuna_nas.samplers.base._decisions import Decides, Draw
-    from optuna_nas.samplers.base._history import History, Member
+    from optuna_nas.samplers.base import History, KeyedGenerator, Member, SamplerOptions
     from optuna_nas.samplers.evolution._mutation import Mutation
 
 __all__ = ["LocalSearchSampler"]
@@ -61,15 +56,13 @@ class LocalSearchSampler(ArchitectureSampler):
     other hyperparameters.
 
     Args:
-        best_first_probability: Chance to try a neighbour of the best architecture that has
-            untried ones, rather than to follow the chain; in [0, 1].
-        n_startup_trials: So many finished trials are random; at least 1.
-        num_candidates: Neighbours among which the most promising one is tried; 1: no judging.
-        seed: See :class:`ArchitectureSampler`.
-        hp_sampler: Draws what is no architecture decision; default ``TPESampler``.
-        decides: See :class:`ArchitectureSampler`.
-        space: See :class:`ArchitectureSampler`.
-        avoid_duplicates: See :class:`ArchitectureSampler`; neighbours are new in any case.
+        best_first_probability: Probability, in [0, 1], to try a neighbour of the best
+            architecture that has untried ones, rather than to follow the chain.
+        n_startup_trials: Finished trials before the first neighbour, at least 1; they are random.
+        num_candidates: Neighbours from which the one of the greatest lift is tried, at least 1;
+            1 tries the first.
+        options: See :class:`~optuna_nas.samplers.base.ArchitectureSampler`; neighbours are new
+            whatever ``avoid_duplicates`` is.
 
     Raises:
         ValueError: If a number is out of range, or the study has several objectives.
@@ -85,8 +78,7 @@ class LocalSearchSampler(ArchitectureSampler):
         study.optimize(lambda trial: str(space.suggest(trial)).count("none"), n_trials=50)
     """
 
-    _needs_single_objective = True
-    _history_size = None
+    needs_single_objective = True
 
     def __init__(
         self,
@@ -94,11 +86,7 @@ class LocalSearchSampler(ArchitectureSampler):
         best_first_probability: float = 0.5,
         n_startup_trials: int = 8,
         num_candidates: int = 4,
-        seed: int | None = None,
-        hp_sampler: BaseSampler | None = None,
-        decides: Decides | Collection[str] | None = None,
-        space: SpaceLike | None = None,
-        avoid_duplicates: bool = True,
+        **options: Unpack[SamplerOptions],
     ) -> None:
         require_probability("best_first_probability", best_first_probability)
         for name, count in (
@@ -110,23 +98,18 @@ class LocalSearchSampler(ArchitectureSampler):
         self._best_first_probability = best_first_probability
         self._n_startup_trials = n_startup_trials
         self._num_candidates = num_candidates
-        super().__init__(
-            seed=seed,
-            hp_sampler=hp_sampler,
-            decides=decides,
-            space=space,
-            avoid_duplicates=avoid_duplicates,
-        )
+        super().__init__(**options)
 
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
+    def propose_next(self, history: History, rng: KeyedGenerator) -> Proposal:
+        """Propose an untried neighbour of the best trial, or of the end of the chain."""
         if len(history.members) < self._n_startup_trials:
             return Proposal()
         landscape = self._landscape(history)
 
         def untried(member: Member) -> list[Mutation]:
-            return self._untried(member, history, draw)
+            return self._untried(member, history, rng)
 
-        if draw.uniform("best first") < self._best_first_probability:
+        if rng.random("best first") < self._best_first_probability:
             chosen = landscape.best_open(untried)
         else:
             top = landscape.top()
@@ -134,22 +117,22 @@ class LocalSearchSampler(ArchitectureSampler):
         if chosen is None or not chosen[1]:
             return Proposal()  # a new start
         member, neighbours = chosen
-        if history.has_other_params and draw.uniform("again") < REPEAT_PROBABILITY:
+        if history.has_other_params and rng.random("again") < REPEAT_PROBABILITY:
             return Child(member.decisions, [member])
-        return Child(pick(neighbours, landscape.favour), [member])
+        return Child(pick(neighbours, landscape.lift), [member])
 
     def _landscape(self, history: History) -> Landscape:
         landscape = history.learned(Landscape)
         landscape.catch_up(history)
         return landscape
 
-    def _untried(self, member: Member, history: History, draw: Draw) -> list[Mutation]:
-        """Some neighbours of a member that were not seen yet, in random order."""
-        label = "neighbour"
-        order = mutation_order(member.decisions, draw, label)
+    def _untried(self, member: Member, history: History, rng: KeyedGenerator) -> list[Mutation]:
+        """Return some neighbours of a member that were not seen yet, in random order."""
+        key = "neighbour"
+        order = mutation_order(member.decisions, rng, key)
         neighbours = (
             mutation
-            for mutation in mutations(member.decisions, order, draw, label)
-            if not history.knows(mutation.decisions, besides=draw.number)
+            for mutation in mutations(member.decisions, order, rng, key)
+            if not history.knows(mutation.decisions)
         )
         return list(islice(neighbours, self._num_candidates))

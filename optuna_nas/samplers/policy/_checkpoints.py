@@ -18,11 +18,11 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from optuna_nas._names import identity_of
 from optuna_nas.samplers.policy._policy import Policy, Snapshot
-from optuna_nas.samplers.policy._sentences import Block
+from optuna_nas.samplers.policy._token_sequences import Block
 
 if TYPE_CHECKING:
     from optuna_nas._optuna_seam import ArtifactStore
-    from optuna_nas.samplers.base._history import Member
+    from optuna_nas.samplers.base import Member
 
 __all__ = ["CHECKPOINT_EVERY", "PolicyCheckpoints"]
 
@@ -43,7 +43,7 @@ class PolicyCheckpoints:
         self._written: list[str] = []
 
     def load(self, members: Sequence[Member]) -> None:
-        """Bring the policy to the latest checkpoint of what these trials were learned to."""
+        """Restore the policy from the latest checkpoint that was learned from these trials."""
         for name, count in reversed(list(self._names(members))):
             try:
                 with self._store.open_reader(name) as file:
@@ -77,18 +77,50 @@ class PolicyCheckpoints:
                 pass
 
     def _names(self, members: Sequence[Member]) -> Iterator[tuple[str, int]]:
-        """Names of all checkpoints that there may be, with the number of trials of each."""
-        policy = self._policy
-        reward = policy.settings.reward
-        if not isinstance(reward, str):
-            reward = identity_of(reward)
-        settings = dataclasses.replace(policy.settings, reward=reward)
-        digest = hashlib.sha256(repr((policy.shape, settings, policy.seed)).encode())
+        """Yield the names of all checkpoints that there may be, with the trials of each."""
+        digest = hashlib.sha256(settings_text(self._policy).encode())
         for count, member in enumerate(members, start=1):
             decisions = [(name, index) for name, (_, index) in member.decisions.items()]
             digest.update(repr((member.number, member.outcome, decisions)).encode())
             if count % CHECKPOINT_EVERY == 0:
                 yield f"optuna-nas-policy-{digest.hexdigest()[:32]}", count
+
+
+def settings_text(policy: Policy) -> str:
+    """Write a policy's settings in the form in which the names of checkpoints hash them.
+
+    The form is a stored format: with any other one, a checkpoint of an earlier version would no
+    longer be found. It is older than the classes that hold the settings now, so it has names of
+    its own.
+    """
+    network, s = policy.network, policy.settings
+    reward = s.reward if isinstance(s.reward, str) else identity_of(s.reward)
+    size, imitated = (0, 0.3) if s.imitation is None else (s.imitation.size, s.imitation.weight)
+    target, penalty = (
+        (None, 0.0) if s.skip_penalty is None else (s.skip_penalty.target, s.skip_penalty.weight)
+    )
+    shape = {field.name: getattr(network, field.name) for field in dataclasses.fields(network)}
+    learning = {
+        "batch_size": s.batch_size,
+        "inner_steps": s.inner_steps,
+        "clip": s.clip,
+        "learning_rate": s.optimizer.lr,
+        "betas": s.optimizer.betas,
+        "eps": s.optimizer.eps,
+        "baseline_decay": s.baseline_decay,
+        "entropy_weight": s.entropy_weight,
+        "reward": reward,
+        "elite_size": size,
+        "elite_weight": imitated,
+        "skip_target": target,
+        "skip_weight": penalty,
+    }
+    parts = {"ControllerShape": shape, "PolicySettings": learning}
+    written = [
+        f"{name}({', '.join(f'{key}={value!r}' for key, value in fields.items())})"
+        for name, fields in parts.items()
+    ]
+    return f"({written[0]}, {written[1]}, {policy.seed!r})"
 
 
 def _dumps(snapshot: Snapshot) -> bytes:

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import functools
 import math
-import zlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -35,12 +34,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from optuna_nas._keyed import mixed_seed
 from optuna_nas.samplers.policy._frozen import OWN_SCALE, Array, FrozenController
-from optuna_nas.samplers.policy._sentences import START
+from optuna_nas.samplers.policy._token_sequences import START
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers.policy._sentences import Block, Sentence
-    from optuna_nas.samplers.policy._settings import ControllerShape
+    from optuna_nas.samplers.policy._settings import ControllerNetwork
+    from optuna_nas.samplers.policy._token_sequences import Block, TokenSequence
 
 __all__ = ["Controller", "Encoded"]
 
@@ -52,15 +52,15 @@ class Encoded:
     Args:
         ids: Rows of the embeddings that the steps read, one step after the other.
         offsets: Where each step's rows begin in ``ids``, (T,).
-        choice_step: Step of each choice.
+        choice_step: Assignment of each choice.
         choice_row: Its row.
         choice_head: Its head.
         own_row: Rows of the biases that belong to the names of the choices, one name after the
             other; empty where names have none.
         own_choice: Which choice each of them is for.
         own_column: The row of the shared list that each of them is added to.
-        bit_step: Step of each anchor.
-        bit_source: Step that stands for the earlier layer, -1 where there is none.
+        bit_step: Assignment of each anchor.
+        bit_source: Assignment that stands for the earlier layer, -1 where there is none.
         bit_own: Row of the bias that belongs to the anchor's name.
         bit_chosen: 1 where the earlier layer is read.
     """
@@ -83,8 +83,8 @@ class Controller(nn.Module):
     """LSTM with a head per list of choices.
 
     Args:
-        shape: Sizes and shaping.
-        seed: Of all initial weights.
+        network: Its size and shape.
+        seed: Seed of all initial weights.
     """
 
     embedding: nn.Parameter
@@ -92,10 +92,10 @@ class Controller(nn.Module):
     bias: nn.Parameter
     own: nn.Parameter
 
-    def __init__(self, shape: ControllerShape, *, seed: int) -> None:
+    def __init__(self, network: ControllerNetwork, *, seed: int) -> None:
         super().__init__()
-        size = shape.hidden_size
-        self.shape = shape
+        size = network.hidden_size
+        self.network = network
         self.seed = seed
         self.blocks: dict[Hashable, Block] = {}
         self.first_row: dict[Hashable, int] = {}  # of shared blocks and of names, each from 0
@@ -103,14 +103,14 @@ class Controller(nn.Module):
         self._row_cap: list[float] = []
         self._frozen: FrozenController | None = None
         with torch.random.fork_rng(devices=[]):  # the modules draw weights of their own first
-            self.lstm = nn.LSTM(size, size, shape.num_layers, batch_first=True)
+            self.lstm = nn.LSTM(size, size, network.num_layers, batch_first=True)
             self.earlier = nn.Linear(size, size, bias=False)  # W_prev of the paper
             self.current = nn.Linear(size, size, bias=False)  # W_curr
             self.select = nn.Linear(size, 1, bias=False)  # v
         generator = torch.Generator().manual_seed(seed % 2**63)
         with torch.no_grad():
             for parameter in self.parameters():
-                parameter.uniform_(-shape.init_range, shape.init_range, generator=generator)
+                parameter.uniform_(-network.init_range, network.init_range, generator=generator)
         self.embedding = nn.Parameter(torch.empty(0, size))
         self.output = nn.Parameter(torch.empty(0, size))
         self.bias = nn.Parameter(torch.empty(0))
@@ -128,11 +128,12 @@ class Controller(nn.Module):
                 self.first_row[block.key] = len(self.own)
                 self.own = nn.Parameter(torch.cat([self.own.detach(), torch.zeros(block.size)]))
                 continue
-            embedding, output = map(torch.from_numpy, _initial_rows(self.shape, self.seed, block))
+            rows = _initial_rows(self.network, self.seed, block)
+            embedding, output = map(torch.from_numpy, rows)
             self.blocks[block.key] = block
             self.first_row[block.key] = len(self._row_block)
             self._row_block += [len(self.blocks) - 1] * block.size
-            self._row_cap += [self.shape.cap(block.size)] * block.size
+            self._row_cap += [self.network.cap(block.size)] * block.size
             self.embedding = nn.Parameter(torch.cat([self.embedding.detach(), embedding]))
             self.output = nn.Parameter(torch.cat([self.output.detach(), output]))
             self.bias = nn.Parameter(torch.cat([self.bias.detach(), torch.zeros(block.size)]))
@@ -143,33 +144,35 @@ class Controller(nn.Module):
         return len(self.blocks) - before
 
     def frozen(self) -> FrozenController:
-        """The controller as it stands, untouched by what it learns later; made when asked for."""
+        """Return a copy of the controller as it stands, untouched by what it learns later."""
         if self._frozen is None:
             weights = {
                 name: parameter.detach().clone().numpy()  # learning changes it in place
                 for name, parameter in self.named_parameters()
             }
-            draw = functools.partial(_initial_rows, self.shape, self.seed)
-            self._frozen = FrozenController(self.shape, weights, dict(self.first_row), draw)
+            initial_rows = functools.partial(_initial_rows, self.network, self.seed)
+            self._frozen = FrozenController(
+                self.network, weights, dict(self.first_row), initial_rows
+            )
         return self._frozen
 
     def changed(self) -> None:
-        """Note that the weights have changed: walks that begin from now on need new copies."""
+        """Note that the weights have changed: roll-outs that begin from now on need new copies."""
         self._frozen = None
 
-    def encode(self, sentence: Sentence) -> Encoded:
+    def encode(self, sequence: TokenSequence) -> Encoded:
         """Number a trial's decisions; their blocks must have been grown."""
         ids: list[int] = []
         offsets: list[int] = []
-        for bag in sentence.inputs:
+        for bag in sequence.inputs:
             offsets.append(len(ids))
             ids += [self.first_row[key] + index for key, index in bag]
-        choices, bits = sentence.choices, sentence.bits
+        choices, bits = sequence.choices, sequence.bits
         rows = [self.first_row[choice.block.key] + choice.index for choice in choices]
         own = [
             (self.first_row[choice.own.key] + k, i, self.first_row[choice.block.key] + k)
             for i, choice in enumerate(choices)
-            for k in range(choice.own.size * self.shape.name_bias)
+            for k in range(choice.own.size * self.network.name_bias)
         ]
         columns = (
             ids,
@@ -188,7 +191,7 @@ class Controller(nn.Module):
         return Encoded(*(torch.tensor(column, dtype=torch.long) for column in columns))
 
     def forward(self, trials: Sequence[Encoded]) -> tuple[Tensor, Tensor, Tensor]:
-        """How the policy sees finished trials, whoever made them.
+        """Rate finished trials, of any sampler, by the policy.
 
         Args:
             trials: The decisions of B trials.
@@ -220,15 +223,17 @@ class Controller(nn.Module):
         head = torch.cat([trial.choice_head for trial in trials])
         row = torch.cat([trial.choice_row for trial in trials])
         raw = hidden[at] @ self.output.T + self.bias  # (N, V)
-        if self.shape.name_bias:
+        if self.network.name_bias:
             counts = torch.tensor([0, *(len(trial.choice_step) for trial in trials[:-1])])
             first = counts.cumsum(0).tolist()
             of = torch.cat([t.own_choice + n for t, n in zip(trials, first, strict=True)])
             column = torch.cat([trial.own_column for trial in trials])
             own = OWN_SCALE * self.own[torch.cat([trial.own_row for trial in trials])]
             raw = raw.index_put((of, column), own, accumulate=True)
+        # One product gives the logits of all V rows at every step, and those of other heads are
+        # masked out: with tens of rows that is faster than a product for each list of choices.
         others = self.row_block[None, :] != head[:, None]
-        logits = self.shape.shaped(raw, self.row_cap, tanh=torch.tanh).masked_fill(
+        logits = self.network.shaped(raw, self.row_cap, tanh=torch.tanh).masked_fill(
             others, -math.inf
         )
         log_p = logits.log_softmax(-1)
@@ -245,10 +250,11 @@ class Controller(nn.Module):
             return nothing, nothing, hidden.new_zeros(0)
         at = torch.cat([trial.bit_step for trial in trials]) + begins[owner]
         source = torch.cat([trial.bit_source for trial in trials])
+        # A layer without any step yet has the state 0, which is appended as one more row.
         source = torch.where(source < 0, len(hidden), source + begins[owner])
         states = torch.cat([hidden, hidden.new_zeros(1, hidden.shape[1])])
         own = self.own[torch.cat([trial.bit_own for trial in trials])]
-        own = OWN_SCALE * self.shape.name_bias * own
+        own = OWN_SCALE * self.network.name_bias * own
         logits = self.anchor_logits(states[source], hidden[at], own)
         chosen = torch.cat([trial.bit_chosen for trial in trials]).bool()
         yes, no = F.logsigmoid(logits), F.logsigmoid(-logits)
@@ -258,7 +264,7 @@ class Controller(nn.Module):
         return _per_trial(log_p, owner, len(trials)), _per_trial(each, owner, len(trials)), p
 
     def anchor_logits(self, earlier: Tensor, current: Tensor, own: Tensor) -> Tensor:
-        """Logits of "the earlier layer feeds the current one", section 3.3 of arXiv:1611.01578.
+        """Compute logits of "the earlier layer feeds the current one" (arXiv:1611.01578, 3.3).
 
         Args:
             earlier: Hidden states at the earlier layers, (N, H).
@@ -269,25 +275,25 @@ class Controller(nn.Module):
             Logits, (N,), capped like those of a decision between two choices.
         """
         raw = self.select(torch.tanh(self.earlier(earlier) + self.current(current)))[:, 0]
-        logits: Tensor = self.shape.shaped(raw + own, self.shape.cap(2), tanh=torch.tanh)
+        logits: Tensor = self.network.shaped(raw + own, self.network.cap(2), tanh=torch.tanh)
         return logits
 
 
-def _initial_rows(shape: ControllerShape, seed: int, block: Block) -> tuple[Array, Array]:
-    """Initial embeddings and output weights of a block, each (size, H).
+def _initial_rows(network: ControllerNetwork, seed: int, block: Block) -> tuple[Array, Array]:
+    """Draw initial embeddings and output weights of a block, each (size, H).
 
     They depend on nothing else, so that a block that is new to a trial begins with the same rows
-    as in the controller, whoever meets it first.
+    as in the controller, whichever meets it first.
     """
-    key = zlib.crc32(repr(block.key).encode())
-    generator = torch.Generator("cpu").manual_seed((seed * 2654435761 + key) % 2**63)
-    drawn = torch.empty(2, block.size, shape.hidden_size, device="cpu")
-    drawn.uniform_(-shape.init_range, shape.init_range, generator=generator)
+    key = mixed_seed(seed, repr(block.key))
+    generator = torch.Generator("cpu").manual_seed(key)
+    drawn = torch.empty(2, block.size, network.hidden_size, device="cpu")
+    drawn.uniform_(-network.init_range, network.init_range, generator=generator)
     return drawn[0].numpy(), drawn[1].numpy()
 
 
 def _owner(counts: list[int]) -> Tensor:
-    """Which trial each of the concatenated entries belongs to."""
+    """Number the trial that each of the concatenated entries belongs to."""
     return torch.repeat_interleave(torch.tensor(counts))
 
 

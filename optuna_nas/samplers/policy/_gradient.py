@@ -1,4 +1,4 @@
-"""What one update of a controller descends: REINFORCE or PPO, imitation of the best, skip penalty.
+"""The loss of a controller: REINFORCE or PPO, imitation of the best, and the skip penalty.
 
 Letters: ``m`` trials of the update.
 
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers.policy._settings import PolicySettings
+    from optuna_nas.samplers.policy._settings import Imitation, PolicySettings, SkipPenalty
 
 __all__ = [
     "behaviour",
@@ -38,11 +38,11 @@ MAX_LOG_RATIO = 20.0
 def policy_loss(
     log_prob: Tensor, entropy: Tensor, advantage: Tensor, before: Tensor, s: PolicySettings
 ) -> Tensor:
-    """Loss of the trials of an update.
+    """Compute the loss of the trials of an update.
 
     Args:
-        log_prob: Of the decisions under the policy, (m,).
-        entropy: Of the policy along them, (m,).
+        log_prob: Log-probability of the decisions under the policy, (m,).
+        entropy: Entropy of the policy along them, (m,).
         advantage: Reward minus baseline, (m,).
         before: ``log_prob`` under the policy that proposed the trials, (m,).
         s: How the policy learns.
@@ -56,37 +56,38 @@ def policy_loss(
     return -(gain + s.entropy_weight * entropy).mean()
 
 
-def imitation_loss(log_prob: Tensor, s: PolicySettings) -> Tensor | float:
-    """Negative log-likelihood of the elites, weighted by the logarithm of their rank.
+def imitation_loss(log_prob: Tensor, imitation: Imitation | None) -> Tensor | float:
+    """Compute the negative log-likelihood of the elites, weighted by the logarithm of their rank.
 
     Args:
-        log_prob: Of the elites, best first, (elites,).
-        s: How the policy learns.
+        log_prob: Log-probability of the elites, best first, (elites,).
+        imitation: Its settings; None: no loss.
     """
     count = len(log_prob)
-    if count == 0:
+    if imitation is None or count == 0:
         return 0.0
+    # The weights of CMA-ES: the best elite counts most, the last one least, but above 0.
     weights = torch.tensor([math.log(count + 1) - math.log(k + 1) for k in range(count)])
-    return -s.elite_weight * (weights / weights.sum() * log_prob).sum()
+    return -imitation.weight * (weights / weights.sum() * log_prob).sum()
 
 
-def skip_loss(probabilities: Tensor, s: PolicySettings) -> Tensor | float:
-    """Divergence of anchor probabilities, (anchors,), from the one that is wished for."""
-    target = s.skip_target
-    if target is None or len(probabilities) == 0:
+def skip_loss(probabilities: Tensor, penalty: SkipPenalty | None) -> Tensor | float:
+    """Compute the mean divergence of anchor probabilities, (anchors,), from the target."""
+    if penalty is None or len(probabilities) == 0:
         return 0.0
+    target = penalty.target
     p = probabilities.clamp(1e-6, 1.0 - 1e-6)
     each = p * torch.log(p / target) + (1.0 - p) * torch.log((1.0 - p) / (1.0 - target))
-    return s.skip_weight * each.mean()
+    return penalty.weight * each.mean()
 
 
 def behaviour(recorded: Sequence[float | None], now: Tensor) -> Tensor:
-    """Log-probabilities under the policies that proposed the trials, (m,).
+    """Return log-probabilities under the policies that proposed the trials, (m,).
 
     Args:
-        recorded: What was written when they were proposed; None for trials of others, which count
-            as proposed by the present policy.
-        now: Under the present policy, (m,).
+        recorded: Log-probabilities written when they were proposed; None for trials of other
+            samplers, which count as proposed by the present policy.
+        now: Log-probabilities under the present policy, (m,).
     """
     return torch.tensor(
         [float(now[i]) if value is None else value for i, value in enumerate(recorded)]

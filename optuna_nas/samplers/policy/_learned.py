@@ -1,25 +1,28 @@
-"""What the reinforcement learning samplers share: a recurrent policy learned from the study."""
+"""The base of the reinforcement learning samplers: a recurrent policy learned from the study."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Unpack
 
 from optuna.study import StudyDirection
 
-from optuna_nas.samplers.base._roles import Roles
-from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
+from optuna_nas.samplers.base import ArchitectureSampler, Roles
+from optuna_nas.samplers.policy._rollout import Rollout
+from optuna_nas.samplers.policy._settings import (
+    AdamOptions,
+    ControllerNetwork,
+    Imitation,
+    SkipPenalty,
+    require_kind,
+)
 
 if TYPE_CHECKING:
-    from optuna.samplers import BaseSampler
-
     from optuna_nas._optuna_seam import ArtifactStore
-    from optuna_nas.samplers.base._decisions import Decides, Draw
-    from optuna_nas.samplers.base._history import History
-    from optuna_nas.samplers.base._script import Proposal
+    from optuna_nas.samplers.base import History, KeyedGenerator, Proposal, SamplerOptions
     from optuna_nas.samplers.policy._checkpoints import PolicyCheckpoints
     from optuna_nas.samplers.policy._policy import Policy
-    from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings
+    from optuna_nas.samplers.policy._settings import PolicySettings
 
 __all__ = ["LearnedSampler"]
 
@@ -28,50 +31,44 @@ class LearnedSampler(ArchitectureSampler):
     """Base of the samplers with a controller.
 
     Args:
-        shape: Of the controller.
+        network: Size and shape of the controller.
         settings: How it learns.
-        roles: As the samplers take them, like all further arguments.
+        roles: Roles of a user's own names.
+        artifact_store: Artifact store for start-up checkpoints.
+        options: See :class:`~optuna_nas.samplers.base.ArchitectureSampler`.
     """
 
-    _needs_single_objective = True
-    _needs_order = True
-    _history_size = None
-    _free_attempts = 20
+    needs_single_objective = True
+    records_order = True
+    max_rejections = 20
     _keeps_log_prob = False
 
     def __init__(
         self,
-        shape: ControllerShape,
+        network: ControllerNetwork,
         settings: PolicySettings,
         *,
         roles: Mapping[str, str] | None,
         artifact_store: ArtifactStore | None,
-        seed: int | None,
-        hp_sampler: BaseSampler | None,
-        decides: Decides | Collection[str] | None,
-        space: SpaceLike | None,
-        avoid_duplicates: bool,
+        **options: Unpack[SamplerOptions],
     ) -> None:
-        super().__init__(
-            seed=seed,
-            hp_sampler=hp_sampler,
-            decides=decides,
-            space=space,
-            avoid_duplicates=avoid_duplicates,
-        )
-        self._shape = shape
+        require_kind("controller", network, ControllerNetwork)
+        require_kind("optimizer", settings.optimizer, AdamOptions)
+        require_kind("imitation", settings.imitation, Imitation, optional=True)
+        require_kind("skip_penalty", settings.skip_penalty, SkipPenalty, optional=True)
+        super().__init__(**options)
+        self._network = network
         self._settings = settings
         self._roles = Roles(roles)
         self._artifact_store = artifact_store
 
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
-        from optuna_nas.samplers.policy._rollout import Rollout
-
+    def propose_next(self, history: History, rng: KeyedGenerator) -> Proposal:
+        """Propose what the policy draws, step by step as the trial asks."""
         policy = self._policy(history)
-        return Rollout(policy.controller, self._roles, draw, keep=self._keeps_log_prob)
+        return Rollout(policy.controller, self._roles, rng, keep=self._keeps_log_prob)
 
     def _policy(self, history: History) -> Policy:
-        """The policy as learned from all trials that have finished."""
+        """Return the policy as learned from all trials that have finished."""
         from optuna_nas.samplers.policy._policy import undisturbed
 
         with undisturbed():
@@ -85,7 +82,7 @@ class LearnedSampler(ArchitectureSampler):
         from optuna_nas.samplers.policy._policy import Policy
 
         policy = Policy(
-            self._shape,
+            self._network,
             self._settings,
             seed=self._seed,
             maximize=history.directions[0] == StudyDirection.MAXIMIZE,

@@ -1,7 +1,7 @@
-"""A learned policy as a fold over finished trials, in the order in which they were completed.
+"""A policy learned by replaying finished trials in the order in which they were completed.
 
 Two processes that see the same set of trials hold the same policy. A trial that arrives late,
-though it was completed before others, rolls the fold back to the last snapshot before it.
+though it was completed before others, rolls the replay back to the last snapshot before it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,12 @@ from optuna_nas.samplers.policy._gradient import (
     skip_loss,
 )
 from optuna_nas.samplers.policy._rollout import LOG_PROB
-from optuna_nas.samplers.policy._sentences import read
+from optuna_nas.samplers.policy._token_sequences import read
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers.base._history import Member
-    from optuna_nas.samplers.base._outcomes import Outcome
-    from optuna_nas.samplers.base._roles import Roles
-    from optuna_nas.samplers.policy._sentences import Block, Sentence
-    from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings
+    from optuna_nas.samplers.base import Member, Outcome, Roles
+    from optuna_nas.samplers.policy._settings import ControllerNetwork, PolicySettings
+    from optuna_nas.samplers.policy._token_sequences import Block, TokenSequence
 
 __all__ = ["Policy", "Snapshot", "undisturbed"]
 
@@ -43,12 +41,12 @@ LARGEST_REWARD = 1e15  # its square is still a float32, which Adam's moments are
 class _Episode:
     trial: Encoded
     reward: float
-    log_prob: float | None  # when it was proposed; None for a trial that somebody else made
+    log_prob: float | None  # when it was proposed; None for a trial of another sampler
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A policy after its first ``count`` trials; what follows from those trials is left out."""
+    """A policy after its first ``count`` trials; state that follows from them is left out."""
 
     count: int
     blocks: list[Block]
@@ -59,13 +57,13 @@ class Snapshot:
 
 
 class Policy:
-    """The fold.
+    """The policy of one study, brought up to date trial by trial.
 
     Args:
-        shape: Of the controller.
+        network: Size and shape of the controller.
         settings: How it learns.
-        seed: Of the initial weights.
-        maximize: Direction of the study.
+        seed: Seed of the initial weights.
+        maximize: Whether the study's values are maximised.
         roles: Tells anchors.
 
     Attributes:
@@ -75,14 +73,14 @@ class Policy:
 
     def __init__(
         self,
-        shape: ControllerShape,
+        network: ControllerNetwork,
         settings: PolicySettings,
         *,
         seed: int,
         maximize: bool,
         roles: Roles,
     ) -> None:
-        self.shape = shape
+        self.network = network
         self.settings = settings
         self.seed = seed
         self._roles = roles
@@ -92,8 +90,8 @@ class Policy:
         self._begin()
 
     def _begin(self) -> None:
-        """Back to before the first trial."""
-        self.controller = Controller(self.shape, seed=self.seed)
+        """Go back to before the first trial."""
+        self.controller = Controller(self.network, seed=self.seed)
         self.baseline: float | None = None
         self._optimizer = self._new_optimizer()
         self._batch: list[_Episode] = []
@@ -103,7 +101,7 @@ class Policy:
 
     @property
     def count(self) -> int:
-        """How many trials have been taken in."""
+        """Number of trials that have been taken in."""
         return len(self._consumed)
 
     @property
@@ -114,7 +112,7 @@ class Policy:
     def catch_up(
         self, members: Sequence[Member], *, each: Callable[[], None] | None = None
     ) -> None:
-        """Take in what is new.
+        """Take in the trials that are new.
 
         Args:
             members: All finished trials in the order of completion.
@@ -146,7 +144,7 @@ class Policy:
             self._begin()
 
     def snapshot(self) -> Snapshot:
-        """The policy as it stands, untouched by further learning."""
+        """Return the policy as it stands, untouched by further learning."""
         named = dict(self.controller.named_parameters())
         return Snapshot(
             self.count,
@@ -165,7 +163,7 @@ class Policy:
         """Return to a snapshot.
 
         Args:
-            snapshot: Of a policy with the same settings and seed.
+            snapshot: Snapshot of a policy with the same settings and seed.
             members: All finished trials; the first ones are those it has learned from.
         """
         self._begin()
@@ -189,7 +187,8 @@ class Policy:
             for m, reward in zip(waiting, snapshot.rewards, strict=True)
         ]
         best = sorted(self._consumed, key=lambda m: (m.outcome, m.number))
-        for member in best[: self.settings.elite_size]:
+        imitation = self.settings.imitation
+        for member in best[: 0 if imitation is None else imitation.size]:
             self._note_elite(member, self._encoded(member))
 
     def _consume(self, member: Member) -> None:
@@ -202,14 +201,18 @@ class Policy:
         self._consumed.append(member)
 
     def _encoded(self, member: Member) -> Encoded:
-        sentence = read(member.decisions, self._roles)
-        self._grow(sentence)
-        return self.controller.encode(sentence)
+        sequence = read(member.decisions, self._roles)
+        self._grow(sequence)
+        return self.controller.encode(sequence)
 
-    def _grow(self, sentence: Sentence) -> None:
-        """Make room for choices that no earlier trial had, in the optimiser too."""
+    def _grow(self, sequence: TokenSequence) -> None:
+        """Make room for choices that no earlier trial had, in the optimiser too.
+
+        The parameters are new tensors of more rows, so Adam is made anew, and its moments are
+        taken over, with zeros for the new rows.
+        """
         old = dict(self.controller.named_parameters())
-        if not self.controller.grow(list(sentence.blocks.values())):
+        if not self.controller.grow(list(sequence.blocks.values())):
             return
         before, self._optimizer = self._optimizer, self._new_optimizer()
         for name, parameter in self.controller.named_parameters():
@@ -220,13 +223,13 @@ class Policy:
                 }
 
     def _new_optimizer(self) -> torch.optim.Adam:
-        s = self.settings
+        adam = self.settings.optimizer
         return torch.optim.Adam(
-            self.controller.parameters(), lr=s.learning_rate, betas=s.betas, eps=s.eps, fused=True
+            self.controller.parameters(), lr=adam.lr, betas=adam.betas, eps=adam.eps, fused=True
         )
 
     def _reward(self, member: Member) -> float:
-        """R of a trial, from what had been completed before it and itself."""
+        """Compute R of a trial, from the trials completed before it and itself."""
         reward = self.settings.reward
         if reward == "rank":
             bisect.insort(self._outcomes, member.outcome)
@@ -249,11 +252,11 @@ class Policy:
         return value
 
     def _note_elite(self, member: Member, trial: Encoded) -> None:
-        if self.settings.elite_size:
+        if (imitation := self.settings.imitation) is not None:
             bisect.insort(
                 self._elites, (member.outcome, member.number, trial), key=lambda e: e[:2]
             )
-            del self._elites[self.settings.elite_size :]
+            del self._elites[imitation.size :]
 
     def _update(self) -> None:
         s = self.settings
@@ -274,7 +277,8 @@ class Policy:
                 before = behaviour(recorded, log_prob.detach())
             m = len(episodes)
             loss = policy_loss(log_prob[:m], entropy[:m], advantages, before, s)
-            loss = loss + imitation_loss(log_prob[m:], s) + skip_loss(anchors, s)
+            loss = loss + imitation_loss(log_prob[m:], s.imitation)
+            loss = loss + skip_loss(anchors, s.skip_penalty)
             self._optimizer.zero_grad()
             torch.autograd.backward(loss)
             self._optimizer.step()
@@ -298,7 +302,7 @@ def _log_prob(member: Member) -> float | None:
 
 
 def _value(member: Member) -> float | None:
-    """The objective's value, or the last one reported by a pruned trial."""
+    """Return the objective's value, or the last one reported by a pruned trial."""
     kind, _, _ = member.outcome
     if kind == 0:
         return _finite(member.trial.values[0])
@@ -309,12 +313,12 @@ def _value(member: Member) -> float | None:
 
 
 def _finite(value: float) -> float | None:
-    """A value from which a gradient can be taken, if it is one."""
+    """Return a value if it is finite, so that a gradient can be taken from it."""
     return value if math.isfinite(value) else None
 
 
 def _padded(value: Tensor, shape: torch.Size) -> Tensor:
-    """``value`` with zeros for the new rows."""
+    """Append zeros for the new rows."""
     result = value.new_zeros(shape)
     result[: len(value)] = value
     return result

@@ -21,18 +21,24 @@ Differences from the papers:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna_nas.samplers.policy._learned import LearnedSampler
-from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings, Reward
+from optuna_nas.samplers.policy._settings import (
+    DEFAULT_CONTROLLER,
+    DEFAULT_IMITATION,
+    DEFAULT_OPTIMIZER,
+    AdamOptions,
+    ControllerNetwork,
+    Imitation,
+    PolicySettings,
+    Reward,
+)
 
 if TYPE_CHECKING:
-    from optuna.samplers import BaseSampler
-
     from optuna_nas._optuna_seam import ArtifactStore
-    from optuna_nas.samplers.base._decisions import Decides
-    from optuna_nas.samplers.base._sampler import SpaceLike
+    from optuna_nas.samplers.base import SamplerOptions
 
 __all__ = ["PPOSampler"]
 
@@ -54,33 +60,27 @@ class PPOSampler(LearnedSampler):
     ================= ==========================================
 
     Args:
-        hidden_size: See :class:`ReinforceSampler`, as for all arguments that are not named here.
-        num_layers: Likewise.
-        init_range: Likewise.
-        temperature: Likewise.
-        tanh_constant: Likewise.
-        name_bias: Likewise.
-        batch_size: Finished trials per update.
-        inner_steps: Gradient steps per update.
-        clip: The paper's epsilon: a trial's probability ratio counts within [1 - clip, 1 + clip].
-        learning_rate: Of Adam.
-        betas: Of Adam.
-        eps: Of Adam.
-        baseline_decay: Of the moving average of rewards.
-        entropy_weight: Weight of the entropy bonus.
-        reward: See :class:`ReinforceSampler`.
-        elite_size: See :class:`ReinforceSampler`.
-        elite_weight: See :class:`ReinforceSampler`.
-        roles: See :class:`ReinforceSampler`.
-        artifact_store: See :class:`ReinforceSampler`.
-        seed: See :class:`ArchitectureSampler`.
-        hp_sampler: Draws what is no architecture decision; default ``TPESampler``.
-        decides: See :class:`ArchitectureSampler`.
-        space: See :class:`ArchitectureSampler`.
-        avoid_duplicates: See :class:`ReinforceSampler`.
+        controller: Size and shape of the controller.
+        optimizer: Options of Adam, which trains it.
+        batch_size: Finished trials per update, at least 1.
+        inner_steps: Gradient steps per update, K of the PPO paper; at least 1.
+        clip: Bound on the change of a trial's probability, epsilon of the PPO paper: the ratio
+            of new to old counts within [1 - clip, 1 + clip]; above 0.
+        baseline_decay: Decay of the moving average of rewards, in [0, 1).
+        entropy_weight: Weight of the entropy bonus, at least 0.
+        reward: ``"rank"``, ``"raw"`` or a function, as for :class:`ReinforceSampler`.
+        imitation: Imitation of the best trials at every update; None: none.
+        roles: Regular expressions of your own parameter names, with their role, as for
+            :class:`ReinforceSampler`.
+        artifact_store: An artifact store of Optuna for start-up checkpoints, as for
+            :class:`ReinforceSampler`.
+        options: See :class:`~optuna_nas.samplers.base.ArchitectureSampler`. With
+            ``avoid_duplicates``, a proposal that is known is drawn anew twenty times; then
+            choices that lead to known architectures only are left out.
 
     Raises:
         ValueError: If a setting is out of range, or the study has several objectives.
+        TypeError: If a setting is of the wrong kind.
 
     Example::
 
@@ -98,64 +98,32 @@ class PPOSampler(LearnedSampler):
     def __init__(
         self,
         *,
-        hidden_size: int = 35,
-        num_layers: int = 2,
-        init_range: float = 0.08,
-        temperature: float | None = None,
-        tanh_constant: float | str | None = "auto",
-        name_bias: bool = True,
+        controller: ControllerNetwork = DEFAULT_CONTROLLER,
+        optimizer: AdamOptions = DEFAULT_OPTIMIZER,
         batch_size: int = 5,
         inner_steps: int = 5,
         clip: float = 0.5,
-        learning_rate: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
         baseline_decay: float = 0.9,
         entropy_weight: float = 0.05,
         reward: Reward = "rank",
-        elite_size: int = 10,
-        elite_weight: float = 0.3,
+        imitation: Imitation | None = DEFAULT_IMITATION,
         roles: Mapping[str, str] | None = None,
         artifact_store: ArtifactStore | None = None,
-        seed: int | None = None,
-        hp_sampler: BaseSampler | None = None,
-        decides: Decides | Collection[str] | None = None,
-        space: SpaceLike | None = None,
-        avoid_duplicates: bool = True,
+        **options: Unpack[SamplerOptions],
     ) -> None:
-        shape = ControllerShape(
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            init_range=init_range,
-            temperature=temperature,
-            tanh_constant=tanh_constant,
-            name_bias=name_bias,
-        )
         settings = PolicySettings(
             batch_size=batch_size,
             inner_steps=inner_steps,
             clip=clip,
-            learning_rate=learning_rate,
-            betas=betas,
-            eps=eps,
+            optimizer=optimizer,
             baseline_decay=baseline_decay,
             entropy_weight=entropy_weight,
             reward=reward,
-            elite_size=elite_size,
-            elite_weight=elite_weight,
-            skip_target=None,
-            skip_weight=0.0,
+            imitation=imitation,
+            skip_penalty=None,
         )
         super().__init__(
-            shape,
-            settings,
-            roles=roles,
-            artifact_store=artifact_store,
-            seed=seed,
-            hp_sampler=hp_sampler,
-            decides=decides,
-            space=space,
-            avoid_duplicates=avoid_duplicates,
+            controller, settings, roles=roles, artifact_store=artifact_store, **options
         )
 
     @classmethod
@@ -169,19 +137,21 @@ class PPOSampler(LearnedSampler):
             overrides: Arguments of the class that differ from the paper's.
         """
         settings: dict[str, Any] = {
-            "hidden_size": 100,
-            "num_layers": 1,
-            "init_range": 0.1,
-            "tanh_constant": None,
-            "name_bias": False,
+            "controller": ControllerNetwork(
+                hidden_size=100,
+                num_layers=1,
+                init_range=0.1,
+                tanh_constant=None,
+                name_bias=False,
+            ),
+            "optimizer": AdamOptions(lr=0.00035),
             "batch_size": 20,
             "inner_steps": 10,
             "clip": 0.2,
-            "learning_rate": 0.00035,
             "baseline_decay": 0.95,
             "entropy_weight": 1e-5,
             "reward": "raw",
-            "elite_size": 0,
+            "imitation": None,
             "avoid_duplicates": False,
         }
         return cls(**(settings | overrides))

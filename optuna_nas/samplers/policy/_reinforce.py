@@ -10,26 +10,33 @@ Differences from the paper:
     1. The defaults are for budgets of some hundred trials: rank-normalised rewards, capped
        logits, an entropy bonus, no architecture twice, and the ten best trials imitated.
        :meth:`ReinforceSampler.nas_rl` has the paper's settings.
-    2. The policy is a fold over the finished trials in the order of completion, so there is no
-       parameter server besides the storage; updates are asynchronous, as in the paper.
+    2. The policy is learned by replaying the finished trials in the order of completion, so there
+       is no parameter server besides the storage; updates are asynchronous, as in the paper.
     3. The first reward is the first baseline. The decay of the baseline is not published; 0.95 is
        that of the same authors' later paper (arXiv:1707.07012).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna_nas.samplers.policy._learned import LearnedSampler
-from optuna_nas.samplers.policy._settings import ControllerShape, PolicySettings, Reward
+from optuna_nas.samplers.policy._settings import (
+    DEFAULT_CONTROLLER,
+    DEFAULT_IMITATION,
+    DEFAULT_OPTIMIZER,
+    AdamOptions,
+    ControllerNetwork,
+    Imitation,
+    PolicySettings,
+    Reward,
+    SkipPenalty,
+)
 
 if TYPE_CHECKING:
-    from optuna.samplers import BaseSampler
-
     from optuna_nas._optuna_seam import ArtifactStore
-    from optuna_nas.samplers.base._decisions import Decides
-    from optuna_nas.samplers.base._sampler import SpaceLike
+    from optuna_nas.samplers.base import SamplerOptions
 
 __all__ = ["ReinforceSampler"]
 
@@ -39,10 +46,10 @@ class ReinforceSampler(LearnedSampler):
 
     Each decision is one step of the controller, which has read all earlier decisions of the
     trial; each distinct list of choices has a softmax of its own; the anchors of a layer come
-    from one step by set-selection attention. What it learns is a fold over the finished trials of
-    the study: workers need nothing but the storage, and a restarted one goes on as if it had
-    never stopped. Learning takes some fifty trials; for fewer, and for a few hundred where each
-    is dear, take ``PredictorSampler``.
+    from one step by set-selection attention. It learns by replaying the finished trials of the
+    study: workers need nothing but the storage, and a restarted one goes on as if it had never
+    stopped. Learning takes some fifty trials; for fewer, and for a few hundred where each is
+    expensive, take ``PredictorSampler``.
 
     ================= ==========================================
     conditional       yes, define-by-run
@@ -54,44 +61,29 @@ class ReinforceSampler(LearnedSampler):
     ================= ==========================================
 
     Args:
-        hidden_size: Units per LSTM layer.
-        num_layers: LSTM layers.
-        init_range: Weights start uniform in [-init_range, init_range].
-        temperature: Logits are divided by it before tanh; None: by ``tanh_constant``.
-        tanh_constant: Bound on logits, which keeps the policy from collapsing. ``"auto"``: by the
-            number of choices, such that no choice gets a probability above 0.974 (2.5 for five
-            choices); None: no bound.
-        name_bias: Give every parameter name biases of its own beside those that it shares with
-            equal lists of choices. In a few hundred trials the recurrent state alone does not
-            learn to tell positions apart.
-        batch_size: Finished trials per update, the paper's m.
-        learning_rate: Of Adam.
-        betas: Of Adam.
-        eps: Of Adam.
-        baseline_decay: Of the moving average of rewards, the paper's b; in [0, 1).
-        entropy_weight: Weight of the entropy bonus.
+        controller: Size and shape of the controller.
+        optimizer: Options of Adam, which trains it.
+        batch_size: Finished trials per update, the paper's m; at least 1.
+        baseline_decay: Decay of the moving average of rewards, the paper's b; in [0, 1).
+        entropy_weight: Weight of the entropy bonus, at least 0.
         reward: ``"rank"``: the share of earlier trials that a trial beats, in the order complete,
             pruned, infeasible; it depends on no scale. ``"raw"``: the objective's value, negated
             where it is minimised, of pruned trials the last one reported. A function of that
             value: its result is to be maximised. With the last two, trials without a value
             (infeasible ones) get the worst reward so far.
-        elite_size: So many of the best trials are imitated at every update; 0: none.
-        elite_weight: Weight of the imitation.
-        skip_target: Wished-for probability of anchors (ENAS); None: none.
-        skip_weight: Weight of the divergence from ``skip_target``.
-        roles: Regular expressions of a user's own parameter names, with their role (``"anchor"``,
+        imitation: Imitation of the best trials at every update; None: none.
+        skip_penalty: Penalty on the number of skip connections (ENAS); None: none.
+        roles: Regular expressions of your own parameter names, with their role (``"anchor"``,
             ``"op"``, ``"input"`` or ``"growth"``).
         artifact_store: An artifact store of Optuna for start-up checkpoints, so that a worker
             that joins a study of thousands of trials need not replay them all.
-        seed: See :class:`ArchitectureSampler`.
-        hp_sampler: Draws what is no architecture decision; default ``TPESampler``.
-        decides: See :class:`ArchitectureSampler`.
-        space: See :class:`ArchitectureSampler`.
-        avoid_duplicates: See :class:`ArchitectureSampler`. A proposal that is known is drawn anew
-            twenty times; then choices that lead to known architectures only are left out.
+        options: See :class:`~optuna_nas.samplers.base.ArchitectureSampler`. With
+            ``avoid_duplicates``, a proposal that is known is drawn anew twenty times; then
+            choices that lead to known architectures only are left out.
 
     Raises:
         ValueError: If a setting is out of range, or the study has several objectives.
+        TypeError: If a setting is of the wrong kind.
 
     Example::
 
@@ -107,64 +99,31 @@ class ReinforceSampler(LearnedSampler):
     def __init__(
         self,
         *,
-        hidden_size: int = 35,
-        num_layers: int = 2,
-        init_range: float = 0.08,
-        temperature: float | None = None,
-        tanh_constant: float | str | None = "auto",
-        name_bias: bool = True,
+        controller: ControllerNetwork = DEFAULT_CONTROLLER,
+        optimizer: AdamOptions = DEFAULT_OPTIMIZER,
         batch_size: int = 1,
-        learning_rate: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
         baseline_decay: float = 0.9,
         entropy_weight: float = 0.05,
         reward: Reward = "rank",
-        elite_size: int = 10,
-        elite_weight: float = 0.3,
-        skip_target: float | None = None,
-        skip_weight: float = 0.0,
+        imitation: Imitation | None = DEFAULT_IMITATION,
+        skip_penalty: SkipPenalty | None = None,
         roles: Mapping[str, str] | None = None,
         artifact_store: ArtifactStore | None = None,
-        seed: int | None = None,
-        hp_sampler: BaseSampler | None = None,
-        decides: Decides | Collection[str] | None = None,
-        space: SpaceLike | None = None,
-        avoid_duplicates: bool = True,
+        **options: Unpack[SamplerOptions],
     ) -> None:
-        shape = ControllerShape(
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-            init_range=init_range,
-            temperature=temperature,
-            tanh_constant=tanh_constant,
-            name_bias=name_bias,
-        )
         settings = PolicySettings(
             batch_size=batch_size,
             inner_steps=1,
             clip=None,
-            learning_rate=learning_rate,
-            betas=betas,
-            eps=eps,
+            optimizer=optimizer,
             baseline_decay=baseline_decay,
             entropy_weight=entropy_weight,
             reward=reward,
-            elite_size=elite_size,
-            elite_weight=elite_weight,
-            skip_target=skip_target,
-            skip_weight=skip_weight,
+            imitation=imitation,
+            skip_penalty=skip_penalty,
         )
         super().__init__(
-            shape,
-            settings,
-            roles=roles,
-            artifact_store=artifact_store,
-            seed=seed,
-            hp_sampler=hp_sampler,
-            decides=decides,
-            space=space,
-            avoid_duplicates=avoid_duplicates,
+            controller, settings, roles=roles, artifact_store=artifact_store, **options
         )
 
     @classmethod
@@ -178,14 +137,13 @@ class ReinforceSampler(LearnedSampler):
             overrides: Arguments of the class that differ from the paper's.
         """
         settings: dict[str, Any] = {
-            "tanh_constant": None,
-            "name_bias": False,
+            "controller": ControllerNetwork(tanh_constant=None, name_bias=False),
+            "optimizer": AdamOptions(lr=0.0006),
             "batch_size": 8,
-            "learning_rate": 0.0006,
             "baseline_decay": 0.95,
             "entropy_weight": 0.0,
             "reward": cubed,
-            "elite_size": 0,
+            "imitation": None,
             "avoid_duplicates": False,
         }
         return cls(**(settings | overrides))
@@ -201,7 +159,7 @@ class ReinforceSampler(LearnedSampler):
         Args:
             overrides: Arguments of the class that differ.
         """
-        return cls(**({**_ENAS} | {"learning_rate": 0.0035, "tanh_constant": 1.1} | overrides))
+        return cls(**(_enas_settings(lr=0.0035, tanh_constant=1.1) | overrides))
 
     @classmethod
     def enas_macro(cls, **overrides: Any) -> ReinforceSampler:
@@ -210,33 +168,31 @@ class ReinforceSampler(LearnedSampler):
         Args:
             overrides: Arguments of the class that differ.
         """
-        macro = {
-            "learning_rate": 0.001,
-            "tanh_constant": 1.5,
-            "batch_size": 20,
-            "skip_target": 0.4,
-            "skip_weight": 0.8,
-        }
-        return cls(**({**_ENAS} | macro | overrides))
+        macro = {"batch_size": 20, "skip_penalty": SkipPenalty(target=0.4, weight=0.8)}
+        return cls(**(_enas_settings(lr=0.001, tanh_constant=1.5) | macro | overrides))
 
 
-_ENAS: Mapping[str, Any] = {
-    "hidden_size": 64,
-    "num_layers": 1,
-    "init_range": 0.1,
-    "temperature": 1.0,
-    "name_bias": False,
-    "batch_size": 10,
-    "betas": (0.0, 0.999),
-    "eps": 1e-3,
-    "baseline_decay": 0.99,
-    "entropy_weight": 1e-4,
-    "reward": "raw",
-    "elite_size": 0,
-    "avoid_duplicates": False,
-}
+def _enas_settings(*, lr: float, tanh_constant: float) -> dict[str, Any]:
+    """Return what the two released scripts have in common."""
+    return {
+        "controller": ControllerNetwork(
+            hidden_size=64,
+            num_layers=1,
+            init_range=0.1,
+            temperature=1.0,
+            tanh_constant=tanh_constant,
+            name_bias=False,
+        ),
+        "optimizer": AdamOptions(lr=lr, betas=(0.0, 0.999), eps=1e-3),
+        "batch_size": 10,
+        "baseline_decay": 0.99,
+        "entropy_weight": 1e-4,
+        "reward": "raw",
+        "imitation": None,
+        "avoid_duplicates": False,
+    }
 
 
 def cubed(value: float) -> float:
-    """The reward of arXiv:1611.01578: the cube of the accuracy."""
+    """Compute the reward of arXiv:1611.01578: the cube of the accuracy."""
     return value**3

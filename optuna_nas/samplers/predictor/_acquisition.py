@@ -1,4 +1,4 @@
-"""Which architecture a surrogate model would evaluate next, and where it looks for it."""
+"""The acquisition of a surrogate model: what it would evaluate next, and where it looks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FAR = -1e4
 
 
 class Posterior(Protocol):
-    """What a surrogate model says of architectures' targets, which are to be maximised."""
+    """Predictions of a surrogate model for architectures' targets, which are maximised."""
 
     fitted: Floats
     """Mean of each row that it learned from, then of those that run."""
@@ -42,14 +42,14 @@ class Posterior(Protocol):
 
 
 def log_expected_improvement(mean: Floats, deviation: Floats, best: float) -> Floats:
-    """Logarithm of E[max(y - best, 0)] for y ~ N(mean, deviation^2), exact far below ``best`` too.
+    """Compute log E[max(y - best, 0)] for y ~ N(mean, deviation^2), exact far below ``best`` too.
 
     Args:
         mean: Shape (N,).
         deviation: Above 0, shape (N,).
-        best: What is to be improved on.
+        best: Target to improve on.
     """
-    from scipy.special import erfcx, ndtr
+    from scipy.special import erfcx, ndtr  # as late as in Optuna
 
     z = (mean - best) / deviation
     low, high = np.minimum(z, -1.0), np.maximum(z, -1.0)
@@ -64,13 +64,13 @@ def log_expected_improvement(mean: Floats, deviation: Floats, best: float) -> Fl
 
 
 def log_worth_of_another(deviation: Floats, noise: float) -> Floats:
-    """Logarithm of the share of an improvement that one more noisy evaluation can tell.
+    """Compute the log of the share of an improvement that one more noisy evaluation can tell.
 
     The factor of augmented expected improvement (Huang et al., 2006): near 0 where the
     posterior is much surer than a single evaluation, near 1 where it is much less sure.
 
     Args:
-        deviation: Of the noise-free targets, shape (N,).
+        deviation: Standard deviation of the noise-free targets, shape (N,).
         noise: Variance of one evaluation.
     """
     # 1 - noise^(1/2) / (deviation^2 + noise)^(1/2), without cancellation
@@ -81,7 +81,7 @@ def log_worth_of_another(deviation: Floats, noise: float) -> Floats:
 def random_rows(
     encoding: Encoding, activity: Activity, count: int, rng: np.random.RandomState
 ) -> Codes:
-    """Rows of uniform choices."""
+    """Draw rows of uniform choices."""
     draws = rng.random_sample((count, len(encoding.names)))
     rows = 1 + (draws * encoding.sizes).astype(np.int64)
     return activity.repair(rows, rows)
@@ -95,14 +95,14 @@ def mutations(
     limit: int,
     rng: np.random.RandomState,
 ) -> Codes:
-    """Rows that differ from a parent in one decision, and in those that hang on it.
+    """Make rows that differ from a parent in one decision, and in those that depend on it.
 
     Args:
-        encoding: Of the rows.
-        activity: What hangs on what.
-        parents: Shape (P, D).
-        limit: At most so many are returned, drawn at random if there are more.
-        rng: Randomness.
+        encoding: Encoding of the rows.
+        activity: Which decisions depend on which.
+        parents: Rows, shape (P, D).
+        limit: Most rows to return, drawn at random if there are more.
+        rng: Source of the randomness.
     """
     choices = encoding.choices
     columns, codes = np.tile(choices, (len(parents), 1)).T
@@ -120,10 +120,10 @@ def mutations(
 
 
 def with_rarest_choice(encoding: Encoding, rows: Codes, evaluated: Codes) -> Codes:
-    """The rows in which one decision has the choice that was evaluated least.
+    """Return the rows in which one decision has the choice that was evaluated least.
 
     Args:
-        encoding: Of the rows.
+        encoding: Encoding of the rows.
         rows: Shape (N, D).
         evaluated: Rows that were evaluated; of equally rare choices the first one counts.
     """
@@ -145,11 +145,11 @@ def climb(
     """Look for rows of high score: score some, then the neighbours of the best, and so on.
 
     Args:
-        score: Of rows.
+        score: Scores rows.
         start: Rows of the first round.
-        step: Gives neighbours of rows.
-        rounds: How often to step.
-        width: How many of the best rows to step from.
+        step: Returns neighbours of rows.
+        rounds: Number of steps.
+        width: Number of the best rows to step from.
 
     Returns:
         All rows that were met and their scores, the highest first.

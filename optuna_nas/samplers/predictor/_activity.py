@@ -1,4 +1,4 @@
-"""Which decisions are asked for, learned from trials: conditional objectives declare nothing."""
+"""Activity of decisions, learned from trials: conditional objectives declare nothing."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ UNKNOWN = 2
 
 @dataclass(frozen=True)
 class Activity:
-    """For each decision that is not always asked for, the decision that it hangs on.
+    """For each decision that is not always asked for, the decision that it depends on.
 
-    It is taken to be the one that tells best: with which choices of it the other was asked for,
-    and with which never. Decisions for which there is no such one are left as they are.
+    It is taken to be the one that tells best: with some choices of it the other was always asked
+    for, and with all others never. Decisions for which there is no such one are left as they are.
 
     Args:
-        rules: By column: the column that it hangs on, and for each code of that 0 (not asked
-            for), 1 (asked for) or 2 (unknown).
+        rules: For each conditional column: its number, the column that it depends on, and for
+            each code of that 0 (not asked for), 1 (asked for) or 2 (unknown).
     """
 
     rules: tuple[tuple[int, int, Codes], ...]
@@ -43,9 +43,11 @@ class Activity:
         state = np.where(together == 0, 0, np.where(together == totals, 1, np.nan))
         state[np.broadcast_to(totals == 0, state.shape)] = UNKNOWN
         clear = np.logical_and.reduceat(~np.isnan(state), encoding.offsets, axis=0)  # (D, D)
-        clear &= asked[:, None] > asked[None, :]  # what others hang on is asked for more often
+        clear &= asked[:, None] > asked[None, :]  # what others depend on is asked for more often
         explains = clear[:, conditional].sum(axis=1)  # (D,): how many others it explains
         rules = []
+        # From the outermost condition inwards, so that one pass of `repair` is enough; of
+        # several decisions that tell equally, the one that explains most others is the condition.
         for column in sorted(conditional, key=lambda column: (-asked[column], column)):
             if not clear[:, column].any():
                 continue
@@ -56,7 +58,7 @@ class Activity:
         return cls(tuple(rules))
 
     def repair(self, codes: Codes, fill: Codes) -> Codes:
-        """Rows in which what is asked for agrees with the rules.
+        """Return rows in which the decisions asked for agree with the rules.
 
         Args:
             codes: Rows after some decisions were changed.

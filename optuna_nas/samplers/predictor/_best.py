@@ -1,7 +1,7 @@
 """The best architecture of a study where results are noisy.
 
 The best of many noisy results is mostly a lucky one: the more architectures are compared, the
-further its result lies above what it is worth. Here each is judged by its posterior mean under a
+further its result lies above what it is worth. Here each is rated by its posterior mean under a
 Gaussian process that knows of the noise, which averages repeats and draws a lonely high result
 towards what similar architectures reached.
 """
@@ -12,8 +12,9 @@ import copy
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from optuna_nas.samplers.base._decisions import Decides, SlotTable, as_decides
-from optuna_nas.samplers.base._history import History, Member
+from optuna_nas.samplers.base import Decides, Member
+from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
+from optuna_nas.samplers.base._replay import StudyReplay
 from optuna_nas.samplers.predictor._evidence import Archive
 from optuna_nas.samplers.predictor._gaussian_process import (
     NOISY_PRIOR,
@@ -33,13 +34,14 @@ MAX_TRIALS = 300
 def best_architecture(
     study: Study, *, noisy: bool = True, decides: Decides | Collection[str] | None = None
 ) -> FrozenTrial:
-    """The trial of the best architecture of a study, whatever sampler made it.
+    """Return the trial of the best architecture of a study, whatever sampler made it.
 
     Use it instead of ``study.best_trial`` if equal architectures get different results, as from
     different training seeds. It costs about a second.
 
     Args:
-        study: With one objective and at least one complete, feasible trial that made decisions.
+        study: A study with one objective and at least one complete, feasible trial that made
+            decisions.
         noisy: Whether to choose by what is to be expected of an architecture; its trials and
             similar architectures count, the best and the youngest 300 trials in all. False
             chooses by the results as they are, so the first of the best complete feasible trials.
@@ -63,14 +65,14 @@ def best_architecture(
             f"best_architecture takes one objective, but the study has {len(study.directions)}. "
             "For several objectives use study.best_trials."
         )
-    history = History(SlotTable(as_decides(decides)), None)
-    history.refresh(study)
-    if not any(_is_candidate(member) for member in history.members):
+    replay = StudyReplay(DecisionTable(as_decides(decides)), None)
+    replay.refresh(study)
+    if not any(_is_candidate(member) for member in replay.members):
         raise ValueError(
             f"The study {study.study_name!r} has no complete and feasible trial with architecture "
             "decisions, so there is no best one. Run trials first, or see `decides`."
         )
-    candidates = history.members
+    candidates = replay.members
     if noisy:
         candidates = _best_group(candidates)
     best = min(filter(_is_candidate, candidates), key=lambda m: (m.outcome, m.number))
@@ -82,7 +84,7 @@ def _is_candidate(member: Member) -> bool:
 
 
 def _best_group(members: list[Member]) -> list[Member]:
-    """The trials of the architecture with the greatest posterior mean."""
+    """Return the trials of the architecture with the greatest posterior mean."""
     evidence = Archive(noisy=True).evidence(members, MAX_TRIALS)
     encoding, codes = evidence.encoding, evidence.codes
     kernel = fit_kernel(

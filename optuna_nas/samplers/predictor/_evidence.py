@@ -1,4 +1,4 @@
-"""What a surrogate model learns from: some hundred finished trials, as rows and targets."""
+"""Evidence for a surrogate model: some hundred finished trials, as rows and targets."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from optuna_nas.samplers.predictor._encoding import Encoding
 from optuna_nas.samplers.predictor._gaussian_process import Repeats
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers.base._decisions import Slot
-    from optuna_nas.samplers.base._history import Member
-    from optuna_nas.samplers.base._outcomes import Outcome
+    from optuna_nas.samplers.base import Decision, Member, Outcome
     from optuna_nas.samplers.predictor._encoding import Codes, Floats
 
 __all__ = ["Archive", "Evidence", "best_and_youngest", "targets_of"]
@@ -36,12 +34,12 @@ class Evidence:
     """Finished trials of one study, grouped by architecture.
 
     Args:
-        encoding: Of ``codes``.
+        encoding: Encoding of ``codes``.
         codes: One row per architecture, all different, shape (N, D).
-        targets: To be maximised; mean 0 and variance 1, shape (N,).
-        counts: How many trials each architecture had, shape (N,).
+        targets: Targets to be maximised; mean 0 and variance 1, shape (N,).
+        counts: Number of trials of each architecture, shape (N,).
         members: The trials of each architecture, by age.
-        repeats: What repeated trials of an architecture tell of the noise.
+        repeats: Scatter of repeated trials of an architecture, which tells the noise.
     """
 
     encoding: Encoding
@@ -53,9 +51,9 @@ class Evidence:
 
 
 class Archive:
-    """Makes evidence of one study's trials, and remembers the rows of those that it has seen.
+    """A maker of evidence from one study's trials, which remembers the rows that it has seen.
 
-    What it returns depends on its arguments alone.
+    Its results depend on the arguments alone.
 
     Args:
         noisy: See :func:`targets_of`.
@@ -63,22 +61,22 @@ class Archive:
 
     def __init__(self, *, noisy: bool = False) -> None:
         self._noisy = noisy
-        self._slots: frozenset[Slot] = frozenset()
+        self._decisions: frozenset[Decision] = frozenset()
         self._encoding = Encoding(())
         self._rows: dict[Member, Codes] = {}
 
     def evidence(
-        self, members: Sequence[Member], limit: int, slots: Iterable[Slot] | None = None
+        self, members: Sequence[Member], limit: int, decisions: Iterable[Decision] | None = None
     ) -> Evidence:
-        """Gather what is known.
+        """Make evidence of finished trials.
 
         Args:
-            members: By age, at least one.
+            members: Trials by age, at least one.
             limit: Most trials to take: two thirds the best ones, the rest the youngest others.
-            slots: All that the trials were asked, if that is known.
+            decisions: All decisions of the trials, if they are known.
         """
         chosen = best_and_youngest(members, limit)
-        self._use(_asked(chosen) if slots is None else frozenset(slots))
+        self._use(_asked(chosen) if decisions is None else frozenset(decisions))
         rows = [self._row(member) for member in chosen]
         groups: dict[bytes, list[int]] = {}
         for position, row in enumerate(rows):
@@ -94,9 +92,9 @@ class Archive:
             _repeats(together, targets) if self._noisy else Repeats(),
         )
 
-    def _use(self, slots: frozenset[Slot]) -> None:
-        if slots != self._slots:
-            self._slots, self._encoding, self._rows = slots, Encoding(slots), {}
+    def _use(self, decisions: frozenset[Decision]) -> None:
+        if decisions != self._decisions:
+            self._decisions, self._encoding, self._rows = decisions, Encoding(decisions), {}
 
     def _row(self, member: Member) -> Codes:
         if member not in self._rows:
@@ -105,13 +103,13 @@ class Archive:
 
 
 def targets_of(outcomes: Sequence[Outcome], *, noisy: bool = False) -> Floats:
-    """Targets to be maximised, in the order of the outcomes, with mean 0 and variance 1.
+    """Turn outcomes into targets to be maximised, with mean 0 and variance 1.
 
     Complete trials have their values, winsorised and zoomed. All others follow below the worst of
     them, at equal distances over half the span of the complete ones.
 
     Args:
-        outcomes: Of architectures.
+        outcomes: Outcomes of architectures.
         noisy: Leaves out the zoom, which would make the noise of the best larger.
     """
     states = np.array([outcome[0] for outcome in outcomes])
@@ -144,12 +142,12 @@ def _scaled(values: Floats, *, zoom: bool) -> Floats:
     return -np.log(ZOOM + distances) if zoom else -distances
 
 
-def _asked(members: Sequence[Member]) -> frozenset[Slot]:
-    return frozenset(slot for member in members for slot, _ in member.decisions.values())
+def _asked(members: Sequence[Member]) -> frozenset[Decision]:
+    return frozenset(decision for member in members for decision, _ in member.decisions.values())
 
 
 def _mean_outcome(group: Sequence[Member]) -> Outcome:
-    """An architecture counts by the mean of its complete trials, if it has any."""
+    """Return the mean of an architecture's complete trials, else its best outcome."""
     if len(group) == 1:
         return group[0].outcome
     complete = _finite_values(group)
@@ -159,15 +157,17 @@ def _mean_outcome(group: Sequence[Member]) -> Outcome:
 
 
 def _finite_values(group: Sequence[Member]) -> list[float]:
-    """Values of the complete trials of an architecture, but for infinite ones: less is better."""
+    """Return the finite values of an architecture's complete trials: less is better."""
     values = [member.outcome[1] for member in group if member.outcome[0] == 0]
     return [max(-LARGEST, min(value, LARGEST)) for value in values if math.isfinite(value)]
 
 
 def _repeats(together: Sequence[Sequence[Member]], targets: Floats) -> Repeats:
-    """How far complete trials of equal architectures lie apart, in units of the targets.
+    """Measure how far complete trials of equal architectures lie apart, in units of the targets.
 
-    Targets are a straight line in the values, but for winsorised ones, which tell nothing.
+    Without the zoom, targets are a straight line in the values, but for winsorised ones. So the
+    line is found from two architectures, those that do not lie on it are left out, and the
+    scatter of values is scaled by its slope.
     """
     values = [_finite_values(group) for group in together]
     means = np.array([np.mean(each) if each else np.nan for each in values])
@@ -185,7 +185,7 @@ def _repeats(together: Sequence[Sequence[Member]], targets: Floats) -> Repeats:
 
 
 def best_and_youngest(members: Sequence[Member], limit: int) -> Sequence[Member]:
-    """By age; the best and the youngest if there are too many."""
+    """Return members by age; the best and the youngest if there are too many."""
     if len(members) <= limit:
         return members
     by_age = range(len(members))

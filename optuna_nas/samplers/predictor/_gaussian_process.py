@@ -14,6 +14,9 @@ The first is a product over decisions, so it knows interactions; the second is w
 contribute each for itself, so it carries beyond what was seen; the third is what an operation
 contributes wherever it stands, which some ten architectures tell already.
 
+With the one-hot codes of x scaled by the roots of the weights, m is a product of two matrices, so
+all three parts of a covariance matrix cost one product each and no loop over decisions.
+
 References:
     Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, chapters 2 and 5.
     Hvarfner, Hellsten, Nardi, Vanilla Bayesian Optimization Performs Great in High Dimensions,
@@ -54,11 +57,11 @@ PRIOR_SPREAD = np.array([1.0, 1.0, 1.0, 1.0, 2.5])
 JITTER = 1e-6
 MAX_STEPS = 50
 MAX_DEVIATIONS = 6.0
-CHUNK = 4096
+CHUNK = 4096  # rows predicted at once, so that 20,000 candidates take no gigabytes
 
 
 class Repeats(NamedTuple):
-    """What repeated evaluations of equal rows tell of the noise.
+    """Scatter of repeated evaluations of equal rows, which tells the noise.
 
     Args:
         scatter: Sum of squared deviations from the mean target of the row.
@@ -86,7 +89,7 @@ class Features(NamedTuple):
 
 @dataclass(frozen=True)
 class Kernel:
-    """What a kernel is made of; see the module for the letters.
+    """The parameters of a kernel; see the module for the letters.
 
     Args:
         weights: w by name of the decision.
@@ -114,8 +117,8 @@ class GaussianProcess:
     """The posterior of architectures' targets, given evaluations of some.
 
     Args:
-        encoding: Of the rows.
-        kernel: As fitted.
+        encoding: Encoding of the rows.
+        kernel: Kernel as fitted.
         codes: Rows that were evaluated, all different, shape (N, D).
         targets: Mean target of each, shape (N,).
         counts: How often each was evaluated, shape (N,).
@@ -137,26 +140,29 @@ class GaussianProcess:
         covariance = self._covariance(self._features, self._features)
         noise = kernel.noise / counts + JITTER
         covariance[np.diag_indices(len(codes))] += noise
+        # K + noise = L L^T. With L^-1 at hand, every prediction is a plain product: a candidate
+        # list of 20,000 rows is solved against the same few hundred rows.
         self._inverse_root = _inverse_root(covariance)
         self._weights = self._inverse_root.T @ (self._inverse_root @ targets)
+        # K w = (K + noise) w - noise w = targets - noise w: the posterior mean without K.
         self.fitted: Floats = targets - noise * self._weights
         self.noise = kernel.noise
 
     def predict(self, codes: Codes) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of the noise-free targets of other rows, each (M,)."""
+        """Predict mean and standard deviation of the noise-free targets of other rows, (M,)."""
         mean, deviation = np.empty(len(codes)), np.empty(len(codes))
         for start in range(0, len(codes), CHUNK):
             part = slice(start, start + CHUNK)
             features = self._features_of(codes[part])
             cross = self._covariance(features, self._features)
             mean[part] = cross @ self._weights
-            explained = cross @ self._inverse_root.T
+            explained = cross @ self._inverse_root.T  # k^T (K + noise)^-1 k is its squared length
             variance = self._prior(features) - np.einsum("mn,mn->m", explained, explained)
             deviation[part] = np.sqrt(np.maximum(variance, 1e-12))
         return mean, deviation
 
     def sample(self, codes: Codes, normal: Floats) -> Floats:
-        """One joint draw of the noise-free targets of other rows.
+        """Draw the noise-free targets of other rows jointly.
 
         Args:
             codes: Rows, shape (M, D).
@@ -170,7 +176,11 @@ class GaussianProcess:
         return cross @ self._weights + np.linalg.cholesky(covariance) @ normal
 
     def with_pending(self, codes: Codes) -> GaussianProcess:
-        """As if these rows had been evaluated too, with what is expected of them as the result."""
+        """Return the posterior as if these rows had been evaluated with the expected result.
+
+        Such a result moves no mean and takes the uncertainty away, so that several workers do not
+        propose the same (the "kriging believer").
+        """
         if not len(codes):
             return self
         mean, _ = self.predict(codes)
@@ -187,14 +197,14 @@ class GaussianProcess:
         return Features(weighted, np.concatenate([linear, common], axis=1))
 
     def _prior(self, features: Features) -> Floats:
-        """Variance before anything is known, shape (N,)."""
+        """Compute the variance before anything is known, shape (N,)."""
         prior: Floats = self.kernel.product + np.square(features.additive).sum(axis=1)
         return prior
 
     def _covariance(self, first: Features, second: Features) -> Floats:
         covariance = first.hot @ second.hot.T  # m(x, x')
         covariance += np.log(self.kernel.product) - self._total
-        np.exp(covariance, out=covariance)
+        np.exp(covariance, out=covariance)  # s exp(m - W), in place: it is the largest array
         covariance += first.additive @ second.additive.T
         return covariance
 
@@ -207,17 +217,17 @@ def fit_kernel(
     noise: float = PRIOR_NOISE,
     repeats: Repeats = NO_REPEATS,
 ) -> Kernel:
-    """The kernel of the greatest posterior density: marginal likelihood times prior.
+    """Find the kernel of the greatest posterior density: marginal likelihood times prior.
 
     Args:
-        encoding: Of the rows.
+        encoding: Encoding of the rows.
         codes: Rows, shape (N, D).
         targets: Mean target of each, of variance about 1, shape (N,).
         counts: How often each was evaluated, shape (N,).
         noise: Median of the noise variance under the prior.
-        repeats: How far evaluations of equal rows lie apart.
+        repeats: Scatter of evaluations of equal rows.
     """
-    from scipy.optimize import minimize
+    from scipy.optimize import minimize  # as late as in Optuna: it doubles the time of an import
 
     prior = _log_prior(encoding, noise)
     objective = _Objective(encoding, codes, targets, counts, prior, repeats)
@@ -237,7 +247,12 @@ def fit_kernel(
 
 
 class _Objective:
-    """Negative log density of log (w_1 .. w_D, s, a, c, noise), with its gradient."""
+    """Negative log density of log (w_1 .. w_D, s, a, c, noise), with its gradient.
+
+    The gradient costs about as much as the value: with the slope of the likelihood in the
+    covariance matrix, G = dL/dK, the derivative for a parameter p is sum(G * dK/dp), and for all
+    weights w_d at once it is read from the products of G with the one-hot codes.
+    """
 
     def __init__(
         self,
@@ -273,12 +288,15 @@ class _Objective:
         solved = root.T @ (root @ self._targets)
         # Rasmussen and Williams, eq. 5.9, as the slope of the log likelihood in the covariance
         slope = 0.5 * (np.outer(solved, solved) - root.T @ root)
+        # p dK/dp, as the parameters are logarithms:  product: K_1,  linear: K_2,  common: K_3,
+        # w_d: w_d ([x_d = x'_d] (K_1 + a / W) - K_1 - K_2 / W), since W depends on w_d as well.
         by_product = slope * product_part
         product_sum, linear_sum = by_product.sum(), np.vdot(slope, linear_part)
         by_agreement = by_product + slope * (linear / total)
         agreeing = np.einsum("nt,nt->t", self._hot, by_agreement @ self._hot)
         by_weight = np.add.reduceat(agreeing, self._offsets) - product_sum - linear_sum / total
         by_noise = (np.diag(slope) * noise / self._counts).sum()
+        # Equal rows count by their mean; their scatter is an independent chi-squared of the noise.
         scatter, degrees = self._repeats
         by_noise += 0.5 * (scatter / noise - degrees)
         by_part = [product_sum, linear_sum, np.vdot(slope, common_part), by_noise]
@@ -300,19 +318,19 @@ def _log_prior(encoding: Encoding, noise: float) -> Floats:
 
 
 def _common(encoding: Encoding, hot: Floats) -> Floats:
-    """f of each row, shape (N, F), from its one-hot codes, shape (N, T)."""
+    """Compute f of each row, shape (N, F), from its one-hot codes, shape (N, T)."""
     common: Floats = encoding.shared.shares_of(hot) * encoding.shared.units
     return common
 
 
 def _scale(encoding: Encoding, kernel: Kernel) -> Floats:
-    """Root of the weight of every code, shape (T,)."""
+    """Compute the root of the weight of every code, shape (T,)."""
     weights = [kernel.weights.get(name, kernel.other) for name in encoding.names]
     return np.repeat(np.sqrt(np.array(weights)), encoding.sizes + 1)
 
 
 def _inverse_root(covariance: Floats) -> Floats:
-    """The inverse of the lower Cholesky factor."""
+    """Invert the lower Cholesky factor of a covariance."""
     from scipy.linalg import solve_triangular
 
     root = np.linalg.cholesky(covariance)

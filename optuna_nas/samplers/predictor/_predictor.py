@@ -23,16 +23,14 @@ Differences from the first paper:
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from optuna_nas._checks import is_int, shown
-from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers.base._script import Proposal, Wish
+from optuna_nas.samplers.base import ArchitectureSampler, FixedProposal, Proposal
 from optuna_nas.samplers.predictor._acquisition import (
     Posterior,
     climb,
@@ -49,10 +47,7 @@ from optuna_nas.samplers.predictor._surrogate import RegressorPosterior, StudyMo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from optuna.samplers import BaseSampler
-
-    from optuna_nas.samplers.base._decisions import Decides, Draw
-    from optuna_nas.samplers.base._history import History
+    from optuna_nas.samplers.base import History, KeyedGenerator, SamplerOptions
     from optuna_nas.samplers.predictor._encoding import Codes, Floats
     from optuna_nas.samplers.predictor._evidence import Evidence
 
@@ -80,7 +75,7 @@ class PredictorSampler(ArchitectureSampler):
     cheap trials evolution does as well at a fraction of the cost.
 
     ================= ==========================================
-    conditional       yes (what hangs on what is learned from the trials)
+    conditional       yes (what depends on what is learned from the trials)
     several objectives no
     constraints       infeasible trials rank below feasible ones
     pruning           yes, pruned trials rank below complete ones
@@ -89,7 +84,7 @@ class PredictorSampler(ArchitectureSampler):
     ================= ==========================================
 
     Args:
-        n_startup_trials: So many finished trials are random; at least 2.
+        n_startup_trials: Finished trials before the model is used, at least 2; they are random.
         acquisition: ``"ei"``, expected improvement, or ``"thompson"``, the best of one draw from
             the posterior, which spreads many parallel workers wider.
         surrogate: None for the Gaussian process, or a regressor of scikit-learn, such as
@@ -98,11 +93,7 @@ class PredictorSampler(ArchitectureSampler):
             seeds. Then leaders are evaluated again wherever that is worth more than a new
             architecture; such trials have the attribute ``optuna_nas:repeat``. The best is what
             :func:`best_architecture` returns, not ``study.best_trial``.
-        seed: See :class:`ArchitectureSampler`.
-        hp_sampler: Draws what is no architecture decision; default ``TPESampler``.
-        decides: See :class:`ArchitectureSampler`.
-        space: See :class:`ArchitectureSampler`.
-        avoid_duplicates: See :class:`ArchitectureSampler`.
+        options: See :class:`~optuna_nas.samplers.base.ArchitectureSampler`.
 
     Raises:
         ValueError: If an argument is out of range, or ``noisy`` is combined with ``surrogate``.
@@ -119,8 +110,7 @@ class PredictorSampler(ArchitectureSampler):
         study.optimize(lambda trial: str(space.suggest(trial)).count("none"), n_trials=50)
     """
 
-    _needs_single_objective = True
-    _history_size = None
+    needs_single_objective = True
 
     def __init__(
         self,
@@ -129,11 +119,7 @@ class PredictorSampler(ArchitectureSampler):
         acquisition: str = "ei",
         surrogate: Any = None,
         noisy: bool = False,
-        seed: int | None = None,
-        hp_sampler: BaseSampler | None = None,
-        decides: Decides | Collection[str] | None = None,
-        space: SpaceLike | None = None,
-        avoid_duplicates: bool = True,
+        **options: Unpack[SamplerOptions],
     ) -> None:
         if not is_int(n_startup_trials) or n_startup_trials < 2:
             raise ValueError(
@@ -152,70 +138,72 @@ class PredictorSampler(ArchitectureSampler):
         self._acquisition = acquisition
         self._surrogate = as_regressor(surrogate)
         self._noisy = noisy
-        super().__init__(
-            seed=seed,
-            hp_sampler=hp_sampler,
-            decides=decides,
-            space=space,
-            avoid_duplicates=avoid_duplicates,
-        )
+        super().__init__(**options)
 
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
+    def propose_next(self, history: History, rng: KeyedGenerator) -> Proposal:
+        """Propose the decisions that the surrogate model rates best."""
         if len(history.members) < self._n_startup_trials:
             return Proposal()
         model = history.learned(partial(StudyModel, self._n_startup_trials, noisy=self._noisy))
-        program = history.program
-        slots = None if program is None else [slot for slot, _ in program]
-        evidence = model.archive.evidence(history.members, MAX_TRIALS, slots)
-        whole = slots is not None and evidence.encoding.total <= MAX_ENUMERATED
+        decisions = history.static_decisions
+        evidence = model.archive.evidence(history.members, MAX_TRIALS, decisions)
+        whole = decisions is not None and evidence.encoding.total <= MAX_ENUMERATED
         posterior: Posterior
         if self._surrogate is None:
             posterior = model.process(evidence, history)
         else:
-            posterior = RegressorPosterior(self._surrogate, evidence, draw.index("model", 2**31))
+            posterior = RegressorPosterior(self._surrogate, evidence, rng.index("model", 2**31))
         everything = evidence.encoding.everything() if whole else None
-        if everything is not None and draw.number % EXPLORE == 0 and self._is_stuck(history):
+        if everything is not None and rng.number % EXPLORE == 0 and self._is_stuck(history):
             running = evidence.encoding.encode(history.pending)
             everything = with_rarest_choice(
                 evidence.encoding, everything, np.concatenate([evidence.codes, running])
             )
-        rows = self._candidates(posterior, evidence, draw, everything)
-        wishes: Iterator[Wish] = (Wish(evidence.encoding.decode(row)) for row in rows.tolist())
-        if fresh:
+        rows = self._candidates(posterior, evidence, rng, everything)
+        proposals: Iterator[FixedProposal]
+        if history.must_be_unseen:
             # Less noise than what keeps the covariance regular is none: a repeat says nothing new.
             repeatable = self._noisy and posterior.noise > JITTER
-            wishes = _admissible(rows, evidence, history, draw, repeatable=repeatable)
+            proposals = _admissible(rows, evidence, history, repeatable=repeatable)
+        else:
+            proposals = (FixedProposal(evidence.encoding.decode(row)) for row in rows.tolist())
         # A second attempt means that the first led to something known nevertheless.
-        return next(islice(wishes, draw.attempt, None), Proposal())
+        return next(islice(proposals, rng.attempt, None), Proposal())
 
     def _candidates(
-        self, posterior: Posterior, evidence: Evidence, draw: Draw, everything: Codes | None
+        self,
+        posterior: Posterior,
+        evidence: Evidence,
+        rng: KeyedGenerator,
+        everything: Codes | None,
     ) -> Codes:
-        """Rows in the order in which they should be evaluated: of all that there are, or near."""
+        """Order rows by how much they are worth evaluating: all that there are, or near ones."""
         encoding = evidence.encoding
         means = posterior.fitted[: len(evidence.codes)]
         score = partial(self._score, posterior, float(means.max()))
-        rng = np.random.RandomState(draw.indices("candidates", 2**32, 4))
+        random_state = rng.random_state("candidates")
         if everything is not None:
             rows, scores = climb(score, everything, lambda rows: rows, rounds=0)
         else:
             activity = Activity.learn(encoding, evidence.codes)
-            mutate = partial(mutations, encoding, activity, limit=NUM_MUTATIONS, rng=rng)
+            mutate = partial(mutations, encoding, activity, limit=NUM_MUTATIONS, rng=random_state)
             known = evidence.codes[np.argsort(-means, kind="stable")]
             start = [
-                random_rows(encoding, activity, NUM_RANDOM, rng),
+                random_rows(encoding, activity, NUM_RANDOM, random_state),
                 mutate(known[:NUM_PARENTS]),
                 known[: MAX_SHORTLIST * self._noisy],
             ]
             rows, scores = climb(score, np.concatenate(start), mutate, rounds=1)
-        if self._acquisition == "ei" and not draw.stream:
+        # Expected improvement gives one best row for all draws, so proposals beside trials (for
+        # shared weights, say) are drawn by Thompson sampling whatever the acquisition is.
+        if self._acquisition == "ei" and not rng.stream:
             return rows
         shortlist = rows[:MAX_SHORTLIST]
-        drawn = posterior.sample(shortlist, rng.standard_normal(len(shortlist)))
+        drawn = posterior.sample(shortlist, random_state.standard_normal(len(shortlist)))
         return shortlist[np.argsort(-drawn, kind="stable")]
 
     def _is_stuck(self, history: History) -> bool:
-        """Whether the best trial is old; with noise the best result is luck and says nothing."""
+        """Tell whether the best trial is old; with noise it is luck and its age says nothing."""
         best = min(history.members, key=lambda member: member.outcome)
         since = sum(member.age > best.age for member in history.members)
         return since >= PATIENCE and not self._noisy
@@ -227,14 +215,14 @@ class PredictorSampler(ArchitectureSampler):
 
 
 def _admissible(
-    rows: Codes, evidence: Evidence, history: History, draw: Draw, *, repeatable: bool
-) -> Iterator[Wish]:
-    """Wishes for what is unseen and, if that is allowed, for what was evaluated before."""
+    rows: Codes, evidence: Evidence, history: History, *, repeatable: bool
+) -> Iterator[FixedProposal]:
+    """Propose what is unseen and, if that is allowed, what was evaluated before."""
     evaluated = {row.tobytes() for row in evidence.codes} if repeatable else set()
     running = {row.tobytes() for row in evidence.encoding.encode(history.pending)}
     for row in rows:
         decisions = evidence.encoding.decode(row.tolist())
-        if not history.knows(decisions, besides=draw.number):
-            yield Wish(decisions)
+        if not history.knows(decisions):
+            yield FixedProposal(decisions)
         elif row.tobytes() in evaluated - running:
-            yield Wish(decisions, repeats=True)
+            yield FixedProposal(decisions, repeats=True)

@@ -1,4 +1,4 @@
-"""What the decisions of one kind have in common: how often each choice is taken.
+"""Features that decisions of one kind share: how often each choice is taken.
 
 Letters: ``N`` architectures, ``D`` decisions, ``T`` codes of all decisions, ``F`` features.
 """
@@ -20,16 +20,16 @@ __all__ = ["SharedFeatures"]
 class SharedFeatures:
     """The share that each choice has among the decisions whose names differ in numbers only.
 
-    So what was learned of ``cell_2_op_a`` holds for ``cell_3_op_a``, which nobody has seen yet.
+    So what was learned of ``cell_2_op_a`` holds for ``cell_3_op_a``, which no trial has had yet.
     The mean of one-hot blocks, as a linear layer follows, is the paper's mean of embeddings.
 
     Args:
-        encoding: Of the rows.
-        besides: Name of a decision that says nothing, such as the size.
+        encoding: Encoding of the rows.
+        besides: Name of a decision that is left out, such as the size.
 
     Attributes:
-        units: Of the shares, shape (F,): times these, the rows of uniform choices vary by about
-            1 in all, every kind alike. 0 for a decision that is the only one of its kind.
+        units: Scales of the shares, shape (F,): times these, the rows of uniform choices vary by
+            about 1 in all, every kind alike. 0 for a decision that is the only one of its kind.
 
     Example::
 
@@ -41,10 +41,10 @@ class SharedFeatures:
         self._encoding = encoding
         keys = {}  # by place among the T codes
         for column, code in encoding.choices.tolist():
-            slot, index = encoding.step(column, code)
-            if slot.name != besides:
+            decision, index = encoding.assignment(column, code)
+            if decision.name != besides:
                 place = encoding.offsets[column] + code
-                keys[place] = _kind(slot.name), slot.value(index)
+                keys[place] = _kind(decision.name), decision.value(index)
         features = {key: f for f, key in enumerate(sorted(set(keys.values()), key=repr))}
         self._counts = np.zeros((encoding.num_codes, len(features)))  # (T, F)
         for place, key in keys.items():
@@ -57,11 +57,11 @@ class SharedFeatures:
         self.units: Floats = np.sqrt(np.array(of_kind, dtype=np.float64) / max(shared, 1))
 
     def shares(self, codes: Codes) -> Floats:
-        """What rows are made of, shape (N, F)."""
+        """Compute the shares of choices in rows of codes, shape (N, F)."""
         return self.shares_of(self._encoding.one_hot(codes))
 
     def shares_of(self, hot: Floats) -> Floats:
-        """The same of rows that are one-hot already, shape (N, T)."""
+        """Compute the same from rows that are one-hot already, shape (N, T)."""
         counts = hot @ self._counts
         shares: Floats = counts / np.maximum(counts @ self._same_kind, 1.0)
         return shares

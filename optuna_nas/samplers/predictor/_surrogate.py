@@ -18,7 +18,7 @@ from optuna_nas.samplers.predictor._gaussian_process import (
 )
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers.base._history import History, Member
+    from optuna_nas.samplers.base import History, Member
     from optuna_nas.samplers.predictor._encoding import Codes, Encoding, Floats
 
 __all__ = ["RegressorPosterior", "StudyModel", "as_regressor", "unfitted"]
@@ -33,7 +33,7 @@ class FittedKernels:
 
     It is fitted to the first trials by age, up to the last step of a schedule: after every tenth
     part more trials, and at least after every hundred. So it depends on the set of finished
-    trials, not on who fitted when.
+    trials, not on which worker fitted when.
 
     Args:
         first: The number of trials of the first fit.
@@ -46,7 +46,7 @@ class FittedKernels:
         self._kernel: Kernel | None = None
 
     def of(self, members: Sequence[Member]) -> Kernel:
-        """The kernel to use when these trials, by age, have finished."""
+        """Return the kernel to use when these trials, by age, have finished."""
         learned_from = members[: last_step(len(members), self._first)]
         if self._kernel is None or learned_from != self._learned_from:
             seen = Archive(noisy=self._noisy).evidence(learned_from, MAX_KERNEL_TRIALS)
@@ -59,7 +59,7 @@ class FittedKernels:
 
 
 def last_step(count: int, first: int) -> int:
-    """The last step of the schedule that ``count`` finished trials have reached."""
+    """Return the last step of the schedule that ``count`` finished trials have reached."""
     reached = following = first
     while following <= count:
         reached = following
@@ -68,7 +68,7 @@ def last_step(count: int, first: int) -> int:
 
 
 class StudyModel:
-    """What a surrogate model needs of one study: its trials as rows, and the kernel.
+    """The surrogate model of one study: its trials as rows, and the kernel.
 
     Args:
         first: The number of trials of the first fit of the kernel.
@@ -80,7 +80,7 @@ class StudyModel:
         self._kernels = FittedKernels(first, noisy=noisy)
 
     def process(self, evidence: Evidence, history: History) -> GaussianProcess:
-        """The posterior given finished trials, with running ones counted as expected."""
+        """Make the posterior given finished trials, with running ones counted as expected."""
         kernel = self._kernels.of(history.members)
         process = GaussianProcess(
             evidence.encoding, kernel, evidence.codes, evidence.targets, evidence.counts
@@ -96,7 +96,7 @@ class RegressorPosterior:
 
     Args:
         regressor: Not changed; a clone is fitted.
-        evidence: What to learn from.
+        evidence: Evidence to learn from.
         random_state: For regressors that have one and leave it open.
     """
 
@@ -109,7 +109,7 @@ class RegressorPosterior:
         self.fitted: Floats = self._regressor.fit(hot, evidence.targets).predict(hot)
 
     def predict(self, codes: Codes) -> tuple[Floats, Floats]:
-        """Mean and standard deviation of each row, shapes (N,)."""
+        """Predict mean and standard deviation of each row, shapes (N,)."""
         hot = self._encoding.one_hot(codes)
         mean, deviation = self._regressor.predict(hot), np.zeros(len(codes))
         members = getattr(self._regressor, "estimators_", None)
@@ -120,7 +120,7 @@ class RegressorPosterior:
         return mean, np.maximum(deviation, MIN_DEVIATION)
 
     def sample(self, codes: Codes, normal: Floats) -> Floats:
-        """Draws that are independent of each other, since regressors know no covariance."""
+        """Draw targets independently of each other, since regressors know no covariance."""
         mean, deviation = self.predict(codes)
         return mean + deviation * normal
 
@@ -142,8 +142,8 @@ def as_regressor(surrogate: Any) -> Any:
 
 
 def unfitted(regressor: Any, random_state: int) -> Any:
-    """A copy to fit, seeded if it is random and leaves the seed open."""
-    from sklearn.base import clone
+    """Return a copy to fit, seeded if it is random and leaves the seed open."""
+    from sklearn.base import clone  # takes seconds to import, and most studies need none of it
 
     copy = clone(regressor)
     if copy.get_params().get("random_state", 0) is None:

@@ -1,4 +1,4 @@
-"""How a space grows: what it asks for at each of its sizes, found out by asking it."""
+"""The growth of a space: the decisions that it asks for at each of its sizes."""
 
 from __future__ import annotations
 
@@ -6,78 +6,82 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas.samplers.base._decisions import Draw, SlotTable
-from optuna_nas.samplers.base._script import Proposal, Rehearsal, Script
+from optuna_nas._keyed import KeyedGenerator
+from optuna_nas.samplers.base import Assignment, Proposal
+from optuna_nas.samplers.base._plan import DryRun, TrialPlan
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers.base._decisions import Slot
-    from optuna_nas.samplers.base._roles import Roles
-    from optuna_nas.samplers.base._sampler import SpaceLike
-    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.base import Decision, Roles, SpaceLike
+    from optuna_nas.samplers.base._decisions import DecisionTable
 
 __all__ = ["Growth"]
 
-WALKS = 3
+DRY_RUNS = 3
 
 
 class Growth:
     """A space whose decisions are known once its size is.
 
     Args:
-        space: What is searched.
-        slots: Of the study.
+        space: The space that is searched.
+        table: Decisions of the study.
         roles: Tells which decision is the size.
 
     Attributes:
-        slot: The size.
+        size: The decision that is the size.
 
     Raises:
         ValueError: If the space has no decision of the role ``growth``, or several.
     """
 
-    def __init__(self, space: SpaceLike, slots: SlotTable, roles: Roles) -> None:
-        self._space, self._slots = space, slots
-        asked = [slot for slot, _ in self._ask({}, walk=0)]
-        sizes = [slot for slot in asked if slot.size > 1 and roles.of(slot.name) == "growth"]
+    def __init__(self, space: SpaceLike, table: DecisionTable, roles: Roles) -> None:
+        self._space, self._table = space, table
+        asked = [decision for decision, _ in self._ask({}, run=0)]
+        sizes = [d for d in asked if d.size > 1 and roles.of(d.name) == "growth"]
         if len(sizes) != 1:
-            found = ", ".join(slot.name for slot in sizes) or "none"
+            found = ", ".join(decision.name for decision in sizes) or "none"
             raise ValueError(
                 "`space` must have one size that can grow, such as PNASSpace(num_blocks=(1, 5)), "
                 f"but {space!r} has {found}. A size of another name is declared with "
                 'roles={"name": "growth"}.'
             )
-        self.slot = sizes[0]
-        self.program = cache(self._program)
+        self.size = sizes[0]
+        self.decisions = cache(self._decisions_of)
 
-    def size(self, level: int) -> dict[str, Step]:
-        """The decision for the size of a level, counted from 0."""
-        return {self.slot.name: (self.slot, level)}
+    def size_of(self, level: int) -> dict[str, Assignment]:
+        """Return the decision for the size of a level, counted from 0."""
+        return {self.size.name: Assignment(self.size, level)}
 
-    def _program(self, level: int) -> tuple[Slot, ...]:
-        """What is decided at a level beside the size, in the order of asking.
+    def _decisions_of(self, level: int) -> tuple[Decision, ...]:
+        """Find the decisions of a level beside the size, in the order of asking.
+
+        The space is a program, so it is run: with the size fixed, and the other decisions drawn
+        several times, since what it asks for must not depend on them.
 
         Raises:
-            ValueError: If it depends on other decisions, or a smaller level asks for more.
+            ValueError: If it does, or a smaller level asks for more.
         """
-        size = self.slot.value(level)
-        walks = [self._ask({self.slot.name: size}, walk=walk) for walk in range(WALKS)]
-        programs = {tuple(slot for slot, _ in walk if slot is not self.slot) for walk in walks}
-        smaller = set(self.program(level - 1)) if level else set()
-        if len(programs) > 1 or not smaller <= set(next(iter(programs))):
+        size = self.size.value(level)
+        runs = [self._ask({self.size.name: size}, run=run) for run in range(DRY_RUNS)]
+        found = {
+            tuple(made.decision for made in run if made.decision is not self.size) for run in runs
+        }
+        smaller = set(self.decisions(level - 1)) if level else set()
+        if len(found) > 1 or not smaller <= set(next(iter(found))):
             raise ValueError(
-                f"`space` must ask for what its size {self.slot.name!r} alone decides, and for "
-                f"more at every size, but {size} is asked for differently. Use PredictorSampler, "
-                "which learns what hangs on what."
+                f"`space` must ask for decisions that depend on its size {self.size.name!r} "
+                f"alone, and for more at every size, but {size} is asked for differently. Use "
+                "PredictorSampler, which learns what depends on what."
             )
-        return programs.pop()
+        return found.pop()
 
-    def added(self, level: int) -> tuple[Slot, ...]:
-        """What a level decides that the one before it does not."""
-        smaller = set(self.program(level - 1)) if level else set()
-        return tuple(slot for slot in self.program(level) if slot not in smaller)
+    def added(self, level: int) -> tuple[Decision, ...]:
+        """Return the decisions that a level has and the one before it has not."""
+        smaller = set(self.decisions(level - 1)) if level else set()
+        return tuple(decision for decision in self.decisions(level) if decision not in smaller)
 
-    def _ask(self, fixed: Mapping[str, Any], *, walk: int) -> tuple[Step, ...]:
-        draw = Draw(0, walk, stream=1)
-        script = Script(draw, proposal=Proposal(), fixed=fixed, cursor=None, fresh=False)
-        self._space.suggest(Rehearsal(script, self._slots, -1, fixed))
-        return script.sequence
+    def _ask(self, fixed: Mapping[str, Any], *, run: int) -> tuple[Assignment, ...]:
+        rng = KeyedGenerator(0, run, stream=1)
+        plan = TrialPlan(rng, proposal=Proposal(), fixed=fixed, cursor=None, unseen=False)
+        self._space.suggest(DryRun(plan, self._table, -1, fixed))
+        return plan.sequence

@@ -1,7 +1,7 @@
-"""The levels of a progressive search: which cells are evaluated at each size.
+"""The levels of a progressive search: the cells that are evaluated at each size.
 
-A level is settled by the trials that had finished when the level before it was complete, so that
-everybody who sees the same trials has the same levels, and a level never changes under way.
+A level follows from the trials that had finished when the level before it was complete, so that
+all workers that see the same trials have the same levels, and a level never changes under way.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from optuna_nas.samplers.predictor._evidence import best_and_youngest, targets_o
 from optuna_nas.samplers.predictor._shared_features import SharedFeatures
 
 if TYPE_CHECKING:
-    from optuna_nas.samplers.base._decisions import Draw
-    from optuna_nas.samplers.base._history import Member
-    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.base import Assignment, KeyedGenerator, Member
     from optuna_nas.samplers.predictor._encoding import Codes, Floats
     from optuna_nas.samplers.progressive._growth import Growth
 
@@ -43,28 +41,28 @@ class Level:
     """The cells of one size, the most promising first, each different from all before it.
 
     Args:
-        index: Of the size, from 0.
-        beam: How many of its cells make it complete; the others are extra.
-        learned_from: The trials that decided it.
-        ranking: Cells with their keys, equal ones among them.
+        index: Number of the size, from 0.
+        beam: Number of cells that make the level complete; the others are extra.
+        learned_from: The trials from which the level follows.
+        ranking: Cells with their keys, the most promising first, equal ones among them.
     """
 
     index: int
     beam: int
     learned_from: Sequence[Member]
-    ranking: Iterator[tuple[Hashable, dict[str, Step]]]
-    _cells: dict[Hashable, dict[str, Step]] = field(default_factory=dict)
+    ranking: Iterator[tuple[Hashable, dict[str, Assignment]]]
+    _cells: dict[Hashable, dict[str, Assignment]] = field(default_factory=dict)
 
-    def cells(self) -> Iterator[tuple[Hashable, dict[str, Step]]]:
-        """All cells with their keys, looked for as far as they are asked for."""
+    def cells(self) -> Iterator[tuple[Hashable, dict[str, Assignment]]]:
+        """Yield all cells with their keys; the ranking is read as far as it is needed."""
         yield from list(self._cells.items())
         for key, cell in self.ranking:
             if key not in self._cells:
                 self._cells[key] = cell
                 yield key, cell
 
-    def best(self) -> dict[Hashable, dict[str, Step]]:
-        """Those that make the level complete, by key."""
+    def best(self) -> dict[Hashable, dict[str, Assignment]]:
+        """Return the cells that make the level complete, by key."""
         return dict(itertools.islice(self.cells(), self.beam))
 
 
@@ -72,11 +70,11 @@ class Levels:
     """The levels of one study so far.
 
     Args:
-        growth: Of the space.
-        beam_size: Cells of each level after the first, K.
-        key: Tells architectures apart.
-        fit: Makes a predictor.
-        draw: Randomness of a level.
+        growth: Growth of the space.
+        beam_size: Cells of each level after the first, the paper's K.
+        key: Returns what tells architectures apart.
+        fit: Fits a predictor.
+        rng: Returns the randomness of a level.
     """
 
     def __init__(
@@ -84,19 +82,19 @@ class Levels:
         growth: Growth,
         *,
         beam_size: int,
-        key: Callable[[dict[str, Step]], Hashable],
+        key: Callable[[dict[str, Assignment]], Hashable],
         fit: Fit,
-        draw: Callable[[int], Draw],
+        rng: Callable[[int], KeyedGenerator],
     ) -> None:
         self._growth, self._beam_size, self._key = growth, beam_size, key
-        self._fit, self._draw = fit, draw
+        self._fit, self._rng = fit, rng
         self._keys: dict[Member, Hashable] = {}
-        self._encoding = Encoding([growth.slot, *growth.program(growth.slot.size - 1)])
-        self._features = SharedFeatures(self._encoding, besides=growth.slot.name)
+        self._encoding = Encoding([growth.size, *growth.decisions(growth.size.size - 1)])
+        self._features = SharedFeatures(self._encoding, besides=growth.size.name)
         self._levels = [self._level(0, [{}], ())]
 
     def current(self, finished: Sequence[Member]) -> Level:
-        """The level to work at.
+        """Return the level to work at.
 
         Args:
             finished: All trials that have finished, in the order in which they did.
@@ -110,20 +108,20 @@ class Levels:
             self._levels.append(self._level(level.index + 1, parents, finished[:complete_after]))
         return level
 
-    def larger(self, level: Level) -> dict[str, Step]:
-        """The decision for the next size."""
-        return self._growth.size(level.index + 1)
+    def larger(self, level: Level) -> dict[str, Assignment]:
+        """Return the decision for the next size."""
+        return self._growth.size_of(level.index + 1)
 
     def is_last(self, level: Level) -> bool:
-        """Whether there is no larger size."""
-        return level.index == self._growth.slot.size - 1
+        """Tell whether there is no larger size."""
+        return level.index == self._growth.size.size - 1
 
     def is_complete(self, level: Level, finished: Sequence[Member]) -> bool:
-        """Whether all that the level needs has finished."""
+        """Tell whether all cells that the level needs have finished."""
         return self._complete_after(level, finished) is not None
 
     def key_of(self, member: Member) -> Hashable:
-        """What tells its architecture apart."""
+        """Return the key of a trial's architecture."""
         if member not in self._keys:
             self._keys[member] = self._key(member.decisions)
         return self._keys[member]
@@ -145,24 +143,26 @@ class Levels:
         return None
 
     def _level(
-        self, index: int, parents: Sequence[dict[str, Step]], learned_from: Sequence[Member]
+        self, index: int, parents: Sequence[dict[str, Assignment]], learned_from: Sequence[Member]
     ) -> Level:
-        """All cells of a size, each parent with everything that the size adds, best first."""
-        rng = np.random.RandomState(self._draw(index).indices("level", 2**32, 4))
-        predict = self._predictor(learned_from, rng)
-        bases = self._encoding.encode([parent | self._growth.size(index) for parent in parents])
+        """Rank all cells of a size, each parent with everything that the size adds."""
+        random_state = self._rng(index).random_state("level")
+        predict = self._predictor(learned_from, random_state)
+        bases = self._encoding.encode([parent | self._growth.size_of(index) for parent in parents])
         added = Encoding(self._growth.added(index))
         columns = [self._encoding.names.index(name) for name in added.names]
-        choices = _choices(added, len(parents), rng)
+        choices = _choices(added, len(parents), random_state)
         scores = []
         for base, chosen in zip(bases, choices, strict=True):
             rows = np.repeat(base[None], len(chosen), axis=0)
             rows[:, columns] = chosen
             scores.append(predict(self._features.shares(rows)))
+        # Scores of all cells fit into memory, cells as decisions do not: a cell is made of its
+        # parent's row and what is added when the ranking is read down to it.
         order = np.argsort(-np.concatenate(scores), kind="stable")
         ends = np.cumsum([len(chosen) for chosen in choices])
 
-        def cells() -> Iterator[tuple[Hashable, dict[str, Step]]]:
+        def cells() -> Iterator[tuple[Hashable, dict[str, Assignment]]]:
             for place in order:
                 number = int(np.searchsorted(ends, place, side="right"))
                 row = bases[number].copy()
@@ -184,7 +184,7 @@ class Levels:
 
 
 def _choices(added: Encoding, parents: int, rng: np.random.RandomState) -> list[Codes]:
-    """What each parent is extended by: everything, or random rows if that is too much."""
+    """Choose the extensions of each parent: all, or random rows where those are too many."""
     limit = max(MAX_CANDIDATES // parents, 1)
     if added.total <= limit:
         return [added.everything()] * parents

@@ -20,12 +20,17 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas._checks import is_int, shown
+from optuna_nas._keyed import KeyedGenerator
 from optuna_nas.keys import LEVEL_KEY
-from optuna_nas.samplers.base._decisions import Draw, SlotTable, as_decides
-from optuna_nas.samplers.base._history import Member
-from optuna_nas.samplers.base._roles import Roles
-from optuna_nas.samplers.base._sampler import ArchitectureSampler, SpaceLike
-from optuna_nas.samplers.base._script import Proposal, Wish
+from optuna_nas.samplers.base import (
+    ArchitectureSampler,
+    FixedProposal,
+    History,
+    Member,
+    Proposal,
+    Roles,
+)
+from optuna_nas.samplers.base._decisions import DecisionTable
 from optuna_nas.samplers.predictor._surrogate import as_regressor, unfitted
 from optuna_nas.samplers.progressive._growth import Growth
 from optuna_nas.samplers.progressive._levels import Levels
@@ -35,9 +40,8 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, TrialState
 
-    from optuna_nas.samplers.base._decisions import Decides
-    from optuna_nas.samplers.base._history import History
-    from optuna_nas.samplers.base._trie import Step
+    from optuna_nas.samplers.base import Assignment, Decides, SpaceLike
+    from optuna_nas.samplers.base._replay import StudyReplay
     from optuna_nas.samplers.predictor._encoding import Floats
     from optuna_nas.samplers.progressive._levels import Predict
 
@@ -69,15 +73,16 @@ class ProgressiveSampler(ArchitectureSampler):
     ================= ==========================================
 
     Args:
-        space: What is searched, with one size that can grow.
+        space: Space that is searched, with one size that can grow; see
+            :class:`~optuna_nas.samplers.base.ArchitectureSampler`.
         beam_size: Cells of each level after the first, the paper's K; at least 1.
         surrogate: A regressor of scikit-learn that predicts from the share of each choice among
             the blocks. None: five multilayer perceptrons, as in the paper.
         roles: Roles of your own names: regular expressions mapped to roles. The size has the role
             ``growth``, as all names have that begin with ``num_``.
-        seed: See :class:`ArchitectureSampler`.
-        hp_sampler: Draws what is no architecture decision; default ``TPESampler``.
-        decides: See :class:`ArchitectureSampler`.
+        seed: See :class:`~optuna_nas.samplers.base.ArchitectureSampler`.
+        hp_sampler: Likewise.
+        decides: Likewise. There is no ``avoid_duplicates``: each cell is evaluated once.
 
     Raises:
         ValueError: If ``beam_size`` is below 1, or the space has not one size that can grow.
@@ -95,8 +100,7 @@ class ProgressiveSampler(ArchitectureSampler):
         assert len(study.trials) == 136 + 4
     """
 
-    _needs_single_objective = True
-    _history_size = None
+    needs_single_objective = True
 
     def __init__(
         self,
@@ -117,7 +121,7 @@ class ProgressiveSampler(ArchitectureSampler):
         self._surrogate = as_regressor(surrogate)
         self._roles = Roles(roles)
         super().__init__(seed=seed, hp_sampler=hp_sampler, decides=decides, space=space)
-        Growth(space, SlotTable(as_decides(decides)), self._roles)  # so that it can be refused now
+        Growth(space, DecisionTable(self._decides), self._roles)  # refuses a space now
 
     @classmethod
     def pnas(cls, *, space: SpaceLike, **overrides: Any) -> ProgressiveSampler:
@@ -140,54 +144,57 @@ class ProgressiveSampler(ArchitectureSampler):
         super().after_trial(study, trial, state, values)
         with self._lock:
             if self._is_last(study, trial):
-                with contextlib.suppress(RuntimeError):  # nobody to stop under ask-and-tell
+                with contextlib.suppress(RuntimeError):  # no loop under ask-and-tell
                     study.stop()
 
-    def _must_be_fresh(self, history: History) -> bool:
+    def _avoids_known(self, replay: StudyReplay) -> bool:
         return True  # each cell has one trial, whatever else is searched
 
-    def _propose(self, history: History, draw: Draw, *, fresh: bool) -> Proposal:
+    def propose_next(self, history: History, rng: KeyedGenerator) -> Proposal:
+        """Propose the most promising cell of the level that no trial has yet."""
         levels = self._levels(history)
         finished = _finished(history)
         level = levels.current(finished)
         done = {levels.key_of(member) for member in finished}
-        if not fresh:
+        if not history.must_be_unseen:
             beam = list(level.best().values())
-            return Wish(beam[draw.index("beam", len(beam))])
+            return FixedProposal(rng.choice("beam", beam))
         for place, (key, cell) in enumerate(level.cells()):
-            if key in done or history.knows(cell, besides=draw.number):
+            if key in done or history.knows(cell):
                 continue
             record = {"level": level.index, "place": place, "extra": place >= level.beam}
-            return Wish(cell, {LEVEL_KEY: record})
+            return FixedProposal(cell, {LEVEL_KEY: record})
         if levels.is_last(level):
             return Proposal()
-        return Wish(levels.larger(level))  # any larger cell, until the level is complete
+        return FixedProposal(levels.larger(level))  # any larger cell, until the level is complete
 
     def _is_last(self, study: Study, trial: FrozenTrial) -> bool:
-        history = self._history_of(study)
+        replay = self._state_of(study).replay
+        history = History(replay)
         levels = self._levels(history)
         finished = _finished(history)
         level = levels.current(finished)
         if not levels.is_last(level):
             return False
-        return levels.is_complete(level, [*finished, history.member(trial)])
+        # Optuna calls `after_trial` before the trial counts as finished.
+        return levels.is_complete(level, [*finished, replay.member(trial)])
 
     def _levels(self, history: History) -> Levels:
         assert self._space is not None
         space = self._space
         return history.learned(
             lambda: Levels(
-                Growth(space, history.slots, self._roles),
+                Growth(space, history.table, self._roles),
                 beam_size=self._beam_size,
                 key=self._key,
                 fit=self._fit,
-                draw=lambda level: Draw(self._seed, level, stream=LEVELS_STREAM),
+                rng=lambda level: KeyedGenerator(self._seed, level, stream=LEVELS_STREAM),
             )
         )
 
-    def _key(self, decisions: Mapping[str, Step]) -> Hashable:
-        """What tells architectures apart; that of another space never equals one of ours."""
-        values = {name: slot.value(index) for name, (slot, index) in decisions.items()}
+    def _key(self, decisions: Mapping[str, Assignment]) -> Hashable:
+        """Return what tells architectures apart; one of another space never equals ours."""
+        values = {name: made.value for name, made in decisions.items()}
         digest = getattr(self._space, "digest", None)
         if digest is not None:
             with contextlib.suppress(ValueError):
@@ -209,8 +216,8 @@ def _finished(history: History) -> list[Member]:
 
 
 def _perceptrons() -> Any:
-    """Five perceptrons with two hidden layers of 100, each fitted to four fifths of the trials."""
-    from sklearn.ensemble import BaggingRegressor
+    """Make five perceptrons of two hidden layers of 100, each for four fifths of the trials."""
+    from sklearn.ensemble import BaggingRegressor  # takes seconds to import
     from sklearn.neural_network import MLPRegressor
 
     perceptron = MLPRegressor(hidden_layer_sizes=(100, 100), learning_rate_init=0.01)

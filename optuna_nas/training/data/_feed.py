@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import torch
 
+from optuna_nas._keyed import derived_seed
 from optuna_nas.training._distributed import Processes
 from optuna_nas.training._recipe import Recipe
-from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
+from optuna_nas.training._seeded import keyed_generator, seeded
 from optuna_nas.training.data._augment import Normaliser, crop_and_flip, cutout, resized_floats
 from optuna_nas.training.data._data import ImageData
 from optuna_nas.training.data._policies import apply_to_each, image_views

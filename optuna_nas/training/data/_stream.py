@@ -19,7 +19,8 @@ import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
 from optuna_nas._checks import require_int
-from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
+from optuna_nas._keyed import derived_seed
+from optuna_nas.training._seeded import keyed_generator, seeded
 from optuna_nas.training.data._pictures import (
     READ_ERRORS,
     UnreadableImageError,

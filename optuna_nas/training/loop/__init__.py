@@ -1,7 +1,7 @@
 """The training loop: learning, evaluating, checkpoints and pruning."""
 
 from optuna_nas.training._distributed import Processes, distributed, processes, share
-from optuna_nas.training._seeded import derived_seed, keyed_generator, seeded
+from optuna_nas.training._seeded import keyed_generator, seeded
 from optuna_nas.training.loop._checkpoint import (
     CheckpointFile,
     Checkpoints,
@@ -28,7 +28,6 @@ __all__ = [
     "OptunaPruningCallback",
     "Processes",
     "ProgressiveSize",
-    "derived_seed",
     "distributed",
     "evaluate",
     "fit",

@@ -17,10 +17,11 @@ from torch import nn
 
 from optuna_nas._checks import require_int, require_seed
 from optuna_nas._forward import materialise
+from optuna_nas._keyed import derived_seed
 from optuna_nas.nn import set_drop_path
 from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
 from optuna_nas.training._recipe import Recipe
-from optuna_nas.training._seeded import derived_seed, seeded
+from optuna_nas.training._seeded import seeded
 from optuna_nas.training.data import Feed, ImageData
 from optuna_nas.training.loop._checkpoint import Checkpoints, CheckpointSlot
 from optuna_nas.training.loop._evaluate import BATCH_SIZE, Evaluation, judge, place
