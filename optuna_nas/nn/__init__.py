@@ -20,7 +20,6 @@ from optuna_nas.nn.networks import (
     built_within_memory,
     cell_network,
     check_image_size,
-    check_positive,
     concat_padded,
 )
 from optuna_nas.nn.ops import (
@@ -74,7 +73,6 @@ __all__ = [
     "built_within_memory",
     "cell_network",
     "check_image_size",
-    "check_positive",
     "concat_padded",
     "make_op",
     "scaled_channels",

@@ -44,7 +44,9 @@ def test_scaled_channels(channels, width, scaled):
 
 
 def test_width_must_be_positive():
-    with pytest.raises(ValueError, match="`width` must be positive, but got width=0"):
+    with pytest.raises(
+        ValueError, match="`width` must be a finite number above 0 and at most 1000, but"
+    ):
         scaled_channels(8, 0)
 
 
