@@ -6,19 +6,15 @@ import pytest
 import torch
 
 from optuna_nas._checks import require_sizes
-from optuna_nas.nn import (
-    ClassifierHead,
+from optuna_nas.nn import ClassifierHead, ConvNormAct, ImageTooSmallError, ReLUConvBN, avg_pool
+from optuna_nas.nn.networks import (
     ConcatChain,
-    ConvNormAct,
-    ImageTooSmallError,
     NASBench201Cell,
     NASBench201Network,
-    ReLUConvBN,
-    ResidualReduction,
-    avg_pool,
     check_image_size,
     concat_padded,
 )
+from optuna_nas.nn.ops import ResidualReduction
 
 X = torch.linspace(-1, 1, 2 * 4 * 7 * 6).sin().reshape(2, 4, 7, 6)
 

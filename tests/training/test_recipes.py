@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from optuna_nas.training import NAS_RL_CIFAR, NASBENCH201, Recipe, recipes
+from optuna_nas.training import Recipe, recipes
+from optuna_nas.training.recipes import NAS_RL_CIFAR, NASBENCH201
 
 SGD = {"optimizer": "sgd", "momentum": 0.9}
 CIFAR = {**SGD, "crop_padding": 4, "flip": True}

@@ -50,10 +50,9 @@ from optuna_nas.training import (
     ImageData,
     OptunaPruningCallback,
     Recipe,
-    load_checkpoint,
     resolve_device,
 )
-from optuna_nas.training.loop import Checkpoints, derived_seed
+from optuna_nas.training.loop import Checkpoints, derived_seed, load_checkpoint
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -195,7 +195,8 @@ class MnasNetSpace(SearchSpace):
         dropout: float = 0.2,
         bn_momentum: float = 0.01,
     ) -> nn.Module:
-        from optuna_nas.nn import MnasNetwork, Stage
+        from optuna_nas.nn import Stage
+        from optuna_nas.nn.networks import MnasNetwork
 
         return MnasNetwork(
             [Stage(*block) for block in genotype],

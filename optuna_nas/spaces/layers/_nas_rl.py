@@ -215,7 +215,7 @@ class NASRLSpace(SearchSpace):
         in_channels: int = 3,
         extra_filters: int = 0,
     ) -> nn.Module:
-        from optuna_nas.nn import ConcatChain
+        from optuna_nas.nn.networks import ConcatChain
 
         require_int("extra_filters", extra_filters, at_least=0, at_most=MAX_CHANNELS)
         layers = _expanded(genotype, self.block_layers)
