@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import math
 import reprlib
+from collections.abc import Collection
 from numbers import Real
 from typing import Any
+
+from optuna_nas._bounds import MAX_CELLS, MAX_CHANNELS, MAX_CLASSES
 
 __all__ = [
     "is_int",
@@ -22,10 +25,11 @@ __all__ = [
     "require_probability",
     "require_seed",
     "require_share",
-    "require_size",
+    "require_sizes",
     "shown",
 ]
 
+_BOUNDS = {"num_classes": MAX_CLASSES, "cells": MAX_CELLS}
 _LONGEST = 120  # characters of a value in a message
 _short = reprlib.Repr()
 _short.maxlevel = 6
@@ -63,18 +67,19 @@ def require_bool(name: str, value: object) -> None:
         raise ValueError(f"`{name}` must be True or False, but got {name}={shown(value)}.")
 
 
-def require_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def require_choice(name: str, value: object, choices: Collection[str]) -> None:
     """Raise unless the value is one of the names."""
     if not isinstance(value, str) or value not in choices:
         names = ", ".join(f'"{choice}"' for choice in choices)
         raise ValueError(f"`{name}` must be one of {names}, but got {name}={shown(value)}.")
 
 
-def require_positive(name: str, value: Any) -> None:
-    """Raise unless the value is finite and above 0."""
-    if not (is_number(value) and value > 0):
+def require_positive(name: str, value: Any, *, at_most: float | None = None) -> None:
+    """Raise unless the value is finite, above 0 and within the bound."""
+    if not (is_number(value) and 0 < value and (at_most is None or value <= at_most)):
+        top = "" if at_most is None else f" and at most {at_most:g}"
         raise ValueError(
-            f"`{name}` must be a finite number above 0, but got {name}={shown(value)}."
+            f"`{name}` must be a finite number above 0{top}, but got {name}={shown(value)}."
         )
 
 
@@ -102,24 +107,8 @@ def require_number(
         )
 
 
-def require_int(name: str, value: Any, *, at_least: int, at_most: int | None = None) -> None:
-    """Raise unless the value is an integer within the bounds."""
-    if not is_int(value) or value < at_least or (at_most is not None and value > at_most):
-        top = "" if at_most is None else f" and at most {at_most}"
-        raise ValueError(
-            f"`{name}` must be an integer of at least {at_least}{top}, but got "
-            f"{name}={shown(value)}."
-        )
-
-
-def require_seed(seed: object) -> None:
-    """Raise unless the seed of a training is an integer of at most 64 bits."""
-    if not isinstance(seed, int) or isinstance(seed, bool) or not -(2**63) <= seed < 2**64:
-        raise ValueError(f"`seed` must be an integer of at most 64 bits, but got {shown(seed)}.")
-
-
-def require_size(name: str, value: Any, *, at_least: int = 1, at_most: int | None = None) -> None:
-    """Raise unless the value is an integer within the bounds, naming the bound that it breaks."""
+def require_int(name: str, value: Any, *, at_least: int = 1, at_most: int | None = None) -> None:
+    """Raise unless the value is an integer within the bounds, naming the rule that it breaks."""
     rule = ""
     if not is_int(value):
         rule = "an integer"
@@ -129,3 +118,18 @@ def require_size(name: str, value: Any, *, at_least: int = 1, at_most: int | Non
         rule = f"at most {at_most}"
     if rule:
         raise ValueError(f"`{name}` must be {rule}, but got {name}={shown(value)}.")
+
+
+def require_sizes(**sizes: object) -> None:
+    """Raise unless all are integers from 1 to the bound of their name, else that of channels.
+
+    For the build arguments of networks: ``require_sizes(num_classes=10, cells=8, channels=16)``.
+    """
+    for name, value in sizes.items():
+        require_int(name, value, at_most=_BOUNDS.get(name, MAX_CHANNELS))
+
+
+def require_seed(seed: object) -> None:
+    """Raise unless the seed of a training is an integer of at most 64 bits."""
+    if not isinstance(seed, int) or isinstance(seed, bool) or not -(2**63) <= seed < 2**64:
+        raise ValueError(f"`seed` must be an integer of at most 64 bits, but got {shown(seed)}.")

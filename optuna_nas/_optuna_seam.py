@@ -119,3 +119,11 @@ def fixed_params(trial: object) -> dict[str, Any]:
         return dict(trial._params)
     fixed = getattr(trial, "_fixed_params", {})
     return dict(fixed) if isinstance(fixed, dict) else {}
+
+
+def changes_distribution(error: ValueError) -> bool:
+    """Whether Optuna refuses a parameter that has had another distribution in the study.
+
+    It has no exception for that: only the text tells it from other wrong arguments.
+    """
+    return any(text in str(error) for text in ("dynamic value space", "distribution kind"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from optuna_nas._checks import require_choice
+
 __all__ = ["Edge", "Graph", "Node"]
 
 NODE_KINDS = ("input", "state", "op", "merge", "output")
@@ -39,8 +41,7 @@ class Node:
     marked: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in NODE_KINDS:
-            raise ValueError(f"`kind` must be one of {NODE_KINDS}, but got {self.kind!r}.")
+        require_choice("kind", self.kind, NODE_KINDS)
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def found(
     Raises:
         ValueError: If the study has no complete trial, or several objectives.
     """
-    require_int("top", top, at_least=1)
+    require_int("top", top)
     trials = best_trials(study, top)
     if not trials:
         raise ValueError(

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_int
+from optuna_nas._checks import require_int, require_sizes
 from optuna_nas.final._candidate import Candidate
-from optuna_nas.nn.networks import ResNetwork, check_positive
+from optuna_nas.nn.networks import ResNetwork
 from optuna_nas.profiling import profile
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class CifarResNet(ResNetwork):
     def __init__(
         self, width: int = 16, *, num_classes: int = 10, in_channels: int = 3, large: bool = False
     ) -> None:
-        check_positive(width=width)
+        require_sizes(width=width)
         super().__init__(
             BLOCKS,
             kind="basic",
@@ -92,7 +92,7 @@ def resnet_of_equal_macs(data: ImageData, macs: int) -> Candidate:
     Raises:
         ValueError: If ``macs`` is below 1.
     """
-    require_int("macs", macs, at_least=1)
+    require_int("macs", macs)
     arguments: dict[str, Any] = {
         "num_classes": data.num_classes,
         "in_channels": data.in_channels,

@@ -1,27 +1,18 @@
-"""Building blocks of networks: operations, cells, skeletons and heads."""
+"""Building blocks of networks: operations, cells and heads, for networks of one's own.
+
+What the spaces build with them stands in :mod:`optuna_nas.nn.networks` and
+:mod:`optuna_nas.nn.supernets`.
+"""
 
 from optuna_nas._genotype import Cell, Edge, Node
 from optuna_nas._stages import Stage
 from optuna_nas.nn.networks import (
-    RESNET_STEMS,
     AuxiliaryHead,
-    CellNetwork,
     ClassifierHead,
-    ConcatChain,
-    ENASMacroNetwork,
     ImageTooSmallError,
-    MnasNetwork,
-    NASBench201Cell,
-    NASBench201Network,
     NetworkTooLargeError,
     OddSizeError,
-    ResNetBlock,
-    ResNetwork,
-    built_within_memory,
     cell_network,
-    check_image_size,
-    check_positive,
-    concat_padded,
 )
 from optuna_nas.nn.ops import (
     ConvBlock,
@@ -30,54 +21,33 @@ from optuna_nas.nn.ops import (
     FactorizedReduction,
     MBConv,
     ReLUConvBN,
-    ResidualReduction,
-    ShortcutBlock,
     SqueezeExcite,
     avg_pool,
     make_op,
     scaled_channels,
     set_drop_path,
-    use_batch_statistics,
 )
-from optuna_nas.nn.supernets import MixedOp
 
 __all__ = [
-    "RESNET_STEMS",
     "AuxiliaryHead",
     "Cell",
-    "CellNetwork",
     "ClassifierHead",
-    "ConcatChain",
     "ConvBlock",
     "ConvNormAct",
     "DropPath",
-    "ENASMacroNetwork",
     "Edge",
     "FactorizedReduction",
     "ImageTooSmallError",
     "MBConv",
-    "MixedOp",
-    "MnasNetwork",
-    "NASBench201Cell",
-    "NASBench201Network",
     "NetworkTooLargeError",
     "Node",
     "OddSizeError",
     "ReLUConvBN",
-    "ResNetBlock",
-    "ResNetwork",
-    "ResidualReduction",
-    "ShortcutBlock",
     "SqueezeExcite",
     "Stage",
     "avg_pool",
-    "built_within_memory",
     "cell_network",
-    "check_image_size",
-    "check_positive",
-    "concat_padded",
     "make_op",
     "scaled_channels",
     "set_drop_path",
-    "use_batch_statistics",
 ]

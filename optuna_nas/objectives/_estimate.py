@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from optuna_nas._checks import require_seed, require_size
+from optuna_nas._checks import require_int, require_seed
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.profiling import activation_memory, profile
@@ -126,7 +126,7 @@ def estimate(
 
         print(estimate(NASBench201Space(), load_data("digits"), max_params=500_000))
     """
-    require_size("samples", samples)
+    require_int("samples", samples)
     require_seed(seed)
     limits = Limits(max_params=max_params, max_macs=max_macs)
     arguments = build_arguments(space, data, build)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optuna_nas._checks import require_seed, require_size
+from optuna_nas._checks import require_int, require_seed
 from optuna_nas.objectives.proxies import PROXIES
 from optuna_nas.training import resolve_device, seeded
 from optuna_nas.training.data import Normaliser
@@ -42,7 +42,7 @@ class ProxyScorer:
         seed: int = 0,
         device: str | torch.device = "auto",
     ) -> None:
-        require_size("batch_size", batch_size, at_least=2)
+        require_int("batch_size", batch_size, at_least=2)
         require_seed(seed)
         self.batch_size = min(batch_size, len(data.train))
         self._data = data

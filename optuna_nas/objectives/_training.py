@@ -29,7 +29,8 @@ from optuna_nas.objectives.trial._runs import reusable_runs, run_key, take_over
 from optuna_nas.objectives.trial._value import Value
 from optuna_nas.samplers.base import REPEAT
 from optuna_nas.spaces import Architecture, SearchSpace
-from optuna_nas.training import ImageData, Recipe, load_checkpoint
+from optuna_nas.training import ImageData, Recipe
+from optuna_nas.training.loop import load_checkpoint
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

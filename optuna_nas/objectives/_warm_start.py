@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optuna_nas._attributes import Attribute, text
-from optuna_nas._checks import require_size
+from optuna_nas._checks import require_int
 from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
@@ -75,7 +75,7 @@ def score_architectures(
     Raises:
         ValueError: If ``samples`` or a limit is below 1, or there is no such proxy.
     """
-    require_size("samples", samples)
+    require_int("samples", samples)
     check_proxy(proxy)
     loaded = load_data(data) if isinstance(data, str) else data
     arguments = build_arguments(space, loaded, build)
@@ -132,7 +132,7 @@ def warm_start(
     Raises:
         ValueError: If a number is below 1, or there is no such proxy.
     """
-    require_size("top", top)
+    require_int("top", top)
     scored = score_architectures(space, data, proxy=proxy, samples=samples, **options)
     trials = study.get_trials(deepcopy=False)
     known = {ARCHITECTURE.read(trial) for trial in trials}

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from optuna_nas._bounds import MAX_THREADS
-from optuna_nas._checks import is_number, require_size, shown
+from optuna_nas._checks import require_int, require_positive
 from optuna_nas._device import resolve_device
 from optuna_nas._forward import (
     copied,
@@ -244,12 +244,8 @@ def check_timing(threads: int, min_run_time: float) -> None:
     Raises:
         ValueError: If so.
     """
-    require_size("threads", threads, at_most=MAX_THREADS)
-    if not is_number(min_run_time) or min_run_time <= 0:
-        raise ValueError(
-            "`min_run_time` must be a positive number of seconds, but got "
-            f"min_run_time={shown(min_run_time)}."
-        )
+    require_int("threads", threads, at_most=MAX_THREADS)
+    require_positive("min_run_time", min_run_time)
 
 
 def _placed(model: nn.Module, device: torch.device) -> nn.Module:

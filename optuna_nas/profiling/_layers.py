@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from optuna_nas._checks import is_int, shown
+from optuna_nas._checks import require_int
 from optuna_nas.profiling._count import Count, Shape
 from optuna_nas.profiling._profile import Profile
 
@@ -103,8 +103,8 @@ def layer_table(
     Raises:
         ValueError: If the model cannot take an input of this size, or ``depth`` is below 1.
     """
-    if depth is not None and (not is_int(depth) or depth < 1):
-        raise ValueError(f"`depth` must be at least 1 or None, but got depth={shown(depth)}.")
+    if depth is not None:
+        require_int("depth", depth)
     counted = Count(model, input_size)
     rows = sorted(_rows(counted, model, "", depth), key=lambda pair: pair[0])
     kept = tuple(row for _, row in rows if row is not None)

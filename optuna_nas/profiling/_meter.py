@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from optuna_nas._bounds import MAX_BATCH
-from optuna_nas._checks import require_size
+from optuna_nas._checks import require_int
 from optuna_nas._device import resolve_device
 from optuna_nas.profiling._latency import Latency, check_timing, measure_latency
 
@@ -45,7 +45,7 @@ class LatencyMeter:
     channels_last: bool = True
 
     def __post_init__(self) -> None:
-        require_size("batch_size", self.batch_size, at_most=MAX_BATCH)
+        require_int("batch_size", self.batch_size, at_most=MAX_BATCH)
         check_timing(self.threads, self.min_run_time)
 
     def __call__(self, model: nn.Module, input_size: tuple[int, ...]) -> Latency:

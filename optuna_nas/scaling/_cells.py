@@ -79,7 +79,7 @@ class ScalableCells(ScalableNetwork):
         super().__post_init__()
         for name in ("cells", "channels"):
             largest = MAX_CELLS if name == "cells" else MAX_CHANNELS
-            require_int(name, getattr(self, name), at_least=1, at_most=largest)
+            require_int(name, getattr(self, name), at_most=largest)
         own = {"cells", "channels", "num_classes", "in_channels", "dropout", "drop_path"}
         doubled = sorted(own & self.build_arguments.keys())
         if doubled:

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
-from optuna_nas._checks import is_number, require_number, shown
+from optuna_nas._checks import require_number
 from optuna_nas.scaling._network import ScalableNetwork
 from optuna_nas.scaling._warnings import ExtrapolationWarning
 
@@ -67,8 +67,7 @@ class Coefficients:
     def __post_init__(self) -> None:
         values = {"alpha": self.alpha, "beta": self.beta, "gamma": self.gamma}
         for name, value in values.items():
-            if not is_number(value) or value < 1:
-                raise ValueError(f"`{name}` must be at least 1, but got {name}={shown(value)}.")
+            require_number(name, value, at_least=1)
         if self.fitted_at is not None:
             require_number("fitted_at", self.fitted_at, at_least=0)
         if max(values.values()) == 1:

@@ -25,7 +25,7 @@ from typing import Any
 from torch import nn
 
 from optuna_nas._bounds import MAX_CHANNELS
-from optuna_nas._checks import require_int, require_size
+from optuna_nas._checks import require_choice, require_int
 from optuna_nas._stages import MNASNET_A1, MNASNET_B1, Stage
 from optuna_nas.nn.networks import MnasNetwork
 from optuna_nas.nn.ops import scaled_channels
@@ -88,8 +88,8 @@ class _Bottlenecks(ScalableNetwork):
     stem_stride: int = 2
 
     def __post_init__(self) -> None:
-        require_size("stem", self.stem, at_most=MAX_CHANNELS)
-        require_int("stem_stride", self.stem_stride, at_least=1, at_most=2)
+        require_int("stem", self.stem, at_most=MAX_CHANNELS)
+        require_int("stem_stride", self.stem_stride, at_most=2)
         super().__post_init__()
         if not self.stages:
             raise ValueError("`stages` must be at least one stage, but got stages=().")
@@ -158,7 +158,8 @@ class EfficientNet(_Bottlenecks):
         Raises:
             ValueError: If there is no such network.
         """
-        width, depth, resolution, dropout = _known(name, EFFICIENTNETS)
+        require_choice("name", name, EFFICIENTNETS)
+        width, depth, resolution, dropout = EFFICIENTNETS[name]
         return cls(width=width, depth=depth, resolution=resolution, dropout=dropout)
 
     @property
@@ -203,7 +204,8 @@ class MnasNet(_Bottlenecks):
         Raises:
             ValueError: If there is no such network.
         """
-        return cls(stages=_known(name, _MNASNETS))
+        require_choice("name", name, _MNASNETS)
+        return cls(stages=_MNASNETS[name])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,9 +254,3 @@ def efficientnet(name: str, *, num_classes: int = 1000, in_channels: int = 3) ->
         model = efficientnet("b0", num_classes=10)
     """
     return EfficientNet.named(name).build(num_classes=num_classes, in_channels=in_channels)
-
-
-def _known(name: str, networks: Mapping[str, Any]) -> Any:
-    if name not in networks:
-        raise ValueError(f"`name` must be one of {tuple(networks)}, but got name={name!r}.")
-    return networks[name]

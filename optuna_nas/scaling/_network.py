@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas._bounds import MAX_FACTOR, MAX_SIDE
-from optuna_nas._checks import is_int, is_number, require_share, shown
+from optuna_nas._checks import is_int, require_positive, require_share, shown
 from optuna_nas.profiling import Profile, profile
 
 __all__ = ["ScalableNetwork", "repeats"]
@@ -79,12 +79,7 @@ class ScalableNetwork(ABC):
 
     def __post_init__(self) -> None:
         for name in ("width", "depth"):
-            value = getattr(self, name)
-            if not is_number(value) or not 0 < value <= MAX_FACTOR:
-                raise ValueError(
-                    f"`{name}` must be a finite number above 0 and at most {MAX_FACTOR:g}, but "
-                    f"got {name}={shown(value)}."
-                )
+            require_positive(name, getattr(self, name), at_most=MAX_FACTOR)
         for name in ("dropout", "drop_path"):
             require_share(name, getattr(self, name))
         if is_int(self.resolution) and self.resolution > MAX_SIDE:
@@ -139,10 +134,7 @@ class ScalableNetwork(ABC):
             ValueError: If a factor is not positive, or leaves less than one pixel.
         """
         for name, factor in (("width", width), ("depth", depth), ("resolution", resolution)):
-            if not is_number(factor) or factor <= 0:
-                raise ValueError(
-                    f"`{name}` must be a finite factor above 0, but got {name}={shown(factor)}."
-                )
+            require_positive(name, factor)
         return self.at(
             width=self.width * width,
             depth=self.depth * depth,

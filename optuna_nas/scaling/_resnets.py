@@ -22,7 +22,7 @@ from typing import NamedTuple
 from torch import nn
 
 from optuna_nas._bounds import MAX_LAYERS
-from optuna_nas._checks import is_int, require_share, shown
+from optuna_nas._checks import is_int, require_choice, require_share, shown
 from optuna_nas.nn.networks import RESNET_STEMS, ResNetwork
 from optuna_nas.scaling._network import ScalableNetwork, repeats
 
@@ -101,11 +101,8 @@ class ResNet(ScalableNetwork):
     stem: str = "imagenet"
 
     def __post_init__(self) -> None:
-        for name, choices in (("kind", KINDS), ("stem", tuple(RESNET_STEMS))):
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"`{name}` must be one of {choices}, but got {name}={getattr(self, name)!r}."
-                )
+        for name, choices in (("kind", KINDS), ("stem", RESNET_STEMS)):
+            require_choice(name, getattr(self, name), choices)
         blocks = self.blocks
         are_ints = isinstance(blocks, tuple) and all(map(is_int, blocks))
         if not are_ints or len(blocks) != 4 or min(blocks) < 1 or sum(blocks) > MAX_LAYERS:
@@ -163,10 +160,7 @@ class ResNetRS(ScalableNetwork):
     stem: str = "deep"
 
     def __post_init__(self) -> None:
-        if self.stem not in RESNET_STEMS:
-            raise ValueError(
-                f"`stem` must be one of {tuple(RESNET_STEMS)}, but got stem={self.stem!r}."
-            )
+        require_choice("stem", self.stem, RESNET_STEMS)
         super().__post_init__()
         require_share("se_ratio", self.se_ratio)
         stage_blocks(self.depth)
@@ -182,8 +176,7 @@ class ResNetRS(ScalableNetwork):
         Raises:
             ValueError: If there is no such network.
         """
-        if name not in RESNETS_RS:
-            raise ValueError(f"`name` must be one of {tuple(RESNETS_RS)}, but got name={name!r}.")
+        require_choice("name", name, RESNETS_RS)
         released = RESNETS_RS[name]
         pixels = next(iter(released.dropout)) if resolution is None else resolution
         if pixels not in released.dropout:

@@ -11,6 +11,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from optuna_nas._attributes import Attribute, fields, integer, number, optional, pass_over, text
+from optuna_nas._checks import require_choice
 from optuna_nas.keys import RESULT_KEY
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ class ScalingResult:
         Raises:
             ValueError: If there is no such metric, or it was not measured.
         """
-        if metric not in METRICS:
-            raise ValueError(f"`metric` must be one of {METRICS}, but got metric={metric!r}.")
+        require_choice("metric", metric, METRICS)
         value = getattr(self, metric)
         if value is None:
             raise ValueError(

@@ -1,6 +1,6 @@
 """Data, recipes and the training loop: everything that happens between a network and its score.
 
-This room knows networks, images and a trial to report to, and no space or sampler.
+It knows networks, images and a trial to report to, and no space or sampler.
 """
 
 from optuna_nas._device import resolve_device
@@ -10,7 +10,6 @@ from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._seeded import seeded
 from optuna_nas.training.data import ImageData, Split, StreamedSplit, load_data
 from optuna_nas.training.loop import (
-    CheckpointFile,
     CheckpointSlot,
     EpochResult,
     Evaluation,
@@ -20,16 +19,11 @@ from optuna_nas.training.loop import (
     ProgressiveSize,
     evaluate,
     fit,
-    load_checkpoint,
     load_weights,
     save_weights,
 )
-from optuna_nas.training.recipes import NAS_RL_CIFAR, NASBENCH201
 
 __all__ = [
-    "NASBENCH201",
-    "NAS_RL_CIFAR",
-    "CheckpointFile",
     "CheckpointSlot",
     "EpochResult",
     "Evaluation",
@@ -45,7 +39,6 @@ __all__ = [
     "distributed",
     "evaluate",
     "fit",
-    "load_checkpoint",
     "load_data",
     "load_weights",
     "recipes",

@@ -152,8 +152,8 @@ class Recipe:
         for name in _NOT_NEGATIVE:
             require_number(name, getattr(self, name), at_least=0)
         require_int("batch_size", self.batch_size, at_least=2)
-        require_int("restart_factor", self.restart_factor, at_least=1)
-        require_int("randaugment_layers", self.randaugment_layers, at_least=1)
+        require_int("restart_factor", self.restart_factor)
+        require_int("randaugment_layers", self.randaugment_layers)
         require_int("randaugment_magnitude", self.randaugment_magnitude, at_least=0, at_most=30)
         require_int("crop_padding", self.crop_padding, at_least=0, at_most=MAX_SIDE)
         require_int("cutout", self.cutout, at_least=0, at_most=MAX_SIDE)

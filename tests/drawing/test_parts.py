@@ -24,7 +24,7 @@ def test_the_examples_of_docstrings_are_right(name: str) -> None:
 
 
 def test_unknown_kinds_are_an_error() -> None:
-    with pytest.raises(ValueError, match=r"`kind` must be one of .*, but got 'layer'"):
+    with pytest.raises(ValueError, match=r"`kind` must be one of .*, but got kind='layer'"):
         Node("a", "a", "layer")
 
 

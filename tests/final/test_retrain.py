@@ -245,7 +245,7 @@ def test_found_are_the_best_different_networks(objective: TrainingObjective) -> 
     candidates = found(study, SPACE, objective.data, top=3, build=TINY)
     assert [candidate.name for candidate in candidates] == ["trial-2", "trial-3", "trial-0"]
     assert candidates[0].origin["values"] == [0.6]
-    with pytest.raises(ValueError, match="`top` must be an integer of at least 1"):
+    with pytest.raises(ValueError, match="`top` must be at least 1"):
         found(study, SPACE, objective.data, top=0)
     empty = optuna.create_study(direction="maximize")
     with pytest.raises(ValueError, match="must have a complete trial"):

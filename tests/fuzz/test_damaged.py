@@ -64,7 +64,8 @@ from optuna_nas.spaces import (
     space_from_settings,
 )
 from optuna_nas.stores import open_storage, sealed, unsealed
-from optuna_nas.training import Recipe, load_checkpoint, load_data, load_weights
+from optuna_nas.training import Recipe, load_data, load_weights
+from optuna_nas.training.loop import load_checkpoint
 
 pytestmark = pytest.mark.slow
 

@@ -5,20 +5,16 @@ import pickle
 import pytest
 import torch
 
-from optuna_nas.nn import (
-    ClassifierHead,
+from optuna_nas._checks import require_sizes
+from optuna_nas.nn import ClassifierHead, ConvNormAct, ImageTooSmallError, ReLUConvBN, avg_pool
+from optuna_nas.nn.networks import (
     ConcatChain,
-    ConvNormAct,
-    ImageTooSmallError,
     NASBench201Cell,
     NASBench201Network,
-    ReLUConvBN,
-    ResidualReduction,
-    avg_pool,
     check_image_size,
-    check_positive,
     concat_padded,
 )
+from optuna_nas.nn.ops import ResidualReduction
 
 X = torch.linspace(-1, 1, 2 * 4 * 7 * 6).sin().reshape(2, 4, 7, 6)
 
@@ -117,6 +113,6 @@ def test_image_too_small_names_the_size_that_works():
 
 
 def test_positive_arguments():
-    check_positive(cells=1)
+    require_sizes(cells=1)
     with pytest.raises(ValueError, match="`cells` must be at least 1, but got cells=0"):
-        check_positive(channels=4, cells=0)
+        require_sizes(channels=4, cells=0)

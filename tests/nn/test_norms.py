@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from optuna_nas.nn import make_op, use_batch_statistics
+from optuna_nas.nn import make_op
+from optuna_nas.nn.ops import use_batch_statistics
 from optuna_nas.training import Recipe
 from optuna_nas.training.optim._optimizers import set_batch_norm
 

@@ -224,7 +224,7 @@ def test_a_fixed_trial_keeps_nothing(data: ImageData, tmp_path: Path) -> None:
 def test_settings_that_contradict_each_other(data: ImageData) -> None:
     with pytest.raises(ValueError, match=r"`keep_checkpoints` needs `checkpoints`, but got keep"):
         _objective(data, None, keep_checkpoints=2)
-    with pytest.raises(ValueError, match=r"`keep_checkpoints` must be an integer of at least 0"):
+    with pytest.raises(ValueError, match=r"`keep_checkpoints` must be at least 0"):
         _objective(data, "folder", keep_checkpoints=-1)
 
 

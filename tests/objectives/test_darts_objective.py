@@ -147,7 +147,7 @@ def test_what_cannot_be_trained_is_pruned():
             "`warmup_epochs` of alpha must be below the epochs of the search, 3",
         ),
         ({"value": "best"}, ValueError, '`value` must be "derived" or "one_shot"'),
-        ({"epochs": 0}, ValueError, "`epochs` must be an integer of at least 1"),
+        ({"epochs": 0}, ValueError, "`epochs` must be at least 1"),
         ({"supernet": {"depth": 3}}, TypeError, r"`supernet` must name.*not \['depth'\]"),
         ({"keep_checkpoints": 1}, ValueError, "`keep_checkpoints` needs `checkpoints`"),
     ],

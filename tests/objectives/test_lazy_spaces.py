@@ -29,7 +29,8 @@ from optuna_nas.objectives import (
 from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.proxies import PROXIES
 from optuna_nas.spaces import CellSpace, choice, function_space
-from optuna_nas.training import fit, load_checkpoint, seeded
+from optuna_nas.training import fit, seeded
+from optuna_nas.training.loop import load_checkpoint
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -88,7 +88,7 @@ def test_no_part_is_a_single_image(data: ImageData) -> None:
 
 
 def test_accumulate_is_at_least_one(data: ImageData) -> None:
-    with pytest.raises(ValueError, match="`accumulate` must be an integer of at least 1"):
+    with pytest.raises(ValueError, match="`accumulate` must be at least 1"):
         fit(_net(), data, epochs=1, accumulate=0)
 
 

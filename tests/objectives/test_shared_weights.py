@@ -277,7 +277,7 @@ def test_published_recipes():
     ("options", "error", "message"),
     [
         ({"schedule": "both"}, ValueError, "`schedule` must be one of"),
-        ({"epochs": 0}, ValueError, "`epochs` must be an integer of at least 1"),
+        ({"epochs": 0}, ValueError, "`epochs` must be at least 1"),
         ({"children_per_epoch": 0}, ValueError, "`children_per_epoch` must be"),
         ({"supernet": {"depth": 1}}, TypeError, r"`supernet` must name.*not \['depth'\]"),
     ],

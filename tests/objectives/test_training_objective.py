@@ -229,7 +229,7 @@ def test_an_architecture_of_another_space_is_refused(data: ImageData) -> None:
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"epochs": 0}, ValueError, "`epochs` must be an integer of at least 1"),
+        ({"epochs": 0}, ValueError, "`epochs` must be at least 1"),
         ({"score": "mean"}, ValueError, "`score` must be one of"),
         ({"max_params": 0}, ValueError, "`max_params` must be at least 1 or None"),
         ({"build": {"stem": "cifar"}}, TypeError, r"`build` must name arguments of .*\['stem'\]"),

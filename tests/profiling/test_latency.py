@@ -187,8 +187,8 @@ def test_it_prints_on_one_line() -> None:
     ("options", "message"),
     [
         ({"threads": 0}, r"`threads` must be at least 1, but got threads=0"),
-        ({"min_run_time": 0.0}, r"`min_run_time` must be a positive number"),
-        ({"min_run_time": float("nan")}, r"`min_run_time` must be a positive number"),
+        ({"min_run_time": 0.0}, r"`min_run_time` must be a finite number above 0"),
+        ({"min_run_time": float("nan")}, r"`min_run_time` must be a finite number above 0"),
         ({"batch_size": 0}, r"`batch_size` a positive integer"),
     ],
 )

@@ -85,5 +85,5 @@ def test_counting_leaves_the_network_alone() -> None:
 
 
 def test_depth_is_at_least_one() -> None:
-    with pytest.raises(ValueError, match=r"`depth` must be at least 1 or None, but got depth=0"):
+    with pytest.raises(ValueError, match=r"`depth` must be at least 1, but got depth=0"):
         layer_table(nn.Linear(2, 2), (2,), depth=0)

@@ -59,7 +59,7 @@ def test_trials_of_other_objectives_are_left_alone():
     ("arguments", "error", "message"),
     [
         ({"max_skip": 1.0}, ValueError, r"`max_skip` must lie in \[0, 1\)"),
-        ({"patience": 0}, ValueError, "`patience` must be an integer of at least 1"),
+        ({"patience": 0}, ValueError, "`patience` must be at least 1"),
         ({"wrapped": "median"}, TypeError, "`wrapped` must be a pruner of Optuna"),
     ],
 )

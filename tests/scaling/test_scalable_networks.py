@@ -287,7 +287,7 @@ def test_identity_is_json() -> None:
         (lambda: EfficientNet(resolution=28), "at least 32 pixels, the stride of EfficientNet"),
         (lambda: ResNetRS().scaled(resolution=0.1), "resolution=16"),
         (lambda: EfficientNet(width=0.0), "`width` must be a finite number above 0"),
-        (lambda: EfficientNet().scaled(depth=-1.0), "`depth` must be a finite factor above 0"),
+        (lambda: EfficientNet().scaled(depth=-1.0), "`depth` must be a finite number above 0"),
         (lambda: EfficientNet(dropout=1.0), r"`dropout` must lie in \[0, 1\)"),
         (lambda: EfficientNet(stages=()), "`stages` must be at least one"),
         (lambda: EfficientNet.named("b9"), "`name` must be one of"),
@@ -307,7 +307,7 @@ def test_errors(wrong: object, match: str) -> None:
 
 def test_cells_errors() -> None:
     options = {"architecture": published.NASNET_A, "cells": 2, "channels": 8, "resolution": 32}
-    with pytest.raises(ValueError, match="`cells` must be an integer of at least 1"):
+    with pytest.raises(ValueError, match="`cells` must be at least 1"):
         ScalableCells(**(options | {"cells": 0}))
     with pytest.raises(ValueError, match="settings of their own"):
         ScalableCells(**options, build_arguments={"channels": 3})

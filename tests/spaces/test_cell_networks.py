@@ -8,7 +8,7 @@ from cell_examples import AMOEBANET_OPS, CELLS, FREE, shuffled, spelled
 from space_testing import sample
 from torch import nn
 
-from optuna_nas.nn import CellNetwork
+from optuna_nas.nn.networks import CellNetwork
 from optuna_nas.spaces import AmoebaNetSpace, DARTSSpace, NASNetSpace, PNASSpace, published
 
 AMOEBANET_IN_DARTS = (

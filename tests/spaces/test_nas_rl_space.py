@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from space_testing import new_study, sample
 from torch.utils.flop_counter import FlopCounterMode
 
-from optuna_nas.nn import ConcatChain
+from optuna_nas.nn.networks import ConcatChain
 from optuna_nas.spaces import Architecture, NASRLSpace, published
 
 V1 = published.NAS_RL_V1

@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from optuna_nas.keys import ARCHITECTURE_KEY
-from optuna_nas.nn import ImageTooSmallError, NASBench201Cell, ReLUConvBN
+from optuna_nas.nn import ImageTooSmallError, ReLUConvBN
+from optuna_nas.nn.networks import NASBench201Cell
 from optuna_nas.spaces import Architecture, NASBench201Space, NASRLSpace, nb201_string, published
 
 SPACE = NASBench201Space()

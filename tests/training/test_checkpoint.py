@@ -13,7 +13,6 @@ from torch import nn
 from optuna_nas.nn import DropPath
 from optuna_nas.stores import DamagedFileError
 from optuna_nas.training import (
-    CheckpointFile,
     EpochResult,
     History,
     ImageData,
@@ -21,10 +20,10 @@ from optuna_nas.training import (
     Recipe,
     evaluate,
     fit,
-    load_checkpoint,
     load_data,
     seeded,
 )
+from optuna_nas.training.loop import CheckpointFile, load_checkpoint
 from optuna_nas.training.loop._learner import Learner
 
 EPOCHS = 5

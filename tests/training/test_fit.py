@@ -207,7 +207,7 @@ def test_a_network_on_the_meta_device_has_nothing_to_train(data: ImageData) -> N
 
 @pytest.mark.parametrize("epochs", [0, -1, 1.5])
 def test_epochs_must_be_a_positive_number(epochs: int, data: ImageData) -> None:
-    with pytest.raises(ValueError, match=r"`epochs` must be an integer of at least 1, but got"):
+    with pytest.raises(ValueError, match=r"`epochs` must be (at least 1|an integer), but got"):
         fit(_net(), data, epochs=epochs, device="cpu")
 
 

@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 from optuna_nas.stores import DamagedFileError, read_checked, write_checked
-from optuna_nas.training import Recipe, fit, load_checkpoint, load_data, load_weights
+from optuna_nas.training import Recipe, fit, load_data, load_weights
+from optuna_nas.training.loop import load_checkpoint
 from optuna_nas.training.loop._weights import packed, unpacked
 
 RECIPE = Recipe(lr=0.05)

@@ -126,10 +126,10 @@ def test_the_split_of_a_seed_is_pinned() -> None:
     [
         (
             {"train_size": 1},
-            r"`train_size` must be an integer of at least 2, but got .*=1",
+            r"`train_size` must be at least 2, but got .*=1",
         ),
-        ({"val_size": 0}, r"`val_size` must be an integer of at least 1"),
-        ({"test_size": -1}, r"`test_size` must be an integer of at least 0"),
+        ({"val_size": 0}, r"`val_size` must be at least 1"),
+        ({"test_size": -1}, r"`test_size` must be at least 0"),
         ({"train_size": 0.5}, r"`train_size` must be an integer"),
         ({"split_seed": -1}, r"`split_seed` must lie in \[0, 2\*\*32\), but got split_seed=-1"),
         ({"train_size": 1700}, r"at most the 1,797 images that 'digits' has.*train_size=1700"),

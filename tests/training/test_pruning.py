@@ -132,7 +132,7 @@ def test_other_metrics_can_be_reported(data: ImageData) -> None:
     study.optimize(_objective(data, metric="val_loss"), n_trials=1)
     losses = list(study.trials[0].intermediate_values.values())
     assert losses[0] > losses[-1] > 0
-    with pytest.raises(ValueError, match=r"`metric` must be one of \('val_accuracy', 'val_loss'"):
+    with pytest.raises(ValueError, match='`metric` must be one of "val_accuracy", "val_loss"'):
         OptunaPruningCallback(study.ask(), metric="accuracy")
 
 

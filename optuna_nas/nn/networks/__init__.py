@@ -9,7 +9,6 @@ from optuna_nas.nn.networks._errors import (
     ImageTooSmallError,
     OddSizeError,
     check_image_size,
-    check_positive,
 )
 from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
 from optuna_nas.nn.networks._mnasnet import MnasNetwork
@@ -42,7 +41,6 @@ __all__ = [
     "built_within_memory",
     "cell_network",
     "check_image_size",
-    "check_positive",
     "concat_padded",
     "macro_op_parts",
     "macro_reductions",

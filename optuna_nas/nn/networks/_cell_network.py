@@ -29,11 +29,11 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from optuna_nas._checks import require_bool, require_probability
+from optuna_nas._checks import require_bool, require_choice, require_probability, require_sizes
 from optuna_nas._genotype import Cell
 from optuna_nas.nn.networks._assembly import ASSEMBLIES, Assembly, Place, Stem
 from optuna_nas.nn.networks._cell import CellModule, CellShape
-from optuna_nas.nn.networks._errors import ImageTooSmallError, OddSizeError, check_positive
+from optuna_nas.nn.networks._errors import ImageTooSmallError, OddSizeError
 from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
 from optuna_nas.nn.ops import FactorizedReduction, OpFactory, our_modules
 
@@ -185,7 +185,7 @@ def cell_network(
             has another shape, and :class:`ImageTooSmallError` or :class:`OddSizeError`.
         TypeError: If an operation of your own is no module.
     """
-    check_positive(num_classes=num_classes, in_channels=in_channels, cells=cells)
+    require_sizes(num_classes=num_classes, in_channels=in_channels, cells=cells)
     rules, before = _choose(assembly, stem)
     _check_numbers(channels, before, drop_path=drop_path, dropout=dropout)
     require_bool("auxiliary", auxiliary)
@@ -211,10 +211,7 @@ def cell_network(
 
 
 def _choose(assembly: str, stem: str) -> tuple[Assembly, Stem]:
-    if assembly not in tuple(ASSEMBLIES):
-        raise ValueError(
-            f"`assembly` must be one of {tuple(ASSEMBLIES)}, but got assembly={assembly!r}."
-        )
+    require_choice("assembly", assembly, ASSEMBLIES)
     stems = ASSEMBLIES[assembly].stems
     if stem not in tuple(stems):
         raise ValueError(
@@ -225,7 +222,7 @@ def _choose(assembly: str, stem: str) -> tuple[Assembly, Stem]:
 
 
 def _check_numbers(channels: int, stem: Stem, **probabilities: float) -> None:
-    check_positive(channels=channels)
+    require_sizes(channels=channels)
     if channels < stem.min_channels:
         raise ValueError(
             f"`channels` must be at least {stem.min_channels} with this stem, but got "

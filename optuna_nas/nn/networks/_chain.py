@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from optuna_nas.nn.networks._errors import check_positive
+from optuna_nas._checks import require_sizes
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct
 
@@ -55,7 +55,7 @@ class ConcatChain(nn.Module):
     ) -> None:
         super().__init__()
         self.pool_after = frozenset(pool_after)
-        check_positive(num_classes=num_classes, in_channels=in_channels)
+        require_sizes(num_classes=num_classes, in_channels=in_channels)
         *self.inputs, self.outputs = inputs
         channels = [in_channels]
         self.layers = nn.ModuleList()

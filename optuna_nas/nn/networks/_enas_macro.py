@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from optuna_nas.nn.networks._errors import check_positive
+from optuna_nas._checks import require_sizes
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct, FactorizedReduction, ReLUConvBN, ReLUSepConvBN, pool2d
 
@@ -56,7 +56,7 @@ class ENASMacroNetwork(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        check_positive(num_classes=num_classes, in_channels=in_channels, channels=channels)
+        require_sizes(num_classes=num_classes, in_channels=in_channels, channels=channels)
         self.skips = [tuple(skips) for _, skips in layers]
         self.stem = ConvNormAct(in_channels, channels, (3, 3), act=False)
         self.ops = nn.ModuleList()

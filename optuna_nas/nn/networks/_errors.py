@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from optuna_nas._bounds import MAX_CELLS, MAX_CHANNELS, MAX_CLASSES
-from optuna_nas._checks import require_size
-
-__all__ = ["ImageTooSmallError", "OddSizeError", "check_image_size", "check_positive"]
-
-
-_LARGEST = {"num_classes": MAX_CLASSES, "cells": MAX_CELLS}  # the others are channels
+__all__ = ["ImageTooSmallError", "OddSizeError", "check_image_size"]
 
 
 class ImageTooSmallError(ValueError):
@@ -66,13 +60,3 @@ def check_image_size(x: torch.Tensor, minimum: int) -> None:
     height, width = x.shape[-2:]
     if min(height, width) < minimum:
         raise ImageTooSmallError((height, width), minimum)
-
-
-def check_positive(**arguments: int) -> None:
-    """Refuse build arguments that are no integers, below 1 or beyond all networks.
-
-    Raises:
-        ValueError: Naming the first such argument.
-    """
-    for name, value in arguments.items():
-        require_size(name, value, at_most=_LARGEST.get(name, MAX_CHANNELS))

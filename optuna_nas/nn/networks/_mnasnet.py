@@ -20,9 +20,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from optuna_nas._checks import require_probability
+from optuna_nas._checks import require_probability, require_sizes
 from optuna_nas._stages import Stage
-from optuna_nas.nn.networks._errors import check_positive
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import (
     ConvBlock,
@@ -80,7 +79,7 @@ class MnasNetwork(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
-        check_positive(num_classes=num_classes, in_channels=in_channels)
+        require_sizes(num_classes=num_classes, in_channels=in_channels)
         require_probability("bn_momentum", bn_momentum)
         channels = scaled_channels(stem, width)
         strides = (stem_stride, stem_stride)

@@ -18,7 +18,8 @@ from functools import partial
 import torch
 from torch import nn
 
-from optuna_nas.nn.networks._errors import check_image_size, check_positive
+from optuna_nas._checks import require_sizes
+from optuna_nas.nn.networks._errors import check_image_size
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct, ReLUConvBN, ResidualReduction, avg_pool
 
@@ -81,7 +82,7 @@ class NASBench201Network(nn.Module):
         channels: int,
     ) -> None:
         super().__init__()
-        check_positive(
+        require_sizes(
             num_classes=num_classes, in_channels=in_channels, cells=cells, channels=channels
         )
         make_cell = nodes if callable(nodes) else partial(NASBench201Cell, nodes)

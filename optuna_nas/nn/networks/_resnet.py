@@ -23,7 +23,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from optuna_nas.nn.networks._errors import check_positive
+from optuna_nas._checks import require_sizes
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct, DropPath, SqueezeExcite, scaled_channels, set_drop_path
 
@@ -115,7 +115,7 @@ class ResNetwork(nn.Module):
         drop_path: float | None = 0.0,
     ) -> None:
         super().__init__()
-        check_positive(num_classes=num_classes, in_channels=in_channels)
+        require_sizes(num_classes=num_classes, in_channels=in_channels)
         inners = [scaled_channels(base, width) for base in channels]
         narrow = scaled_channels(channels[0] // 2, width) if stem == "deep" else 0
         self.stem = _stem(stem, in_channels, inners[0], narrow)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from optuna_nas._bounds import MAX_CHANNELS
-from optuna_nas._checks import require_size
+from optuna_nas._checks import require_int
 from optuna_nas.nn.ops._same import conv2d
 
 __all__ = ["FactorizedReduction", "check_width"]
@@ -85,4 +85,4 @@ def check_width(channels: int) -> None:
     Raises:
         ValueError: If so.
     """
-    require_size("channels", channels, at_least=SMALLEST_WIDTH, at_most=MAX_CHANNELS)
+    require_int("channels", channels, at_least=SMALLEST_WIDTH, at_most=MAX_CHANNELS)

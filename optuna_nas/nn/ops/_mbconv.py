@@ -20,6 +20,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from optuna_nas._checks import require_choice
 from optuna_nas.nn.ops._drop_path import DropPath
 from optuna_nas.nn.ops._ops import ConvNormAct
 from optuna_nas.nn.ops._same import pool2d
@@ -84,8 +85,7 @@ class ShortcutBlock(nn.Module):
         drop_scale: float = 1.0,
     ) -> None:
         super().__init__()
-        if skip not in SHORTCUTS:
-            raise ValueError(f"`skip` must be one of {SHORTCUTS}, but got skip={skip!r}.")
+        require_choice("skip", skip, SHORTCUTS)
         self.body = body
         self.shortcut: nn.Module | None = None
         if in_channels == out_channels:

@@ -35,7 +35,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_size
+from optuna_nas._checks import require_choice, require_int
 from optuna_nas.nn.ops._factorized import FactorizedReduction
 from optuna_nas.nn.ops._lazy import LazyOp
 from optuna_nas.nn.ops._ops import ReLUConvBN, ReLUSepConvBN
@@ -142,17 +142,14 @@ def make_op(
     Raises:
         ValueError: If the name or the family is unknown, or a number is below 1.
     """
-    if name not in OPS:
-        raise ValueError(f"`name` must be one of {', '.join(OPS)}, but got name={name!r}.")
-    if family not in FAMILIES:
-        raise ValueError(f"`family` must be one of {FAMILIES}, but got family={family!r}.")
-    if stride not in (1, 2):
-        raise ValueError(f"`stride` must be 1 or 2, but got stride={stride}.")
-    require_size("channels", channels)  # of a place within a network: no bound of its own
+    require_choice("name", name, OPS)
+    require_choice("family", family, FAMILIES)
+    require_int("stride", stride, at_most=2)
+    require_int("channels", channels)  # of a place within a network: no bound of its own
     make = partial(_make, name, channels=channels, stride=stride, affine=affine, family=family)
     if in_channels is None:
         return LazyOp(make, channels, name)
-    require_size("in_channels", in_channels)
+    require_int("in_channels", in_channels)
     return make(in_channels)
 
 

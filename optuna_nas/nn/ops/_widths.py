@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from optuna_nas._bounds import MAX_FACTOR
-from optuna_nas._checks import is_number, shown
+from optuna_nas._checks import require_positive
 
 __all__ = ["scaled_channels"]
 
@@ -28,12 +28,7 @@ def scaled_channels(channels: int, width: float) -> int:
         assert scaled_channels(40, 1.1) == 48
         assert scaled_channels(18, 1.0) == 18
     """
-    if not is_number(width) or not 0.0 < width <= MAX_FACTOR:
-        raise ValueError(
-            f"`width` must be positive, but got width={shown(width)}."
-            if not is_number(width) or width <= 0.0
-            else f"`width` must be at most {MAX_FACTOR:g}, but got width={shown(width)}."
-        )
+    require_positive("width", width, at_most=MAX_FACTOR)
     if width == 1.0:
         return channels
     wanted = channels * width

@@ -31,8 +31,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_bool
-from optuna_nas.nn.networks import ASSEMBLIES, AuxiliaryHead, ClassifierHead, check_positive
+from optuna_nas._checks import require_bool, require_sizes
+from optuna_nas.nn.networks import ASSEMBLIES, AuxiliaryHead, ClassifierHead
 from optuna_nas.nn.ops import (
     FactorizedReduction,
     ReLUConvBN,
@@ -235,7 +235,7 @@ class BlockSupernet(nn.Module):
         track_running_stats: bool,
     ) -> None:
         super().__init__()
-        check_positive(num_classes=num_classes, in_channels=in_channels, cells=cells)
+        require_sizes(num_classes=num_classes, in_channels=in_channels, cells=cells)
         check_width(channels)
         require_bool("auxiliary", auxiliary)
         require_bool("track_running_stats", track_running_stats)

@@ -22,14 +22,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from optuna_nas._checks import is_int, shown
+from optuna_nas._checks import is_int, require_sizes, shown
 from optuna_nas.nn.networks import (
     ASSEMBLIES,
     ClassifierHead,
     ImageTooSmallError,
     OddSizeError,
     Place,
-    check_positive,
 )
 from optuna_nas.nn.ops import (
     IDENTITIES,
@@ -206,7 +205,7 @@ class DARTSSupernet(nn.Module):
         partial: int = 1,
     ) -> None:
         super().__init__()
-        check_positive(num_classes=num_classes, in_channels=in_channels, cells=cells)
+        require_sizes(num_classes=num_classes, in_channels=in_channels, cells=cells)
         check_width(channels)
         rules = ASSEMBLIES["darts"]
         before = rules.stems["cifar"]

@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_bool
-from optuna_nas.nn.networks import ClassifierHead, check_positive, macro_op_parts, macro_reductions
+from optuna_nas._checks import require_bool, require_sizes
+from optuna_nas.nn.networks import ClassifierHead, macro_op_parts, macro_reductions
 from optuna_nas.nn.ops import (
     ConvNormAct,
     FactorizedReduction,
@@ -73,7 +73,7 @@ class ENASMacroSupernet(nn.Module):
         track_running_stats: bool,
     ) -> None:
         super().__init__()
-        check_positive(num_classes=num_classes, in_channels=in_channels)
+        require_sizes(num_classes=num_classes, in_channels=in_channels)
         check_width(channels)
         require_bool("track_running_stats", track_running_stats)
         self.layers = layers

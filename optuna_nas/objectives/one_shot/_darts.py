@@ -51,10 +51,9 @@ from optuna_nas.training import (
     ImageData,
     OptunaPruningCallback,
     Recipe,
-    load_checkpoint,
     resolve_device,
 )
-from optuna_nas.training.loop import Checkpoints
+from optuna_nas.training.loop import Checkpoints, load_checkpoint
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from optuna_nas._checks import is_number, require_int, require_size, shown
+from optuna_nas._checks import is_number, require_int, shown
 from optuna_nas.objectives.one_shot._bilevel import Tensors
 
 __all__ = ["EigenvalueStop", "largest_eigenvalue"]
@@ -49,7 +49,7 @@ class EigenvalueStop:
 
     def __post_init__(self) -> None:
         for name in ("window", "lag"):
-            require_size(name, getattr(self, name))
+            require_int(name, getattr(self, name))
         require_int("from_epoch", self.from_epoch, at_least=0)
         if not is_number(self.ratio) or self.ratio <= 0:
             raise ValueError(f"`ratio` must be more than 0, but got ratio={shown(self.ratio)}.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from optuna_nas.nn import MixedOp
+from optuna_nas.nn.supernets import MixedOp
 from optuna_nas.objectives.one_shot._bilevel import (
     SGDStep,
     first_order,

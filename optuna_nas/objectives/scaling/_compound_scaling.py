@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from optuna.samplers import GridSampler
 from optuna.trial import TrialState
 
-from optuna_nas._checks import is_number, require_size, shown
+from optuna_nas._checks import is_number, require_int, shown
 from optuna_nas.objectives._base import TrialRun
 from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions
 from optuna_nas.objectives.trial._failures import prune_infeasible
@@ -89,7 +89,7 @@ class CompoundScalingObjective(ScaledObjective):
         **options: Unpack[ScaledOptions],
     ) -> None:
         super().__init__(base, judge, **options)
-        require_size("epochs", epochs)
+        require_int("epochs", epochs)
         for name, value, least in (
             ("target", target, 1),
             ("tolerance", tolerance, 0),

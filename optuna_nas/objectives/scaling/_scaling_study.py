@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna.samplers import GridSampler
 
-from optuna_nas._checks import require_size
+from optuna_nas._checks import require_int
 from optuna_nas.objectives._base import TrialRun
 from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions
 from optuna_nas.scaling import (
@@ -76,7 +76,7 @@ class ScalingStudyObjective(ScaledObjective):
         **options: Unpack[ScaledOptions],
     ) -> None:
         super().__init__(base, judge, **options)
-        require_size("repetitions", repetitions)
+        require_int("repetitions", repetitions)
         self.grid, self.repetitions = grid, repetitions
         networks = [base.at(width=w, depth=d, resolution=r) for w, d, r in grid]
         cheapest = self.count(networks[0]).macs

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna.samplers import GridSampler
 
-from optuna_nas._checks import require_positive, require_size
+from optuna_nas._checks import require_int, require_positive
 from optuna_nas.objectives._base import TrialRun
 from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions
 from optuna_nas.scaling import STRATEGIES, Coefficients, ScalableNetwork, grown_to
@@ -79,7 +79,7 @@ class StrategyObjective(ScaledObjective):
     ) -> None:
         super().__init__(base, judge, **options)
         for name, value in (("epochs", epochs), ("repetitions", repetitions)):
-            require_size(name, value)
+            require_int(name, value)
         require_positive("factor", factor)
         if BASE in strategies or not strategies:
             raise ValueError(

@@ -19,7 +19,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from optuna_nas._optuna_seam import fixed_params
+from optuna_nas._optuna_seam import changes_distribution, fixed_params
 from optuna_nas.spaces.base._values import checked_value
 
 __all__ = ["DecisionTrial", "FirstChoices", "FixedParams", "LiveTrial", "Source"]
@@ -53,7 +53,7 @@ class LiveTrial(Source):
         try:
             return self._suggest(name, distribution)
         except ValueError as error:
-            if "dynamic value space" not in str(error) and "distribution kind" not in str(error):
+            if not changes_distribution(error):
                 raise
             raise ValueError(self._explain_clash(name, distribution)) from error
 

@@ -232,7 +232,7 @@ class SearchSpace(ABC):
             ValueError: If ``fixed`` holds something that the space does not ask for, or a value
                 that does not fit.
         """
-        from optuna_nas.nn import built_within_memory
+        from optuna_nas.nn.networks import built_within_memory
         from optuna_nas.spaces.base._supernet import Supernet
 
         self._check_arguments(self.supernet_arguments, arguments)
@@ -364,7 +364,7 @@ class SearchSpace(ABC):
             )
 
     def _build_checked(self, genotype: Any, arguments: Mapping[str, Any]) -> nn.Module:
-        from optuna_nas.nn import built_within_memory
+        from optuna_nas.nn.networks import built_within_memory
 
         self._check_arguments(self.build_arguments, arguments)
         return built_within_memory(lambda: self.build_network(genotype, **arguments), self.__str__)

@@ -74,7 +74,7 @@ class NASBench201Space(SearchSpace):
         cells: int = 5,
         channels: int = 16,
     ) -> nn.Module:
-        from optuna_nas.nn import NASBench201Network
+        from optuna_nas.nn.networks import NASBench201Network
 
         return NASBench201Network(
             genotype,

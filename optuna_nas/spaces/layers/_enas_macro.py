@@ -124,7 +124,7 @@ class ENASMacroSpace(SearchSpace):
         channels: int = 96,
         dropout: float = 0.5,
     ) -> nn.Module:
-        from optuna_nas.nn import ENASMacroNetwork
+        from optuna_nas.nn.networks import ENASMacroNetwork
 
         return ENASMacroNetwork(
             self._effective(genotype),

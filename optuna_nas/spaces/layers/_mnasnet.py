@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._bounds import MAX_CHANNELS, MAX_CHOICES, MAX_FACTOR, MAX_LAYERS
-from optuna_nas._checks import is_int, is_number, require_size, shown
+from optuna_nas._checks import is_int, is_number, require_int, shown
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._space import SearchSpace
 from optuna_nas.spaces.base._text import Scanner
@@ -111,7 +111,7 @@ class MnasNetSpace(SearchSpace):
         self._check_blocks()
         self._check_choices()
         for name in ("stem", "head"):
-            require_size(name, getattr(self, name), at_most=MAX_CHANNELS)
+            require_int(name, getattr(self, name), at_most=MAX_CHANNELS)
         for name in ("first", "last"):
             _fixed_block(name, getattr(self, name))
 
@@ -195,7 +195,8 @@ class MnasNetSpace(SearchSpace):
         dropout: float = 0.2,
         bn_momentum: float = 0.01,
     ) -> nn.Module:
-        from optuna_nas.nn import MnasNetwork, Stage
+        from optuna_nas.nn import Stage
+        from optuna_nas.nn.networks import MnasNetwork
 
         return MnasNetwork(
             [Stage(*block) for block in genotype],

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from optuna_nas._bounds import MAX_CHANNELS, MAX_CHOICES, MAX_LAYERS
-from optuna_nas._checks import is_int, require_size, shown
+from optuna_nas._checks import is_int, require_int, shown
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._space import SearchSpace
@@ -131,7 +131,7 @@ class NASRLSpace(SearchSpace):
 
     def _check_blocks(self) -> None:
         deepest = MAX_LAYERS // depth_range(self.num_layers)[1]
-        require_size("block_layers", self.block_layers, at_most=deepest)
+        require_int("block_layers", self.block_layers, at_most=deepest)
         if self.block_layers > 1 and self.strides != (1,):
             raise ValueError(
                 "`block_layers` must be at least 1, and above 1 only with strides=(1,), but got "
@@ -215,9 +215,9 @@ class NASRLSpace(SearchSpace):
         in_channels: int = 3,
         extra_filters: int = 0,
     ) -> nn.Module:
-        from optuna_nas.nn import ConcatChain
+        from optuna_nas.nn.networks import ConcatChain
 
-        require_size("extra_filters", extra_filters, at_least=0, at_most=MAX_CHANNELS)
+        require_int("extra_filters", extra_filters, at_least=0, at_most=MAX_CHANNELS)
         layers = _expanded(genotype, self.block_layers)
         return ConcatChain(
             [(layer.kernel, layer.stride, layer.filters + extra_filters) for layer in layers],

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from optuna_nas._checks import require_size
+from optuna_nas._checks import require_int
 from optuna_nas._device import resolve_device
 from optuna_nas._forward import evaluating
 from optuna_nas.training._distributed import Processes, sum_over_processes
@@ -68,7 +68,7 @@ def evaluate(
     Raises:
         ValueError: If the split is empty or the logits have another shape.
     """
-    require_size("batch_size", batch_size)
+    require_int("batch_size", batch_size)
     target = place(model, device)
     return judge(model, split, data, target, Precision(target.type, None), batch_size=batch_size)
 

@@ -102,8 +102,8 @@ def fit(
             ``checkpoint`` holds another run.
         torch.OutOfMemoryError: As torch raises it.
     """
-    require_int("epochs", epochs, at_least=1)
-    require_int("accumulate", accumulate, at_least=1)
+    require_int("epochs", epochs)
+    require_int("accumulate", accumulate)
     require_seed(seed)
     recipe = Recipe() if recipe is None else recipe
     if compile and recipe.drop_path and recipe.drop_path_schedule != "constant":

@@ -41,7 +41,7 @@ class ProgressiveSize:
 
     def __post_init__(self) -> None:
         for name in ("final", "epochs", "stages"):
-            require_int(name, getattr(self, name), at_least=1)
+            require_int(name, getattr(self, name))
         require_number("start", self.start, at_least=0, at_most=1)
         if round(self.final * self.start) < 1:
             raise ValueError(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from optuna import TrialPruned
 
+from optuna_nas._checks import require_choice
 from optuna_nas._optuna_seam import reported_steps, study_of
 from optuna_nas.training._distributed import processes, share
 from optuna_nas.training.loop._history import EpochResult
@@ -65,8 +66,7 @@ class OptunaPruningCallback:
         metric: str = "val_accuracy",
         last_epoch: int | None = None,
     ) -> None:
-        if metric not in METRICS:
-            raise ValueError(f"`metric` must be one of {METRICS}, but got metric={metric!r}.")
+        require_choice("metric", metric, METRICS)
         if trial is None and processes().rank == 0:
             raise ValueError("`trial` must be a trial in the first process, but got None.")
         study = study_of(trial)
