@@ -28,6 +28,7 @@ from optuna_nas.objectives import (
     Dirichlet,
     EigenvalueStop,
     HardGumbel,
+    NetworkTraining,
     Sigmoid,
     TrainingObjective,
 )
@@ -195,7 +196,12 @@ def main(
                 found = search(space, loaded, method, seed, dict(settings))
                 results.add(kind=method, seed=seed, **found)
     judge = TrainingObjective(
-        space, loaded, epochs=judge_epochs, build=size, recipe=JUDGE, channels_last=True
+        space,
+        loaded,
+        epochs=judge_epochs,
+        build=size,
+        recipe=JUDGE,
+        evaluator=NetworkTraining(channels_last=True),
     )
     for seed in range(count):
         if not results.has(RANDOM, seed):

@@ -19,7 +19,7 @@ import torch
 from scipy.stats import kendalltau
 
 from one_shot import JUDGE, RECIPE, Results
-from optuna_nas.objectives import SharedWeightsObjective, TrainingObjective
+from optuna_nas.objectives import NetworkTraining, SharedWeightsObjective, TrainingObjective
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import Architecture, NASBench201Space
 from optuna_nas.training import load_data
@@ -83,7 +83,12 @@ def main(
     study.optimize(shared, n_trials=1)  # which trains the weights
     after = [shared.weights.accuracy(child) for child in drawn]
     judge = TrainingObjective(
-        SPACE, loaded, epochs=alone_epochs, build=size, recipe=JUDGE, channels_last=True
+        SPACE,
+        loaded,
+        epochs=alone_epochs,
+        build=size,
+        recipe=JUDGE,
+        evaluator=NetworkTraining(channels_last=True),
     )
     results = Results(out)
     for number, child in enumerate(drawn):

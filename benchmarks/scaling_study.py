@@ -52,11 +52,13 @@ def main() -> None:
         dropout=(0.0, 0.2),
         drop_path=(0.0, 0.1),
     )
-    judge = ScaledTraining(data, recipe=RECIPE, regularisation=regularisation, device="cpu")
+    training = ScaledTraining(data, recipe=RECIPE, regularisation=regularisation)
     meter = LatencyMeter(device="cpu")
     repetitions = options.repetitions
     study = run(
-        ScalingStudyObjective(BASE, judge, grid=GRID, repetitions=repetitions, latency=meter),
+        ScalingStudyObjective(
+            BASE, training, grid=GRID, repetitions=repetitions, latency=meter, device="cpu"
+        ),
         "grid",
         options.folder,
     )
@@ -64,11 +66,12 @@ def main() -> None:
     compared = run(
         StrategyObjective(
             dataclasses.replace(BASE, blocks=(2, 2, 2, 2)),
-            judge,
+            training,
             epochs=6,
             factor=4,
             repetitions=repetitions,
             latency=meter,
+            device="cpu",
         ),
         "strategies",
         options.folder,

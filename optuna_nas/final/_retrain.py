@@ -11,7 +11,7 @@ from optuna_nas.final._candidate import Candidate, found
 from optuna_nas.final._random import epochs_spent, random_search, random_search_pick
 from optuna_nas.final._resnet import resnet_of_equal_macs
 from optuna_nas.final._train import train_candidates
-from optuna_nas.objectives import drawn_in, recipe_of
+from optuna_nas.objectives import recipe_of, sampled_hyperparameters
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class Judge(Protocol):
 
     @property
     def recipe(self) -> Recipe:
-        """How they are trained, but for what a trial draws for itself."""
+        """How they are trained, but for hyperparameters that a trial samples."""
 
     @property
-    def draws(self) -> bool:
-        """Whether each trial draws hyperparameters for itself."""
+    def samples_hyperparameters(self) -> bool:
+        """Whether each trial samples hyperparameters beside its architecture."""
 
     def __call__(self, trial: Trial) -> float | tuple[float, ...]:
         """Judge a trial."""
@@ -177,8 +177,8 @@ def retrain(
 
 
 def _check_draws(study: Study, objective: Judge) -> None:
-    drawn = drawn_in(study)
-    if drawn and not objective.draws:
+    drawn = sampled_hyperparameters(study)
+    if drawn and not objective.samples_hyperparameters:
         names = ", ".join(sorted({name for fields in drawn for name in fields}))
         raise ValueError(
             f"`objective` must draw hyperparameters for a random search, as the trials of "

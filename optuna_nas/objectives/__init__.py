@@ -1,17 +1,24 @@
-"""Who judges: Optuna objectives, callables that take a trial."""
+"""Optuna objectives, callables that evaluate a trial, and what their authors need."""
 
 from optuna_nas.objectives import proxies
-from optuna_nas.objectives._base import Objective, TrialRun
+from optuna_nas.objectives._base import Objective
 from optuna_nas.objectives._best import best_trials, derived_accuracies
 from optuna_nas.objectives._estimate import Estimate, estimate
 from optuna_nas.objectives._options import ObjectiveOptions
 from optuna_nas.objectives._proxy_objective import ProxyObjective
-from optuna_nas.objectives._together import optimize_together
 from optuna_nas.objectives._training import TrainingObjective
 from optuna_nas.objectives._warm_start import (
     ScoredArchitecture,
     score_architectures,
     warm_start,
+)
+from optuna_nas.objectives.evaluation import (
+    Evaluator,
+    NetworkTraining,
+    TrainingJob,
+    distributed_optimize,
+    train_in_trial,
+    training_seed,
 )
 from optuna_nas.objectives.one_shot import (
     AlphaRecipe,
@@ -26,38 +33,50 @@ from optuna_nas.objectives.one_shot import (
     Softmax,
     read_alphas,
 )
-from optuna_nas.objectives.scaling._compound_scaling import CompoundScalingObjective
-from optuna_nas.objectives.scaling._scaled_training import ScaledJudge, ScaledTraining
-from optuna_nas.objectives.scaling._scaling_study import ScalingStudyObjective
-from optuna_nas.objectives.scaling._strategies import StrategyObjective
-from optuna_nas.objectives.trial._failures import TrialError
-from optuna_nas.objectives.trial._hyperparameters import drawn_in, recipe_of
-from optuna_nas.objectives.trial._reward import (
+from optuna_nas.objectives.scaling import (
+    CompoundScalingObjective,
+    ScaledOptions,
+    ScaledTraining,
+    ScalingStudyObjective,
+    StrategyObjective,
+)
+from optuna_nas.objectives.trial import (
+    Costs,
     LatencyReward,
+    Limits,
     MacsReward,
     Reward,
     SizeReward,
+    TrialError,
+    TrialRun,
+    attributed_failures,
+    fail_dead_trials,
     mnasnet_reward,
+    read_identity,
+    recipe_of,
+    sampled_hyperparameters,
 )
-from optuna_nas.objectives.trial._study import read_identity
-from optuna_nas.objectives.trial._workers import fail_dead_trials
 
 __all__ = [
     "AlphaRecipe",
     "CompoundScalingObjective",
+    "Costs",
     "DARTSObjective",
     "Dirichlet",
     "EigenvalueStop",
     "Estimate",
+    "Evaluator",
     "HardGumbel",
     "LatencyReward",
+    "Limits",
     "MacsReward",
+    "NetworkTraining",
     "Objective",
     "ObjectiveOptions",
     "Perturbation",
     "ProxyObjective",
     "Reward",
-    "ScaledJudge",
+    "ScaledOptions",
     "ScaledTraining",
     "ScalingStudyObjective",
     "ScoredArchitecture",
@@ -67,20 +86,24 @@ __all__ = [
     "SizeReward",
     "Softmax",
     "StrategyObjective",
+    "TrainingJob",
     "TrainingObjective",
     "TrialError",
     "TrialRun",
+    "attributed_failures",
     "best_trials",
     "derived_accuracies",
-    "drawn_in",
+    "distributed_optimize",
     "estimate",
     "fail_dead_trials",
     "mnasnet_reward",
-    "optimize_together",
     "proxies",
     "read_alphas",
     "read_identity",
     "recipe_of",
+    "sampled_hyperparameters",
     "score_architectures",
+    "train_in_trial",
+    "training_seed",
     "warm_start",
 ]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
 from optuna import TrialPruned
 from optuna.trial import Trial
 
-from optuna_nas._attributes import Attribute, number, text
+from optuna_nas._attributes import Attribute, text
 from optuna_nas._words import markdown
-from optuna_nas.keys import ACCURACY_KEY, DIGEST_KEY, WORKER_KEY
+from optuna_nas.keys import DIGEST_KEY, WORKER_KEY
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives._scorer import ProxyScorer
 from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints
@@ -35,11 +35,9 @@ if TYPE_CHECKING:
 
     from optuna_nas.training import ImageData
 
-__all__ = ["ACCURACY", "DIGEST", "Objective", "TrialRun"]
+__all__ = ["DIGEST", "Objective", "TrialRun"]
 
 DIGEST = Attribute(DIGEST_KEY, text(200))
-
-ACCURACY = Attribute(ACCURACY_KEY, number(0.0, 1.0))
 
 Plan = TypeVar("Plan")
 """What an objective has suggested for a trial."""
@@ -182,7 +180,7 @@ class Objective(ABC, Generic[Plan]):
             scorer: ``batch_size`` and ``seed`` of proxies.
         """
         scores = ProxyScorer(data, build, device=self.device, **scorer)
-        return Costs(build, data, self._meter, scores)
+        return Costs(build, self._meter, data=data, scorer=scores)
 
     def __call__(self, trial: Trial) -> float | tuple[float, ...]:
         """Evaluate one trial.

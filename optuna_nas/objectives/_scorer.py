@@ -13,7 +13,7 @@ from optuna_nas.training import resolve_device, seeded
 from optuna_nas.training.data import Normaliser
 
 if TYPE_CHECKING:
-    from optuna_nas.spaces import Architecture
+    from optuna_nas.objectives._build import Buildable
     from optuna_nas.training import ImageData
 
 __all__ = ["ProxyScorer", "check_proxy"]
@@ -51,7 +51,7 @@ class ProxyScorer:
         self._device = resolve_device(device)
         self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
 
-    def __call__(self, architecture: Architecture, proxy: str) -> float:
+    def __call__(self, architecture: Buildable, proxy: str) -> float:
         """Build the network and score it.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Judges an architecture by training it: the multi-trial objective of a search.
+"""Evaluates an architecture by training it: the multi-trial objective of a search.
 
 References:
     Zoph and Le, Neural Architecture Search with Reinforcement Learning, arXiv:1611.01578 (the
@@ -15,19 +15,26 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna.trial import Trial
 
-from optuna_nas import _optuna_seam as seam
 from optuna_nas._checks import require_int, require_seed
-from optuna_nas.keys import COPY_KEY, RUN_KEY
-from optuna_nas.objectives._base import ACCURACY, Objective, TrialRun
+from optuna_nas.keys import RUN_KEY
+from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._options import ObjectiveOptions
-from optuna_nas.objectives._trainer import Trainer
-from optuna_nas.objectives.trial._costs import COST_ATTRIBUTES, Costs
-from optuna_nas.objectives.trial._hyperparameters import settle_recipe
-from optuna_nas.objectives.trial._runs import reusable_runs, run_key, take_over
+from optuna_nas.objectives.evaluation import (
+    Evaluator,
+    NetworkTraining,
+    TrainingJob,
+    evaluator_identity,
+    run_worker_loop,
+    train_in_trial,
+    training_seed,
+)
+from optuna_nas.objectives.trial._costs import Costs
+from optuna_nas.objectives.trial._hyperparameters import sampled_recipe
+from optuna_nas.objectives.trial._reuse import ReusableRuns
+from optuna_nas.objectives.trial._runs import run_key
 from optuna_nas.objectives.trial._value import Value
-from optuna_nas.samplers.base import REPEAT
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, Recipe
 from optuna_nas.training.loop import load_checkpoint
@@ -58,7 +65,7 @@ class TrainingPlan:
 
     Attributes:
         architecture: The network.
-        recipe: How it is trained, with what the trial drew for itself.
+        recipe: Settings of the training, with the hyperparameters that the trial has sampled.
         key: Hash of everything that the result depends on.
     """
 
@@ -94,10 +101,10 @@ class TrainingObjective(Objective[TrainingPlan]):
             several nothing is pruned but by limits, and results are not reused.
         score: Which epoch counts: ``"last"``, ``"best"`` or ``"max_last_5"``.
         seed: Weights and data order of trial n depend on (seed, n).
-        reuse: Take over the result of a complete trial of the study that was the same run.
-            Trials that the sampler wants repeated are never copied.
-        channels_last: As for :func:`optuna_nas.training.fit`.
-        compile: As for :func:`optuna_nas.training.fit`; every architecture is compiled anew.
+        reuse: Whether the result of a complete trial of the study that was the same run is
+            reused. Trials that the sampler wants evaluated again are never copies. Default: True.
+        evaluator: Carries out the training of a trial, here or elsewhere; see
+            :class:`Evaluator`. Default: ``NetworkTraining()``, in this process.
         options: See :class:`ObjectiveOptions`.
 
     Raises:
@@ -138,8 +145,7 @@ class TrainingObjective(Objective[TrainingPlan]):
         score: str = "last",
         seed: int = 0,
         reuse: bool = True,
-        channels_last: bool = False,
-        compile: bool = False,
+        evaluator: Evaluator | None = None,
         **options: Unpack[ObjectiveOptions],
     ) -> None:
         require_int("epochs", epochs, at_least=1)
@@ -154,20 +160,11 @@ class TrainingObjective(Objective[TrainingPlan]):
         self.recipe = recipe or Recipe()
         self._hyperparameters = hyperparameters
         self._score = score
-        self._reuse = reuse
-        self._trainer = Trainer(
-            self.data,
-            epochs,
-            self.build,
-            seed,
-            self.device,
-            channels_last=channels_last,
-            compile=compile,
-            checkpoints=self._checkpoints,
-        )
+        self.seed = seed
+        self.evaluator: Evaluator = NetworkTraining() if evaluator is None else evaluator
         self.costs: Costs = self.network_costs(self.build, self.data)
         largest = 1.0 if self.value.reward is None else math.inf
-        self._finished = reusable_runs(epochs, SCORES[score], largest=largest)
+        self._reusable = ReusableRuns(epochs, SCORES[score], largest=largest) if reuse else None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -180,46 +177,57 @@ class TrainingObjective(Objective[TrainingPlan]):
             "score": self._score,
             "recipe": self.recipe.to_dict(),
             **self.value.identity(self.costs.meter_identity),
+            **self._told_of_evaluator(),
         }
 
     @property
-    def draws(self) -> bool:
-        """Whether each trial draws hyperparameters for itself."""
+    def samples_hyperparameters(self) -> bool:
+        """Whether each trial samples hyperparameters beside its architecture."""
         return self._hyperparameters is not None
 
     def suggest(self, run: TrialRun) -> TrainingPlan:
         architecture = self.space.suggest(run.trial)
-        recipe = self._recipe_of(run.trial)
+        recipe = self.recipe
+        if self._hyperparameters is not None:
+            recipe = sampled_recipe(run.trial, recipe, self._hyperparameters(run.trial))
         run.record(architecture)
-        key = self._run_key(architecture, recipe)
+        key = run_key(
+            digest=architecture.digest,
+            build=self.build,
+            data=self.data.identity,
+            epochs=self.epochs,
+            recipe=recipe.to_dict(),
+            score=self._score,
+            **self._told_of_evaluator(),
+        )
         return TrainingPlan(architecture=architecture, recipe=recipe, key=key)
 
     def reused(self, run: TrialRun, plan: TrainingPlan) -> float | None:
-        """Repeat the reports of an earlier complete trial that was the same run."""
-        study = run.study
-        if not self._reuse or not run.takes_reports or study is None:
-            return None
-        if REPEAT.read_in(seam.trial_attributes(run.trial), run.trial):
-            return None
-        earlier = self._finished.find(study, plan.key)
-        return None if earlier is None else self._copy(run.trial, earlier)
+        return None if self._reusable is None else self._reusable.repeat(run, plan.key)
 
     def evaluate(self, run: TrialRun, plan: TrainingPlan) -> float:
         run.trial.set_user_attr(RUN_KEY, plan.key)
         run.admit(plan.architecture)
-        # Known before the training: reports are multiplied as the value is.
-        factor = run.factor()
-        trained = self._trainer.train(
-            run.trial, plan.architecture, plan.recipe, factor=factor, tell=run.tell
+        job = self._job(plan.architecture, plan.recipe, training_seed(self.seed, run.trial))
+        return train_in_trial(
+            run,
+            self.evaluator,
+            job,
+            input_size=self.data.input_size,
+            score=SCORES[self._score],
         )
-        return SCORES[self._score](trained)
 
-    def train_along(self) -> None:
-        """Train along with the first of several processes; see :func:`optimize_together`."""
-        self._trainer.train_along(self.space)
+    def distributed_worker(self) -> None:
+        """Train what the first of several processes trains; see :func:`distributed_optimize`."""
+        run_worker_loop(
+            self.evaluator,
+            lambda announced: self._job(
+                self.space.architecture(announced.params), announced.recipe, announced.seed
+            ),
+        )
 
     def trained_network(self, trial: FrozenTrial) -> nn.Module:
-        """Return the network of a trial as it was judged last, from its checkpoint.
+        """Return the network of a trial as it was evaluated last, from its checkpoint.
 
         Args:
             trial: Such as ``study.best_trial``.
@@ -234,26 +242,18 @@ class TrainingObjective(Objective[TrainingPlan]):
         load_checkpoint(model, self._checkpoints.of(trial))
         return model
 
-    def _recipe_of(self, trial: Trial) -> Recipe:
-        if self._hyperparameters is None:
-            return self.recipe
-        return settle_recipe(trial, self.recipe, self._hyperparameters(trial))
-
-    def _run_key(self, architecture: Architecture, recipe: Recipe) -> str:
-        return run_key(
-            digest=architecture.digest,
-            build=self.build,
-            data=self.data.identity,
+    def _job(self, architecture: Architecture, recipe: Recipe, seed: int) -> TrainingJob:
+        return TrainingJob(
+            network=architecture,
             epochs=self.epochs,
-            recipe=recipe.to_dict(),
-            score=self._score,
+            build=self.build,
+            data=self.data,
+            recipe=recipe,
+            seed=seed,
+            device=self.device,
         )
 
-    def _copy(self, trial: Trial, earlier: FrozenTrial) -> float:
-        trial.set_user_attr(COPY_KEY, earlier.number)
-        for name, value in take_over(earlier, (*COST_ATTRIBUTES, ACCURACY)).items():
-            trial.set_user_attr(name, value)
-        accuracies = [earlier.intermediate_values[e] for e in sorted(earlier.intermediate_values)]
-        for epoch, accuracy in enumerate(accuracies, start=1):
-            trial.report(accuracy, epoch)
-        return SCORES[self._score](accuracies)
+    def _told_of_evaluator(self) -> dict[str, Any]:
+        """Settings of an evaluator whose results differ from those of training here."""
+        identity = evaluator_identity(self.evaluator)
+        return {} if identity is None else {"evaluator": identity}

@@ -279,8 +279,8 @@ def test_a_random_search_draws_what_the_search_drew(
     with pytest.raises(ValueError, match="'search' drew label_smoothing, lr: give it the same"):
         retrain(study, objective, folder=tmp_path, device="cpu", **settings)
     assert optuna.get_all_study_names(study._storage) == ["search"]  # nothing was begun
-    assert _drawing(objective).draws
-    assert not objective.draws
+    assert _drawing(objective).samples_hyperparameters
+    assert not objective.samples_hyperparameters
     (finalist,) = retrain(
         study, objective, folder=tmp_path, rival=False, device="cpu", **settings
     ).finalists

@@ -38,11 +38,11 @@ from optuna_nas.objectives import (
     TrainingObjective,
     best_trials,
     derived_accuracies,
-    drawn_in,
     fail_dead_trials,
     read_alphas,
     read_identity,
     recipe_of,
+    sampled_hyperparameters,
 )
 from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints
 from optuna_nas.pruners import CollapsePruner
@@ -218,7 +218,13 @@ def read_all(study: optuna.Study, rng: random.Random, folder: Path) -> None:
     checkpoints = TrialCheckpoints.at(folder, 1)
     assert checkpoints is not None
     reads(_search, study)
-    for of_study in (best_architecture, fail_dead_trials, drawn_in, derived_accuracies, summary):
+    for of_study in (
+        best_architecture,
+        fail_dead_trials,
+        sampled_hyperparameters,
+        derived_accuracies,
+        summary,
+    ):
         reads(of_study, study)
     reads(best_trials, study, 3)
     reads(checkpoints.prune, study)

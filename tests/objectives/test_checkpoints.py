@@ -121,7 +121,7 @@ def test_a_copy_names_the_trial_that_was_trained(data: ImageData, tmp_path: Path
         CONV.enqueue(study)
     objective = _objective(data, tmp_path, keep_checkpoints=1)
     study.optimize(objective, n_trials=2)
-    with pytest.raises(ValueError, match=r"Trial 1 .* but took over the result of trial 0"):
+    with pytest.raises(ValueError, match=r"Trial 1 .* but reused the result of trial 0"):
         objective.trained_network(study.trials[1])
 
 

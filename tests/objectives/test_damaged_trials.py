@@ -45,11 +45,11 @@ from optuna_nas.objectives import (
     TrainingObjective,
     best_trials,
     derived_accuracies,
-    drawn_in,
     fail_dead_trials,
     read_alphas,
     read_identity,
     recipe_of,
+    sampled_hyperparameters,
     warm_start,
 )
 from optuna_nas.pruners import CollapsePruner
@@ -294,7 +294,7 @@ def test_damaged_hyperparameters_leave_the_recipe(value: object) -> None:
     assert recipe_of(trial, recipe) == recipe
     study = optuna.create_study()
     study.add_trial(trial)
-    assert drawn_in(study) in ([], [{}])
+    assert sampled_hyperparameters(study) in ([], [{}])
 
 
 def test_hyperparameters_out_of_range_are_passed_over(caplog: pytest.LogCaptureFixture) -> None:

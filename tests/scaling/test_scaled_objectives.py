@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import FixedTrial, TrialState
+from optuna.trial import TrialState
 from plain_network import PlainNetwork
 from torch import nn
 
@@ -14,9 +15,11 @@ from optuna_nas import scaling
 from optuna_nas.keys import INFEASIBLE_KEY, LATENCY_KEY, MACS_KEY
 from optuna_nas.objectives import (
     CompoundScalingObjective,
+    Evaluator,
     ScaledTraining,
     ScalingStudyObjective,
     StrategyObjective,
+    TrainingJob,
 )
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.scaling import (
@@ -36,11 +39,13 @@ TINY = ResNet(blocks=(1, 1, 1, 1), kind="basic", stem="cifar", width=0.125, reso
 KNOWN = {"num_classes": 10, "in_channels": 1}
 
 
-def _judge(optimum: tuple[float, float, float]):
+def _known(optimum: tuple[float, float, float]) -> Evaluator:
     """An accuracy whose best shares of depth, width and resolution are those of ``optimum``."""
     best = scaling.shares(Coefficients(*optimum))
 
-    def judge(network: ScalableNetwork, trial: optuna.trial.BaseTrial, epochs: int) -> float:
+    def evaluator(job: TrainingJob, **_: Any) -> float:
+        network = job.network
+        assert isinstance(network, ScalableNetwork)
         logs = [
             math.log(network.depth / BASE.depth),
             2 * math.log(network.width / BASE.width),
@@ -50,13 +55,13 @@ def _judge(optimum: tuple[float, float, float]):
         gain = 0.05 * math.log(network.profile(**KNOWN).macs)
         return gain - sum((a - b) ** 2 for a, b in zip(shares, best, strict=True))
 
-    return judge
+    return evaluator
 
 
 @pytest.fixture(scope="module")
 def compound() -> CompoundScalingObjective:
     return CompoundScalingObjective(
-        BASE, _judge((1.3, 1.1, 1.1)), epochs=1, tolerance=0.06, largest=1.6, step=0.1, **KNOWN
+        BASE, _known((1.3, 1.1, 1.1)), epochs=1, tolerance=0.06, largest=1.6, step=0.1, **KNOWN
     )
 
 
@@ -98,38 +103,41 @@ def test_compound_takes_any_sampler(compound: CompoundScalingObjective) -> None:
         ({"max_macs": 1_000}, r"`max_macs` must be at least the [\d,]+ .* max_macs=1,000"),
         ({"target": 1.0}, "`target` must be above 1"),
         ({"epochs": 0}, "`epochs` must be at least 1"),
-        ({"max_latency_ms": 3.0}, "`max_latency_ms` needs `latency`"),
-        ({"num_classes": None}, "`num_classes` must be given with a judge of your own"),
+        ({"num_classes": None}, "`num_classes` must be given with an evaluator of your own"),
+        ({"min_proxy": {"naswot": 1.0}}, "`min_proxy` needs images, but got an evaluator of your"),
+        ({"seed": -1.5}, "`seed` must be"),
     ],
 )
 def test_impossible_compound_requests(options: dict[str, object], match: str) -> None:
     defaults = {"epochs": 1, **KNOWN}
     with pytest.raises(ValueError, match=match):
-        CompoundScalingObjective(BASE, _judge((1.2, 1.1, 1.15)), **(defaults | options))
+        CompoundScalingObjective(BASE, _known((1.2, 1.1, 1.15)), **(defaults | options))
 
 
 def test_mistyped_option() -> None:
     with pytest.raises(TypeError, match=r"not \['max_mac'\]"):
-        StrategyObjective(BASE, _regime_judge, epochs=1, max_mac=3, **KNOWN)
+        StrategyObjective(BASE, _by_regime, epochs=1, max_mac=3, **KNOWN)
 
 
 def test_grid_without_feasible_points() -> None:
     objective = CompoundScalingObjective(
-        BASE, _judge((1.2, 1.1, 1.15)), epochs=1, tolerance=1e-9, largest=1.1, step=0.1, **KNOWN
+        BASE, _known((1.2, 1.1, 1.15)), epochs=1, tolerance=1e-9, largest=1.1, step=0.1, **KNOWN
     )
     with pytest.raises(ValueError, match="`tolerance` must leave a point of the grid"):
         objective.grid()
 
 
-def _regime_judge(network: ScalableNetwork, trial: object, epochs: int) -> float:
+def _by_regime(job: TrainingJob, **_: Any) -> float:
     """Width takes away more error in one epoch, depth in ten."""
-    width, depth = (0.3, 0.1) if epochs == 1 else (0.1, 0.5)
+    network = job.network
+    assert isinstance(network, ScalableNetwork)
+    width, depth = (0.3, 0.1) if job.epochs == 1 else (0.1, 0.5)
     return 1 - 0.5 * network.width ** (-2 * width) * network.depth**-depth / 10
 
 
 def test_scaling_study_names_the_dimension_of_each_regime() -> None:
     grid = ScalingGrid(widths=(0.5, 1.0), depths=(1, 2), resolutions=(8, 16), regimes=(1, 10))
-    objective = ScalingStudyObjective(BASE, _regime_judge, grid=grid, repetitions=2, **KNOWN)
+    objective = ScalingStudyObjective(BASE, _by_regime, grid=grid, repetitions=2, **KNOWN)
     study = optuna.create_study(direction="maximize", sampler=objective.sampler(seed=0))
     study.optimize(objective)
     assert len(study.trials) == 32
@@ -143,7 +151,7 @@ def test_scaling_study_measures_and_limits_before_training() -> None:
     limit = BASE.at(width=0.5, resolution=8).profile(**KNOWN).macs
     objective = ScalingStudyObjective(
         BASE,
-        lambda network, trial, epochs: 0.5,
+        lambda job, **_: 0.5,
         grid=grid,
         max_macs=limit,
         latency=LatencyMeter(device="cpu"),
@@ -163,7 +171,7 @@ def test_latency_limit_prunes() -> None:
     grid = ScalingGrid(widths=(0.125,), depths=(1,), resolutions=(8,), regimes=(1,))
     objective = ScalingStudyObjective(
         BASE,
-        lambda network, trial, epochs: 0.5,
+        lambda job, **_: 0.5,
         grid=grid,
         max_latency_ms=3.0,
         latency=lambda model, size: 4.0,
@@ -188,7 +196,7 @@ def test_impossible_studies(
     defaults = {"widths": (0.5,), "depths": (1,), "resolutions": (8,), "regimes": (1,)}
     with pytest.raises(ValueError, match=match):
         ScalingStudyObjective(
-            BASE, _regime_judge, grid=ScalingGrid(**(defaults | grid)), **options, **KNOWN
+            BASE, _by_regime, grid=ScalingGrid(**(defaults | grid)), **options, **KNOWN
         )
 
 
@@ -200,9 +208,7 @@ def test_regularisation_spans_the_grid() -> None:
 
 
 def test_strategies_keep_one_budget() -> None:
-    objective = StrategyObjective(
-        BASE, lambda network, trial, epochs: 0.5, epochs=1, repetitions=2, **KNOWN
-    )
+    objective = StrategyObjective(BASE, lambda job, **_: 0.5, epochs=1, repetitions=2, **KNOWN)
     assert list(objective.networks) == ["base", "depth", "width", "resolution", "compound",
                                         "resnet_rs"]  # fmt: skip
     base = objective.count(BASE).macs
@@ -217,14 +223,14 @@ def test_strategies_keep_one_budget() -> None:
 
 def test_impossible_strategies() -> None:
     with pytest.raises(ValueError, match="`macs` must be at least .* of the base network"):
-        StrategyObjective(BASE, _regime_judge, epochs=1, factor=0.5, **KNOWN)
+        StrategyObjective(BASE, _by_regime, epochs=1, factor=0.5, **KNOWN)
     with pytest.raises(ValueError, match="`strategies` must have names other than 'base'"):
-        StrategyObjective(BASE, _regime_judge, epochs=1, strategies={}, **KNOWN)
+        StrategyObjective(BASE, _by_regime, epochs=1, strategies={}, **KNOWN)
 
 
 def test_study_knows_what_it_is() -> None:
-    objective = StrategyObjective(BASE, _regime_judge, epochs=1, **KNOWN)
-    other = StrategyObjective(BASE, _regime_judge, epochs=2, **KNOWN)
+    objective = StrategyObjective(BASE, _by_regime, epochs=1, **KNOWN)
+    other = StrategyObjective(BASE, _by_regime, epochs=2, **KNOWN)
     study = optuna.create_study(direction="maximize")
     study.optimize(objective, n_trials=1)
     with pytest.raises(ValueError, match="epochs was 1 and is now 2"):
@@ -234,13 +240,11 @@ def test_study_knows_what_it_is() -> None:
 
 
 def test_networks_are_trained_for_real_and_pruned() -> None:
-    judge = ScaledTraining(
-        load_data("digits", train_size=600, val_size=128),
-        recipe=Recipe(batch_size=32),
-        device="cpu",
+    training = ScaledTraining(
+        load_data("digits", train_size=600, val_size=128), recipe=Recipe(batch_size=32)
     )
     grid = ScalingGrid(widths=(0.125,), depths=(1,), resolutions=(8, 12), regimes=(2,))
-    objective = ScalingStudyObjective(TINY, judge, grid=grid)
+    objective = ScalingStudyObjective(TINY, training, grid=grid, device="cpu")
     study = optuna.create_study(direction="maximize", sampler=objective.sampler(seed=0))
     study.optimize(objective)
     assert all(0.3 < trial.value <= 1 for trial in study.trials)
@@ -258,14 +262,14 @@ def test_networks_are_trained_for_real_and_pruned() -> None:
 
 def test_what_a_network_is_trained_with() -> None:
     data = load_data("digits", train_size=64, val_size=64)
-    judge = ScaledTraining(
+    training = ScaledTraining(
         data,
         recipe=Recipe(drop_path=0.5, lr=0.05),
         regularisation=GrowingRegularisation(smallest=1, largest=2, drop_path=(0.0, 0.3)),
     )
-    grown = judge.regularised(TINY)
+    grown = training.regularised(TINY)
     assert (grown.dropout, grown.drop_path) == (0.4, 0.3)
-    recipe = judge.recipe_of(grown)
+    recipe = training.recipe_of(grown)
     assert (recipe.drop_path, recipe.drop_path_schedule, recipe.lr) == (0.3, "constant", 0.05)
     assert ScaledTraining(data).recipe_of(TINY) == Recipe()
 
@@ -281,16 +285,15 @@ def test_resolution_changes_between_training_and_validation() -> None:
             )
             return model
 
-    judge = ScaledTraining(
+    training = ScaledTraining(
         load_data("digits", train_size=64, val_size=64),
         train_resolution=0.75,
         start=0.5,
         stages=2,
-        device="cpu",
     )
     network = Watched(blocks=(1, 1, 1, 1), kind="basic", stem="cifar", width=0.125, resolution=32)
-    judge(network, FixedTrial({}), 2)
-    assert [size for training, size in seen if training] == [12, 24]
-    assert {size for training, size in seen if not training} == {32}
+    training(TrainingJob(network=network, epochs=2, device="cpu"))
+    assert [size for trains, size in seen if trains] == [12, 24]
+    assert {size for trains, size in seen if not trains} == {32}
     with pytest.raises(ValueError, match=r"`start` must lie in \(0, 1\]"):
         ScaledTraining("digits", start=0.0)

@@ -116,7 +116,7 @@ def _metric(study: Study) -> str:
 def _accuracy(study: Study, trial: FrozenTrial) -> float | None:
     """The trial's accuracy on all validation images, None where that is not known."""
     from optuna_nas.objectives import derived_accuracies
-    from optuna_nas.objectives._base import ACCURACY
+    from optuna_nas.objectives.trial import ACCURACY
 
     derived = derived_accuracies(study).get(trial.number)
     if derived is not None:

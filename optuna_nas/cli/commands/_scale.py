@@ -228,8 +228,9 @@ def _run(
     from optuna_nas.profiling import LatencyMeter
     from optuna_nas.stores import optimize
 
-    judge = _judge(data, device=device, **training)
-    limits: dict[str, Any] = {
+    evaluator = _evaluator(data, **training)
+    options: dict[str, Any] = {
+        "device": device,
         "max_macs": max_macs,
         "max_latency_ms": max_latency_ms,
         "latency": LatencyMeter(device=device) if latency else None,
@@ -237,14 +238,16 @@ def _run(
     if how != "grid" and len(epochs) > 1:
         raise click.UsageError(f"--how {how} takes one number of epochs")
     if how == "compound":
-        search = CompoundScalingObjective(base, judge, epochs=epochs[0], target=factor, **limits)
+        search = CompoundScalingObjective(
+            base, evaluator, epochs=epochs[0], target=factor, **options
+        )
         _check_shares(search)
         optimize(study, search, n_trials=search.enqueue_grid(study), show_progress_bar=True)
         return str(scaling.fit(study))
     objective: StrategyObjective | ScalingStudyObjective
     if how == "strategies":
         objective = StrategyObjective(
-            base, judge, epochs=epochs[0], factor=factor, repetitions=repetitions, **limits
+            base, evaluator, epochs=epochs[0], factor=factor, repetitions=repetitions, **options
         )
     else:
         grid = scaling.ScalingGrid(
@@ -254,7 +257,7 @@ def _run(
             regimes=epochs,
         )
         objective = ScalingStudyObjective(
-            base, judge, grid=grid, repetitions=repetitions, **limits
+            base, evaluator, grid=grid, repetitions=repetitions, **options
         )
     study.sampler = objective.sampler(seed=0)
     done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
@@ -280,7 +283,7 @@ def _check_shares(search: CompoundScalingObjective) -> None:
         )
 
 
-def _judge(
+def _evaluator(
     data: str,
     *,
     train_size: int | None,
@@ -289,7 +292,6 @@ def _judge(
     download: bool,
     recipe: Mapping[str, Any],
     start: float,
-    device: str,
 ) -> ScaledTraining:
     from optuna_nas.objectives import ScaledTraining
     from optuna_nas.training import Recipe, load_data
@@ -297,4 +299,4 @@ def _judge(
     loaded = load_data(
         data, train_size=train_size, val_size=val_size, root=data_root, download=download
     )
-    return ScaledTraining(loaded, recipe=Recipe(**recipe), start=start, device=device)
+    return ScaledTraining(loaded, recipe=Recipe(**recipe), start=start)

@@ -89,11 +89,11 @@ def search(
 ) -> None:
     """Search an architecture. On an existing study it goes on with the study's settings."""
     from optuna_nas.dashboard import picture_store
-    from optuna_nas.objectives import best_trials, drawn_in
+    from optuna_nas.objectives import best_trials, sampled_hyperparameters
     from optuna_nas.stores import optimize
 
     study = make_study(storage, study_name)
-    if drawn_in(study):
+    if sampled_hyperparameters(study):
         raise click.UsageError(
             f"the trials of study {study_name!r} drew hyperparameters by a function, which no "
             "storage keeps: go on with it in Python, or take another --study-name"

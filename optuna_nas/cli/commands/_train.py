@@ -193,7 +193,7 @@ def final_recipe(published: str | None, changes: Mapping[str, Any]) -> Recipe | 
 
 
 def _rival(study: Study, trials: int | None, name: str | None, storage: str) -> Study | bool:
-    from optuna_nas.objectives import drawn_in
+    from optuna_nas.objectives import sampled_hyperparameters
 
     if name is not None:
         if trials is not None:
@@ -201,7 +201,7 @@ def _rival(study: Study, trials: int | None, name: str | None, storage: str) -> 
         return open_study(storage, name)
     if trials == 0:
         return False
-    if drawn_in(study):
+    if sampled_hyperparameters(study):
         raise click.UsageError(
             f"the trials of study {study.study_name!r} drew hyperparameters by a function, which "
             "no storage keeps and a random search would need: give --random-trials 0 or "

@@ -29,7 +29,7 @@ from optuna_nas.keys import ONE_SHOT_KEY, SECONDS_KEY
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._data import images_of
-from optuna_nas.objectives._trainer import training_seed
+from optuna_nas.objectives.evaluation import training_seed
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.objectives.one_shot._judge import Judge
 from optuna_nas.objectives.one_shot._learner import BilevelLearner, MixedNetwork
@@ -44,7 +44,7 @@ from optuna_nas.objectives.one_shot._settings import (
 )
 from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.one_shot._variants import check_together
-from optuna_nas.objectives.trial._failures import blamed
+from optuna_nas.objectives.trial._failures import attributed_failures
 from optuna_nas.spaces import SearchSpace
 from optuna_nas.training import (
     EpochResult,
@@ -252,13 +252,13 @@ class DARTSObjective(Objective[tuple[Recipe, AlphaRecipe]]):
         slot = None if self._checkpoints is None else self._checkpoints.slot(trial)
         started = time.perf_counter()
         try:
-            with blamed(trial, self.space, self.data.input_size, "searching in"):
+            with attributed_failures(trial, self.space, self.data.input_size, "searching in"):
                 architecture, accuracy = self._search(run, recipe, alpha, slot)
             run.record(architecture)
             run.admit(architecture)
             trial.set_user_attr(ONE_SHOT_KEY, accuracy)
             if self._value == "derived":
-                with blamed(trial, architecture, self.data.input_size, "training"):
+                with attributed_failures(trial, architecture, self.data.input_size, "training"):
                     accuracy = self._evaluated_alone(run, architecture, recipe, slot)
         finally:
             trial.set_user_attr(SECONDS_KEY, round(time.perf_counter() - started, 4))

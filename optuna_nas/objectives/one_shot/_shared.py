@@ -37,7 +37,7 @@ from optuna_nas.objectives.one_shot._settings import (
 )
 from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
 from optuna_nas.objectives.one_shot._supernets import make_supernet
-from optuna_nas.objectives.trial._failures import blamed
+from optuna_nas.objectives.trial._failures import attributed_failures
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe, recipes, resolve_device
 
@@ -219,7 +219,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         trial = run.trial
         trial.set_user_attr(EPOCH_KEY, self.weights.epochs_done)
         run.admit(child)
-        with blamed(trial, child, self.data.input_size, "judging"):
+        with attributed_failures(trial, child, self.data.input_size, "judging"):
             return self.weights.accuracy_on_batch(child, trial.number)
 
     def derive(self, study: Study, top_k: int = 10) -> list[ScoredChild]:

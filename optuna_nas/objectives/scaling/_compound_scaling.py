@@ -15,29 +15,59 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna.samplers import GridSampler
 from optuna.trial import TrialState
 
 from optuna_nas._checks import is_number, require_int, shown
-from optuna_nas.objectives._base import TrialRun
-from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions
-from optuna_nas.objectives.trial._failures import prune_infeasible
+from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions, ScaledPlan
+from optuna_nas.objectives.trial import Limits, prune_infeasible
 from optuna_nas.scaling import Coefficients, ScalableNetwork
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import BaseTrial
 
-    from optuna_nas.objectives.scaling._scaled_training import ScaledJudge
-    from optuna_nas.profiling import Profile
+    from optuna_nas.objectives.evaluation import Evaluator
+    from optuna_nas.objectives.trial import Costs, TrialRun
     from optuna_nas.training import ImageData
 
-__all__ = ["CompoundScalingObjective"]
+__all__ = ["CompoundScalingObjective", "GrowthLimits"]
 
 LETTERS = ("alpha", "beta", "gamma")
 _DIGITS = 9
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthLimits(Limits):
+    """Limits of one objective, and the growth that its networks must have.
+
+    Args:
+        base_macs: Multiply-adds of the network that grows.
+        target: Factor by which they must grow.
+        tolerance: Share of ``target`` by which it may be missed.
+    """
+
+    base_macs: int
+    target: float
+    tolerance: float
+
+    def check(self, trial: BaseTrial, architecture: Any, costs: Costs) -> None:
+        """Check the growth first, since most points of a search miss it.
+
+        Raises:
+            TrialPruned: If the network grows by another factor, or exceeds a limit.
+        """
+        factor = costs.counted(trial, architecture).macs / self.base_macs
+        missed = factor / self.target - 1
+        trial.set_constraint("growth", abs(missed) - self.tolerance)
+        if abs(missed) > self.tolerance:
+            grown = f"{architecture} costs {factor:.3g} times the base network"
+            why = f"Trial {trial.number}: {grown}, not about {self.target:g} times."
+            prune_infeasible(trial, why)
+        super().check(trial, architecture, costs)
 
 
 class CompoundScalingObjective(ScaledObjective):
@@ -50,15 +80,13 @@ class CompoundScalingObjective(ScaledObjective):
 
     Args:
         base: The network that is scaled.
-        judge: Data, a :class:`ScaledTraining`, or a function
-            ``(network, trial, epochs) -> accuracy``.
+        evaluator: Data, a :class:`ScaledTraining`, or an :class:`Evaluator` of yours.
         epochs: Epochs per trial, at least 1.
         target: Factor of the multiply-adds, more than 1.
         tolerance: By what share of ``target`` it may be missed, above 0.
         largest: Largest factor of each dimension, more than 1.
         step: Of the grid of factors, above 0.
-        options: See :class:`ObjectiveOptions`, with ``num_classes`` and ``in_channels``, which
-            are by default as the data has them.
+        options: See :class:`ScaledOptions` and :class:`ObjectiveOptions`.
 
     Raises:
         ValueError: If a setting is out of range, or the budget is under the base network.
@@ -79,7 +107,7 @@ class CompoundScalingObjective(ScaledObjective):
     def __init__(
         self,
         base: ScalableNetwork,
-        judge: str | ImageData | ScaledJudge,
+        evaluator: str | ImageData | Evaluator,
         *,
         epochs: int,
         target: float = 2.0,
@@ -88,7 +116,7 @@ class CompoundScalingObjective(ScaledObjective):
         step: float = 0.05,
         **options: Unpack[ScaledOptions],
     ) -> None:
-        super().__init__(base, judge, **options)
+        super().__init__(base, evaluator, **options)
         require_int("epochs", epochs)
         for name, value, least in (
             ("target", target, 1),
@@ -101,6 +129,10 @@ class CompoundScalingObjective(ScaledObjective):
         self.epochs, self.target, self.tolerance = epochs, target, tolerance
         self.largest, self.step = largest, step
         self.base_macs = self.count(base).macs
+        own = {field.name: getattr(self.limits, field.name) for field in fields(Limits)}
+        self.limits: Limits = GrowthLimits(
+            **own, base_macs=self.base_macs, target=target, tolerance=tolerance
+        )
         max_macs = self.limits.max_macs
         if max_macs is not None and max_macs < self.base_macs:
             raise ValueError(
@@ -153,22 +185,13 @@ class CompoundScalingObjective(ScaledObjective):
             study.enqueue_trial(params, skip_if_exists=True)
         return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
-    def suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
+    def suggest(self, run: TrialRun) -> ScaledPlan:
         alpha, beta, gamma = (
             run.trial.suggest_float(letter, 1.0, self.factors[-1], step=self.step)
             for letter in LETTERS
         )
         network = self.base.scaled(depth=alpha, width=beta, resolution=gamma)
-        return network, self.epochs, ""
-
-    def _check(self, trial: BaseTrial, network: ScalableNetwork, counted: Profile) -> None:
-        missed = counted.macs / self.base_macs / self.target - 1
-        trial.set_constraint("growth", abs(missed) - self.tolerance)
-        if abs(missed) > self.tolerance:
-            factor = counted.macs / self.base_macs
-            why = f"Trial {trial.number}: {network} costs {factor:.3g} times the base network"
-            prune_infeasible(trial, f"{why}, not about {self.target:g} times.")
-        super()._check(trial, network, counted)
+        return ScaledPlan(network=network, epochs=self.epochs)
 
     def _missed(self, point: Coefficients) -> float:
         """By what share the multiply-adds of a point miss the target."""

@@ -1,46 +1,76 @@
-"""What all objectives that scale a network share: count, limit, measure, judge, note."""
+"""Base of all objectives that scale a network: count, limit, measure, train, note."""
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
+from optuna_nas._checks import require_seed
 from optuna_nas._names import identity_of
-from optuna_nas.keys import LATENCY_KEY, MACS_KEY, PARAMS_KEY, RESULT_KEY
-from optuna_nas.objectives._base import Objective, TrialRun
+from optuna_nas.keys import RESULT_KEY
+from optuna_nas.objectives._base import Objective
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
-from optuna_nas.objectives.scaling._scaled_training import ScaledJudge, ScaledTraining
-from optuna_nas.objectives.trial._failures import blamed
-from optuna_nas.profiling import Latency, Profile
+from optuna_nas.objectives.evaluation import (
+    Evaluator,
+    TrainingJob,
+    train_in_trial,
+    training_seed,
+)
+from optuna_nas.objectives.scaling._costs import ScaledCosts
+from optuna_nas.objectives.scaling._picture import picture_of
+from optuna_nas.objectives.scaling._scaled_training import ScaledTraining
+from optuna_nas.objectives.trial import TrialRun
+from optuna_nas.profiling import Profile
 from optuna_nas.scaling import ScalableNetwork
-from optuna_nas.training import ImageData, seeded
+from optuna_nas.training import ImageData, Recipe
 
 if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
+    from optuna_nas.drawing import Graph
 
-__all__ = ["ScaledObjective", "ScaledOptions"]
+__all__ = ["ScaledObjective", "ScaledOptions", "ScaledPlan"]
 
 
 class ScaledOptions(ObjectiveOptions, total=False):
-    """Options of every :class:`ScaledObjective`; see also :class:`ObjectiveOptions`.
+    """Options of every objective that scales a network; see also :class:`ObjectiveOptions`.
+
+    Latency is measured, and kept with a trial, where ``latency`` or ``max_latency_ms`` is given.
 
     Args:
         num_classes: Number of classes that networks are built for; by default as the data has it.
         in_channels: Number of channels that networks are built for; likewise.
+        seed: Weights and data order of trial n depend on (seed, n). Default: 0.
     """
 
     num_classes: int | None
     in_channels: int | None
+    seed: int
 
 
-class ScaledObjective(Objective[tuple[ScalableNetwork, int, str]]):
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ScaledPlan:
+    """One size of a network, and how long it is trained.
+
+    Attributes:
+        network: The network of that size.
+        epochs: Number of epochs.
+        rule: Name of the rule that chose the size, if one did.
+    """
+
+    network: ScalableNetwork
+    epochs: int
+    rule: str = ""
+
+
+class ScaledObjective(Objective[ScaledPlan]):
     """An objective whose trials are sizes of one network.
 
     Args:
         base: The network that is scaled.
-        judge: A name of data or data, for :class:`ScaledTraining` on them; or such a judge with
-            more settings; or a function ``(network, trial, epochs) -> accuracy`` of yours.
+        evaluator: Name of data or data, for :class:`ScaledTraining` on them; one with more
+            settings; or an :class:`Evaluator` of yours, which finds the network and the number
+            of epochs in its job.
         options: See :class:`ScaledOptions`.
 
     Raises:
@@ -51,105 +81,95 @@ class ScaledObjective(Objective[tuple[ScalableNetwork, int, str]]):
     def __init__(
         self,
         base: ScalableNetwork,
-        judge: str | ImageData | ScaledJudge,
+        evaluator: str | ImageData | Evaluator,
         **options: Unpack[ScaledOptions],
     ) -> None:
         check_options(self, options, ScaledOptions)
-        num_classes = options.pop("num_classes", None)
-        in_channels = options.pop("in_channels", None)
+        given = {
+            "num_classes": options.pop("num_classes", None),
+            "in_channels": options.pop("in_channels", None),
+        }
+        self.seed = options.pop("seed", 0)
+        require_seed(self.seed)
         super().__init__(**cast(ObjectiveOptions, options))
         self.base = base
-        self.judge = ScaledTraining(judge) if isinstance(judge, str | ImageData) else judge
-        data = getattr(self.judge, "data", None)
-        self._build = _build(data, num_classes, in_channels)
-        self._latency = options.get("latency")
-        if self.limits.max_latency_ms is not None and self._latency is None:
+        self.evaluator: Evaluator = (
+            ScaledTraining(evaluator) if isinstance(evaluator, str | ImageData) else evaluator
+        )
+        self._data: ImageData | None = getattr(self.evaluator, "data", None)
+        self._build = _build(self._data, given)
+        if self.limits.min_proxy and self._data is None:
             raise ValueError(
-                "`max_latency_ms` needs `latency`, but got "
-                f"max_latency_ms={self.limits.max_latency_ms} and latency=None: pass "
-                "latency=LatencyMeter()."
+                "`min_proxy` needs images, but got an evaluator of your own without an attribute "
+                "`data`: leave min_proxy out, or give the evaluator its data."
             )
-        self._counted: dict[ScalableNetwork, Profile] = {}
-        self._measured: dict[ScalableNetwork, float] = {}
+        self.costs: ScaledCosts = ScaledCosts(
+            self._build, self._meter, data=self._data, device=self.device
+        )
+        measured = (options.get("latency"), options.get("max_latency_ms"))
+        self._measures = any(option is not None for option in measured)
 
     @abstractmethod
-    def suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
-        """Return the network of a trial, its epochs, and the rule that chose its size, if one."""
+    def suggest(self, run: TrialRun) -> ScaledPlan:
+        """Suggest the size of a trial, and how long it is trained."""
 
     @property
     @abstractmethod
     def _settings(self) -> Mapping[str, Any]:
-        """What else a study keeps of the objective."""
-
-    def _check(self, trial: BaseTrial, network: ScalableNetwork, counted: Profile) -> None:
-        """End a trial that need not be trained; objectives with a rule of their own add it."""
-        self.limits.check_counted(trial, network, counted)
+        """Further settings that a study keeps of the objective."""
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps (``optuna_nas:study``)."""
         return {
             "scaled": type(self).__name__,
             "base": self.base.identity,
-            "judge": identity_of(self.judge),
+            "judge": identity_of(self.evaluator),
             **self._settings,
         }
 
     def count(self, network: ScalableNetwork) -> Profile:
-        """Parameters and multiply-adds of a network as it is built for the data."""
-        if network not in self._counted:
-            self._counted[network] = network.profile(**self._build)
-        return self._counted[network]
+        """Count parameters and multiply-adds of a network as it is built for the data."""
+        return self.costs.count(network)
 
-    def evaluate(self, run: TrialRun, plan: tuple[ScalableNetwork, int, str]) -> float:
-        trial, (network, epochs, rule) = run.trial, plan
-        pixels = (self._build["in_channels"], network.resolution, network.resolution)
-        with blamed(trial, network, pixels, "building"):
-            counted = self.count(network)
-        trial.set_user_attr(PARAMS_KEY, counted.params)
-        trial.set_user_attr(MACS_KEY, counted.macs)
-        self._check(trial, network, counted)
-        latency = self._latency_ms(trial, network, pixels)
+    def evaluate(self, run: TrialRun, plan: ScaledPlan) -> float:
+        network = plan.network
+        run.admit(network, graph=self._picture(run, network))
+        counted = self.costs.counted(run.trial, network)
         facts = {
             "network": network.name,
             **network.params,
-            "epochs": epochs,
-            "rule": rule,
+            "epochs": plan.epochs,
+            "rule": plan.rule,
             "macs": counted.macs,
             "params": counted.params,
-            "latency_ms": latency,
+            "latency_ms": run.cost("latency_ms") if self._measures else None,
         }
-        trial.set_user_attr(RESULT_KEY, facts)
-        return self.judge(network, trial, epochs)
-
-    def _latency_ms(
-        self, trial: BaseTrial, network: ScalableNetwork, pixels: tuple[int, ...]
-    ) -> float | None:
-        if self._latency is None:
-            return None
-        if network not in self._measured:
-            with blamed(trial, network, pixels, "measuring"):
-                with seeded(0):
-                    model = network.build(**self._build)
-                found = self._latency(model, pixels)
-            measured = found.median_ms if isinstance(found, Latency) else float(found)
-            self._measured[network] = measured
-        latency = self._measured[network]
-        trial.set_user_attr(LATENCY_KEY, latency)
-        if self.limits.max_latency_ms is not None:
-            self.limits.check_latency(trial, network, latency)
-        return latency
-
-
-def _build(
-    data: ImageData | None, num_classes: int | None, in_channels: int | None
-) -> dict[str, int]:
-    """What networks are built for: as given, else as the data has it."""
-    given = {"num_classes": num_classes, "in_channels": in_channels}
-    build = {name: getattr(data, name, None) if n is None else n for name, n in given.items()}
-    unknown = [name for name, value in build.items() if value is None]
-    if unknown:
-        raise ValueError(
-            f"`{unknown[0]}` must be given with a judge of your own, which has no data to say it."
+        run.trial.set_user_attr(RESULT_KEY, facts)
+        job = TrainingJob(
+            network=network,
+            epochs=plan.epochs,
+            build=self._build,
+            data=self._data,
+            recipe=getattr(self.evaluator, "recipe", Recipe()),
+            seed=training_seed(self.seed, run.trial),
+            device=self.device,
         )
-    return {name: int(value) for name, value in build.items() if value is not None}
+        return train_in_trial(run, self.evaluator, job, input_size=self.costs.input_size(network))
+
+    def _picture(self, run: TrialRun, network: ScalableNetwork) -> Graph | None:
+        return None if run.pictures is None else picture_of(network, self._build)
+
+
+def _build(data: ImageData | None, given: Mapping[str, int | None]) -> dict[str, int]:
+    """Complete what networks are built for by what the data says."""
+    build = {}
+    for name, value in given.items():
+        found = getattr(data, name, None) if value is None else value
+        if found is None:
+            raise ValueError(
+                f"`{name}` must be given with an evaluator of your own that has no `data`, but "
+                f"got {name}=None."
+            )
+        build[name] = int(found)
+    return build

@@ -11,33 +11,31 @@ References:
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from optuna_nas._checks import is_number, require_int, require_seed, shown
+from optuna_nas._checks import is_number, require_int, shown
+from optuna_nas._per_process import PerProcess
 from optuna_nas.objectives._data import images_of
-from optuna_nas.objectives._trainer import Trainer
+from optuna_nas.objectives.evaluation import (
+    Evaluator,
+    NetworkTraining,
+    TrainingJob,
+    evaluator_identity,
+)
 from optuna_nas.scaling import GrowingRegularisation, ScalableNetwork
-from optuna_nas.training import ImageData, ProgressiveSize, Recipe, resolve_device
+from optuna_nas.training import ImageData, ProgressiveSize, Recipe
 
 if TYPE_CHECKING:
-    import torch
-    from optuna.trial import BaseTrial
+    from optuna_nas.training import CheckpointSlot, EpochResult, History
 
-__all__ = ["ScaledJudge", "ScaledTraining"]
-
-
-class ScaledJudge(Protocol):
-    """Says how good a scaled network is: :class:`ScaledTraining`, or a function of yours."""
-
-    def __call__(self, network: ScalableNetwork, trial: BaseTrial, epochs: int, /) -> float:
-        """Return the accuracy in [0, 1] after so many epochs; more is better."""
+__all__ = ["ScaledTraining"]
 
 
-class ScaledTraining:
-    """Judges a scaled network by training it: the validation accuracy of the last epoch.
+class ScaledTraining(PerProcess):
+    """Evaluator that trains a scaled network; the accuracy of the last epoch counts.
 
-    Every epoch is reported to the trial, so that any pruner of Optuna can stop it. Validation is
-    at the network's own resolution; what training sees can be another one.
+    Validation is at the network's own resolution; training may see images of another one.
 
     Args:
         data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``. Images are
@@ -48,24 +46,22 @@ class ScaledTraining:
             since objects in random crops look larger than in the whole image.
         start: Share of that resolution that training begins with; 1.0: no growth.
         stages: Steps of that growth.
-        seed: Weights and data order of trial n depend on (seed, n).
-        device: ``"auto"`` or any torch device.
+        evaluator: Trains the network on the resized images, here or elsewhere. Default:
+            ``NetworkTraining()``, in this process.
 
     Raises:
         ValueError: If a number is out of range.
 
     Example::
 
-        import optuna
-
-        from optuna_nas.objectives import ScaledTraining
+        from optuna_nas.objectives import ScaledTraining, TrainingJob
         from optuna_nas.scaling import ResNet
 
-        judge = ScaledTraining("digits", start=0.5, stages=2)
+        training = ScaledTraining("digits", start=0.5, stages=2)
         network = ResNet(
             blocks=(1, 1, 1, 1), kind="basic", stem="cifar", width=0.125, resolution=16
         )
-        print(judge(network, optuna.trial.FixedTrial({}), 2))
+        print(training(TrainingJob(network=network, epochs=2)).last.val_accuracy)
     """
 
     def __init__(
@@ -77,28 +73,29 @@ class ScaledTraining:
         train_resolution: float = 1.0,
         start: float = 1.0,
         stages: int = 4,
-        seed: int = 0,
-        device: str | torch.device = "auto",
+        evaluator: Evaluator | None = None,
     ) -> None:
         for name, share in (("train_resolution", train_resolution), ("start", start)):
             if not is_number(share) or not 0 < share <= 1:
                 raise ValueError(f"`{name}` must lie in (0, 1], but got {name}={shown(share)}.")
         require_int("stages", stages, at_least=1)
-        require_seed(seed)
         self.data = images_of(data)
         self.recipe = Recipe() if recipe is None else recipe
         self._regularisation = regularisation
         self._train_resolution = train_resolution
         self._start = start
         self._stages = stages
-        self._seed = seed
-        self._device = resolve_device(device)
+        self._evaluator = NetworkTraining() if evaluator is None else evaluator
+        self._forget()
+
+    def _forget(self) -> None:
         self._resized: tuple[int, ImageData] | None = None  # of the last trial
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a study keeps of it, ready for JSON."""
+        """Settings that a study keeps, ready for JSON."""
         growing = self._regularisation
+        other = evaluator_identity(self._evaluator)
         return {
             "data": self.data.identity,
             "recipe": self.recipe.to_dict(),
@@ -106,29 +103,37 @@ class ScaledTraining:
             "train_resolution": self._train_resolution,
             "start": self._start,
             "stages": self._stages,
+            **({} if other is None else {"evaluator": other}),
         }
 
-    def __call__(self, network: ScalableNetwork, trial: BaseTrial, epochs: int, /) -> float:
-        """Train the network.
-
-        Returns:
-            Validation accuracy after the last epoch, in [0, 1].
+    def __call__(
+        self,
+        job: TrainingJob,
+        /,
+        *,
+        on_epoch: Callable[[EpochResult], None] | None = None,
+        checkpoint: CheckpointSlot | None = None,
+    ) -> History | float:
+        """Train the scaled network of a job, for the images of this training.
 
         Raises:
-            TrialPruned: If the pruner stops the trial, or the network cannot be trained.
-            TrialError: If something else is wrong.
+            TypeError: If the network of the job is of another kind.
         """
-        network = self.regularised(network)
-        decided = {"num_classes": self.data.num_classes, "in_channels": self.data.in_channels}
-        trainer = Trainer(
-            self._data_of(network.resolution),
-            epochs,
-            decided,
-            self._seed,
-            self._device,
-            image_size=self._sizes(network, epochs),
+        if not isinstance(job.network, ScalableNetwork):
+            raise TypeError(
+                f"`job.network` must be a ScalableNetwork, but got {job.network}: NetworkTraining "
+                "trains architectures."
+            )
+        network = self.regularised(job.network)
+        own = dataclasses.replace(
+            job,
+            network=network,
+            build={"num_classes": self.data.num_classes, "in_channels": self.data.in_channels},
+            data=self._data_of(network.resolution),
+            recipe=self.recipe_of(network),
+            image_size=self._sizes(network, job.epochs),
         )
-        return trainer.train(trial, network, self.recipe_of(network))[-1]
+        return self._evaluator(own, on_epoch=on_epoch, checkpoint=checkpoint)
 
     def regularised(self, network: ScalableNetwork) -> ScalableNetwork:
         """Return the network as it is trained, with the dropout and drop path of its size."""

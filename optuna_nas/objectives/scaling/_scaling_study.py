@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from optuna.samplers import GridSampler
 
 from optuna_nas._checks import require_int
-from optuna_nas.objectives._base import TrialRun
-from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions
+from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions, ScaledPlan
 from optuna_nas.scaling import (
     RESNET_RS_GRID,
     ScalableNetwork,
@@ -23,7 +22,8 @@ from optuna_nas.scaling import (
 )
 
 if TYPE_CHECKING:
-    from optuna_nas.objectives.scaling._scaled_training import ScaledJudge
+    from optuna_nas.objectives.evaluation import Evaluator
+    from optuna_nas.objectives.trial import TrialRun
     from optuna_nas.training import ImageData
 
 __all__ = ["ScalingStudyObjective"]
@@ -39,12 +39,10 @@ class ScalingStudyObjective(ScaledObjective):
 
     Args:
         base: The network that is scaled.
-        judge: Data, a :class:`ScaledTraining`, or a function
-            ``(network, trial, epochs) -> accuracy``.
+        evaluator: Data, a :class:`ScaledTraining`, or an :class:`Evaluator` of yours.
         grid: What is tried; by default the paper's 175 networks in three regimes.
         repetitions: Trials of each, with other seeds, at least 1; they say how sure a verdict is.
-        options: See :class:`ObjectiveOptions`, with ``num_classes`` and ``in_channels``, which
-            are by default as the data has them.
+        options: See :class:`ScaledOptions` and :class:`ObjectiveOptions`.
 
     Raises:
         ValueError: If a setting is out of range, or a resolution of the grid is below the stride
@@ -69,13 +67,13 @@ class ScalingStudyObjective(ScaledObjective):
     def __init__(
         self,
         base: ScalableNetwork,
-        judge: str | ImageData | ScaledJudge,
+        evaluator: str | ImageData | Evaluator,
         *,
         grid: ScalingGrid = RESNET_RS_GRID,
         repetitions: int = 1,
         **options: Unpack[ScaledOptions],
     ) -> None:
-        super().__init__(base, judge, **options)
+        super().__init__(base, evaluator, **options)
         require_int("repetitions", repetitions)
         self.grid, self.repetitions = grid, repetitions
         networks = [base.at(width=w, depth=d, resolution=r) for w, d, r in grid]
@@ -101,7 +99,7 @@ class ScalingStudyObjective(ScaledObjective):
         repetitions = list(range(self.repetitions))
         return GridSampler({**self.grid.search_space, "repetition": repetitions}, seed=seed)
 
-    def suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
+    def suggest(self, run: TrialRun) -> ScaledPlan:
         chosen = {
             name: run.trial.suggest_categorical(name, values)
             for name, values in self.grid.search_space.items()
@@ -110,4 +108,4 @@ class ScalingStudyObjective(ScaledObjective):
         network = self.base.at(
             width=chosen["width"], depth=chosen["depth"], resolution=int(chosen["resolution"])
         )
-        return network, int(chosen["epochs"]), ""
+        return ScaledPlan(network=network, epochs=int(chosen["epochs"]))

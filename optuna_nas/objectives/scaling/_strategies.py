@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 from optuna.samplers import GridSampler
 
 from optuna_nas._checks import require_int, require_positive
-from optuna_nas.objectives._base import TrialRun
-from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions
+from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions, ScaledPlan
 from optuna_nas.scaling import STRATEGIES, Coefficients, ScalableNetwork, grown_to
 
 if TYPE_CHECKING:
-    from optuna_nas.objectives.scaling._scaled_training import ScaledJudge
+    from optuna_nas.objectives.evaluation import Evaluator
+    from optuna_nas.objectives.trial import TrialRun
     from optuna_nas.training import ImageData
 
 __all__ = ["StrategyObjective"]
@@ -38,15 +38,13 @@ class StrategyObjective(ScaledObjective):
 
     Args:
         base: The network that is scaled; it is judged as well, as the rule ``"base"``.
-        judge: Data, a :class:`ScaledTraining`, or a function
-            ``(network, trial, epochs) -> accuracy``.
+        evaluator: Data, a :class:`ScaledTraining`, or an :class:`Evaluator` of yours.
         epochs: Epochs per trial, at least 1.
         factor: The budget in multiply-adds of the base, at least 1.
         strategies: Rules by name; by default depth, width and resolution alone, EfficientNet's
             compound and ResNet-RS's slow resolution.
         repetitions: Trials of each rule, at least 1.
-        options: See :class:`ObjectiveOptions`, with ``num_classes`` and ``in_channels``, which
-            are by default as the data has them.
+        options: See :class:`ScaledOptions` and :class:`ObjectiveOptions`.
 
     Raises:
         ValueError: If a setting is out of range, or the budget is under the base network.
@@ -69,7 +67,7 @@ class StrategyObjective(ScaledObjective):
     def __init__(
         self,
         base: ScalableNetwork,
-        judge: str | ImageData | ScaledJudge,
+        evaluator: str | ImageData | Evaluator,
         *,
         epochs: int,
         factor: float = 2.0,
@@ -77,7 +75,7 @@ class StrategyObjective(ScaledObjective):
         repetitions: int = 3,
         **options: Unpack[ScaledOptions],
     ) -> None:
-        super().__init__(base, judge, **options)
+        super().__init__(base, evaluator, **options)
         for name, value in (("epochs", epochs), ("repetitions", repetitions)):
             require_int(name, value)
         require_positive("factor", factor)
@@ -128,7 +126,7 @@ class StrategyObjective(ScaledObjective):
         repetitions = list(range(self.repetitions))
         return GridSampler({"strategy": list(self.networks), "repetition": repetitions}, seed=seed)
 
-    def suggest(self, run: TrialRun) -> tuple[ScalableNetwork, int, str]:
+    def suggest(self, run: TrialRun) -> ScaledPlan:
         name = run.trial.suggest_categorical("strategy", list(self.networks))
         run.trial.suggest_int("repetition", 0, self.repetitions - 1)
-        return self.networks[name], self.epochs, name
+        return ScaledPlan(network=self.networks[name], epochs=self.epochs, rule=name)

@@ -1,1 +1,66 @@
-"""The parts of one life of a trial: limits, costs, reuse, failures, checkpoints, picture."""
+"""Parts of one life of a trial: limits, costs, reuse, failures, checkpoints, picture."""
+
+from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints, TrialSlot
+from optuna_nas.objectives.trial._costs import LATENCY, MACS, PARAMS, Costs, Meter
+from optuna_nas.objectives.trial._failures import (
+    FAILURE_CONSTRAINT,
+    INFEASIBLE,
+    TrialError,
+    attributed_failures,
+    prune_infeasible,
+)
+from optuna_nas.objectives.trial._hyperparameters import (
+    HYPERPARAMETERS,
+    recipe_of,
+    sampled_hyperparameters,
+)
+from optuna_nas.objectives.trial._limits import Limits
+from optuna_nas.objectives.trial._reuse import ACCURACY
+from optuna_nas.objectives.trial._reward import (
+    LatencyReward,
+    MacsReward,
+    Reward,
+    SizeReward,
+    mnasnet_reward,
+)
+from optuna_nas.objectives.trial._run import TrialRun
+from optuna_nas.objectives.trial._runs import COPY, run_key
+from optuna_nas.objectives.trial._study import differences, read_identity
+from optuna_nas.objectives.trial._value import TrialValue, Value, trial_value, value_from_identity
+from optuna_nas.objectives.trial._workers import fail_dead_trials, this_worker
+
+__all__ = [
+    "ACCURACY",
+    "COPY",
+    "FAILURE_CONSTRAINT",
+    "HYPERPARAMETERS",
+    "INFEASIBLE",
+    "LATENCY",
+    "MACS",
+    "PARAMS",
+    "Costs",
+    "LatencyReward",
+    "Limits",
+    "MacsReward",
+    "Meter",
+    "Reward",
+    "SizeReward",
+    "TrialCheckpoints",
+    "TrialError",
+    "TrialRun",
+    "TrialSlot",
+    "TrialValue",
+    "Value",
+    "attributed_failures",
+    "differences",
+    "fail_dead_trials",
+    "mnasnet_reward",
+    "prune_infeasible",
+    "read_identity",
+    "recipe_of",
+    "run_key",
+    "sampled_hyperparameters",
+    "this_worker",
+    "trial_value",
+    "value_from_identity",
+]

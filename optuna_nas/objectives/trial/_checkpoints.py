@@ -142,9 +142,7 @@ class TrialCheckpoints(PerProcess):
         artifact = CHECKPOINT.read(trial)
         if artifact is None:
             reused = COPY.read(trial)
-            why = (
-                "was run without" if reused is None else f"took over the result of trial {reused}"
-            )
+            why = "was run without" if reused is None else f"reused the result of trial {reused}"
             raise ValueError(f"Trial {trial.number} must have a checkpoint, but {why}.")
         return TrialSlot(self._store, artifact)
 

@@ -1,4 +1,4 @@
-"""What a network costs, known before it is trained: sizes are counted, latency is measured.
+"""Costs of a network, known before it is trained: sizes are counted, latency is measured.
 
 A figure is taken once per network: sizes by digest in this process, latencies also from the
 study's other trials, where they stand in an attribute of the trial that was measured.
@@ -6,6 +6,7 @@ study's other trials, where they stand in an attribute of the trial that was mea
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,7 +17,7 @@ from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, fields, integer, number, scalar, text
 from optuna_nas._names import identity_of
 from optuna_nas.keys import LATENCY_KEY, MACS_KEY, MEASURED_KEY, PARAMS_KEY, PROXY_KEY
-from optuna_nas.objectives.trial._failures import blamed
+from optuna_nas.objectives.trial._failures import attributed_failures
 from optuna_nas.objectives.trial._runs import TrialsByKey, run_key
 from optuna_nas.profiling import Latency, Profile, profile
 from optuna_nas.training import seeded
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from optuna_nas.objectives._scorer import ProxyScorer
-    from optuna_nas.spaces import Architecture
     from optuna_nas.training import ImageData
 
 __all__ = [
@@ -56,25 +56,29 @@ COST_ATTRIBUTES: tuple[Attribute[Any], ...] = (PARAMS, MACS, LATENCY, MEASURED)
 
 
 class Costs:
-    """The costs of the networks of one objective.
+    """Costs of the networks of one objective, each of which is found once.
+
+    A subclass for networks of another kind than architectures of a space overrides
+    :meth:`input_size`, :meth:`digest`, :meth:`count_network` and :meth:`score_untrained`.
 
     Args:
         build: Arguments for ``architecture.build``.
-        data: What networks are built for.
-        meter: How latency is measured.
-        scorer: How proxies are computed.
+        meter: Measures latency.
+        data: Images that networks are built for.
+        scorer: Computes proxies.
     """
 
     def __init__(
         self,
         build: Mapping[str, Any],
-        data: ImageData,
         meter: Meter,
-        scorer: ProxyScorer,
+        *,
+        data: ImageData | None = None,
+        scorer: ProxyScorer | None = None,
     ) -> None:
         self._build = build
-        self._data = data
         self._meter = meter
+        self._data = data
         self._scorer = scorer
         self._counted: dict[str, Profile] = {}
         self._measured: dict[str, dict[str, Any]] = {}
@@ -91,31 +95,54 @@ class Costs:
         """Where our meter's figures can be compared."""
         return getattr(self._meter, "machine", None)
 
-    def of(self, cost: str, trial: BaseTrial, architecture: Architecture) -> float:
-        """One of ``COSTS``."""
+    def input_size(self, architecture: Any) -> tuple[int, ...]:
+        """Shape of an image of a network, (C, H, W)."""
+        assert self._data is not None
+        return self._data.input_size
+
+    def digest(self, architecture: Any) -> str:
+        """Key under which figures of a network are kept; equal networks have equal ones."""
+        digest: str = architecture.digest
+        return digest
+
+    def count_network(self, architecture: Any) -> Profile:
+        """Count parameters and multiply-adds without allocating the network."""
+        with torch.device("meta"):
+            model = architecture.build(**self._build)
+        return profile(model, self.input_size(architecture))
+
+    def score_untrained(self, proxy: str, architecture: Any) -> float:
+        """Compute a proxy's score of the untrained network."""
+        assert self._scorer is not None
+        return self._scorer(architecture, proxy)
+
+    def of(self, cost: str, trial: BaseTrial, architecture: Any) -> float:
+        """Return one of ``COSTS`` of a network."""
         if cost == "latency_ms":
             return self.latency_ms(trial, architecture)
         counted = self.counted(trial, architecture)
         return float(counted.macs if cost == "macs" else counted.params)
 
-    def counted(self, trial: BaseTrial, architecture: Architecture) -> Profile:
-        """Parameters and multiply-adds, counted without allocating the network."""
-        counted = self._counted.get(architecture.digest)
-        if counted is None:
-            with blamed(trial, architecture, self._data.input_size, "building"):
-                with torch.device("meta"):
-                    model = architecture.build(**self._build)
-                counted = profile(model, self._data.input_size)
-            self._counted[architecture.digest] = counted
+    def count(self, architecture: Any) -> Profile:
+        """Return parameters and multiply-adds, counted when they are first asked for."""
+        digest = self.digest(architecture)
+        if digest not in self._counted:
+            self._counted[digest] = self.count_network(architecture)
+        return self._counted[digest]
+
+    def counted(self, trial: BaseTrial, architecture: Any) -> Profile:
+        """Return parameters and multiply-adds, which the trial keeps too."""
+        with self._attributed(trial, architecture, "building"):
+            counted = self.count(architecture)
         _note(trial, {PARAMS_KEY: counted.params, MACS_KEY: counted.macs})
         return counted
 
-    def latency_ms(self, trial: BaseTrial, architecture: Architecture) -> float:
+    def latency_ms(self, trial: BaseTrial, architecture: Any) -> float:
         """Milliseconds for a batch, measured here, earlier, or by another trial of the study."""
         key = run_key(
-            digest=architecture.digest,
+            digest=self.digest(architecture),
             build=self._build,
-            input_size=self._data.input_size,
+            input_size=self.input_size(architecture),
             meter=self.meter_identity,
             machine=self._machine,
         )
@@ -130,21 +157,26 @@ class Costs:
         _note(trial, {LATENCY_KEY: measured["median_ms"], MEASURED_KEY: measured})
         return float(measured["median_ms"])
 
-    def score(self, proxy: str, trial: BaseTrial, architecture: Architecture) -> float:
-        """What a proxy says of the network, untrained."""
-        key = (proxy, architecture.digest)
+    def score(self, proxy: str, trial: BaseTrial, architecture: Any) -> float:
+        """Return a proxy's score of the untrained network, which the trial keeps too."""
+        key = (proxy, self.digest(architecture))
         if key not in self._scored:
-            with blamed(trial, architecture, self._data.input_size, f"scoring ({proxy})"):
-                self._scored[key] = self._scorer(architecture, proxy)
+            with self._attributed(trial, architecture, f"scoring ({proxy})"):
+                self._scored[key] = self.score_untrained(proxy, architecture)
         if math.isfinite(self._scored[key]):  # JSON of others knows no infinity
             trial.set_user_attr(PROXY_KEY.format(proxy), self._scored[key])
         return self._scored[key]
 
-    def _measure(self, trial: BaseTrial, architecture: Architecture) -> dict[str, Any]:
-        with blamed(trial, architecture, self._data.input_size, "measuring"):
+    def _attributed(
+        self, trial: BaseTrial, architecture: Any, doing: str
+    ) -> contextlib.AbstractContextManager[None]:
+        return attributed_failures(trial, architecture, self.input_size(architecture), doing)
+
+    def _measure(self, trial: BaseTrial, architecture: Any) -> dict[str, Any]:
+        with self._attributed(trial, architecture, "measuring"):
             with seeded(0):
                 model = architecture.build(**self._build)
-            found = self._meter(model, self._data.input_size)
+            found = self._meter(model, self.input_size(architecture))
         if not isinstance(found, Latency):
             return {"median_ms": float(found)}
         return {

@@ -1,4 +1,4 @@
-"""Whose fault it was: the architecture's is recorded and the search goes on, a bug is raised.
+"""Attributes failures: the architecture's is recorded and the search goes on, a bug is raised.
 
 An architecture that cannot be trained (a map too small, NaN, out of memory) is an outcome of the
 search like any other: the trial is infeasible and pruned. Everything else is raised with what
@@ -29,7 +29,7 @@ __all__ = [
     "FAILURE_CONSTRAINT",
     "INFEASIBLE",
     "TrialError",
-    "blamed",
+    "attributed_failures",
     "is_out_of_memory",
     "is_the_architectures",
     "prune_infeasible",
@@ -48,13 +48,19 @@ class TrialError(RuntimeError):
 
 
 @contextlib.contextmanager
-def blamed(
+def attributed_failures(
     trial: BaseTrial,
     architecture: Buildable | SearchSpace,
     input_size: tuple[int, ...],
     doing: str,
 ) -> Iterator[None]:
     """Turn what goes wrong in the block into an infeasible trial or one clear error.
+
+    Args:
+        trial: The trial whose block it is.
+        architecture: What is being built, measured or trained.
+        input_size: Shape of an image, (C, H, W).
+        doing: What is being done, such as ``"training"``.
 
     Raises:
         TrialPruned: If it is the architecture's fault; the trial is marked.

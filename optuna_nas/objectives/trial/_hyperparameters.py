@@ -1,4 +1,4 @@
-"""What a trial draws for itself beside an architecture: fields of the recipe it is trained by."""
+"""Hyperparameters that a trial samples beside an architecture: fields of its recipe."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import BaseTrial, FrozenTrial
 
-__all__ = ["HYPERPARAMETERS", "drawn_in", "recipe_of", "settle_recipe"]
+__all__ = ["HYPERPARAMETERS", "recipe_of", "sampled_hyperparameters", "sampled_recipe"]
 
 _KINDS: Mapping[str, Decode[Any]] = {
-    "bool": scalar,  # 0 and 1 are drawn for it too
+    "bool": scalar,  # 0 and 1 are sampled for it too
     "int": integer(),
     "float": number(),
     "str": text(200),
@@ -41,35 +41,40 @@ HYPERPARAMETERS = Attribute(
 )
 
 
-def settle_recipe(trial: BaseTrial, recipe: Recipe, drawn: Mapping[str, Any]) -> Recipe:
-    """Note in a live trial what it drew, and return the recipe with that.
+def sampled_recipe(trial: BaseTrial, recipe: Recipe, sampled: Mapping[str, Any]) -> Recipe:
+    """Keep in a live trial what it has sampled, and return the recipe with that.
+
+    Args:
+        trial: A live trial.
+        recipe: Of the objective.
+        sampled: Fields of the recipe by name.
 
     Raises:
         ValueError: If a name is no field of a recipe, or a value is out of range.
     """
     known = {field.name for field in dataclasses.fields(Recipe)}
-    unknown = sorted(drawn.keys() - known)
+    unknown = sorted(sampled.keys() - known)
     if unknown:
         raise ValueError(
             f"`hyperparameters` must return fields of a Recipe ({', '.join(sorted(known))}), "
             f"but returned {unknown}."
         )
-    settled = dataclasses.replace(recipe, **drawn)
-    trial.set_user_attr(HYPERPARAMETERS_KEY, {**drawn})
-    return settled
+    changed = dataclasses.replace(recipe, **sampled)
+    trial.set_user_attr(HYPERPARAMETERS_KEY, {**sampled})
+    return changed
 
 
-def drawn_in(study: Study) -> list[Mapping[str, Any]]:
-    """Return what each trial drew for itself, of those that had a function to draw by.
+def sampled_hyperparameters(study: Study) -> list[Mapping[str, Any]]:
+    """Return the hyperparameters of each trial whose objective had a function to sample them.
 
-    No storage keeps the function.
+    No storage keeps the function, so that a study with some goes on in Python only.
     """
     found = (HYPERPARAMETERS.read(trial) for trial in study.get_trials(deepcopy=False))
-    return [drawn for drawn in found if drawn is not None]
+    return [sampled for sampled in found if sampled is not None]
 
 
 def recipe_of(trial: FrozenTrial, recipe: Recipe) -> Recipe:
-    """Return how a trial was trained: by a recipe, but for the fields that it drew for itself.
+    """Return the recipe of a trial: the objective's, but for the fields that it sampled.
 
     Example:
         >>> import optuna
@@ -88,7 +93,7 @@ def recipe_of(trial: FrozenTrial, recipe: Recipe) -> Recipe:
         True
 
     Args:
-        trial: That a :class:`TrainingObjective` has judged; any other drew nothing.
+        trial: Trial of a :class:`TrainingObjective`; any other has sampled nothing.
         recipe: Of the objective.
     """
     try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from optuna.study import Study
 
+    from optuna_nas.drawing import Graph
     from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints, TrialSlot
     from optuna_nas.objectives.trial._costs import Costs
     from optuna_nas.spaces import Architecture
@@ -37,7 +38,7 @@ class TrialRun:
         pictures: Store of its picture, or None.
         checkpoints: Place of its state, or None.
         listener: The objective's ``on_epoch``, or None.
-        architecture: Set once the trial has one that keeps the limits.
+        architecture: Architecture, or scaled network, of the trial; set once one is admitted.
         artifact: Id of its picture.
     """
 
@@ -48,7 +49,7 @@ class TrialRun:
     pictures: seam.ArtifactStore | None = None
     checkpoints: TrialCheckpoints | None = None
     listener: Callable[[str, EpochResult], None] | None = None
-    architecture: Architecture | None = None
+    architecture: Any = None
     artifact: str | None = None
 
     @property
@@ -66,8 +67,12 @@ class TrialRun:
         self.trial.set_user_attr(ARCHITECTURE_KEY, architecture.to_json())
         self.trial.set_user_attr(DIGEST_KEY, architecture.digest)
 
-    def admit(self, architecture: Architecture) -> None:
+    def admit(self, architecture: Any, *, graph: Graph | None = None) -> None:
         """Check the limits of the trial's architecture, and draw it; call it before training.
+
+        Args:
+            architecture: Architecture, or another network that the objective's costs know.
+            graph: Picture of it; by default ``architecture.graph()``.
 
         Raises:
             TrialPruned: If the architecture exceeds a limit.
@@ -82,7 +87,12 @@ class TrialRun:
             )
         self.architecture = architecture
         if self.pictures is not None and self.study is not None:
-            self.artifact = attach_picture(self.trial, architecture.graph(), self.pictures)
+            picture = architecture.graph() if graph is None else graph
+            self.artifact = attach_picture(self.trial, picture, self.pictures)
+
+    def costs_of_value(self) -> dict[str, float]:
+        """Return the costs of the admitted architecture that the value depends on, by name."""
+        return {cost: self.cost(cost) for cost in self.value.costs}
 
     def cost(self, name: str) -> float:
         """Return a cost of the admitted architecture.
@@ -96,13 +106,13 @@ class TrialRun:
 
     def factor(self) -> float:
         """Return what reports of the metric are multiplied by, as the value is."""
-        return self.value.factor(self.cost)
+        return self.value.factor(self.costs_of_value())
 
     def value_of(self, metric: float) -> float | tuple[float, ...]:
-        """Return what the trial returns, and keep the metric where it is not the value."""
+        """Return the value of the trial, and keep the metric where it is another."""
         if self.value.reward is not None:
             self.trial.set_user_attr(ACCURACY_KEY, metric)
-        return self.value.of(metric, self.cost)
+        return self.value.of(metric, self.costs_of_value())
 
     def slot(self) -> TrialSlot | None:
         """Return the place of the trial's checkpoint; None where none is kept."""

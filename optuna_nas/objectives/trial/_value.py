@@ -7,7 +7,7 @@ a reward, cannot be written.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from optuna_nas._checks import shown
@@ -64,24 +64,24 @@ class TrialValue:
             return {"reward": self.reward.identity | measured}
         return {"costs": list(self.beside), **measured} if self.beside else {}
 
-    def factor(self, cost_of: Callable[[str], float]) -> float:
+    def factor(self, costs: Mapping[str, float]) -> float:
         """Return what reports of the metric are multiplied by.
 
         Args:
-            cost_of: The network's costs by name.
+            costs: Costs of the network by name, as :attr:`costs` lists them.
         """
-        return 1.0 if self.reward is None else self.reward.factor(cost_of(self.reward.cost))
+        return 1.0 if self.reward is None else self.reward.factor(costs[self.reward.cost])
 
-    def of(self, metric: float, cost_of: Callable[[str], float]) -> float | tuple[float, ...]:
-        """Return what a trial returns.
+    def of(self, metric: float, costs: Mapping[str, float]) -> float | tuple[float, ...]:
+        """Return the value, or the values, of a trial.
 
         Args:
-            metric: Of the network.
-            cost_of: Its costs by name.
+            metric: Metric of the network.
+            costs: Costs of the network by name.
         """
         if self.beside:
-            return metric, *map(cost_of, self.beside)
-        return self.factor(cost_of) * metric
+            return metric, *(costs[cost] for cost in self.beside)
+        return self.factor(costs) * metric
 
 
 def trial_value(value: Value) -> TrialValue:

@@ -16,7 +16,7 @@ from optuna_nas.objectives import (
     ScalingStudyObjective,
     SharedWeightsObjective,
     TrainingObjective,
-    optimize_together,
+    distributed_optimize,
 )
 from optuna_nas.scaling import ResNet, ScalingGrid
 from optuna_nas.spaces import NASBench201Space
@@ -24,7 +24,7 @@ from optuna_nas.spaces import NASBench201Space
 SEARCH = """
 import json, sys
 import optuna, torch
-from optuna_nas.objectives import TrainingObjective, optimize_together
+from optuna_nas.objectives import TrainingObjective, distributed_optimize
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import Recipe, distributed, load_data
 
@@ -54,7 +54,7 @@ with distributed() as processes:
         for lr in (0.05, 1e30, 1e-9, 0.05):
             conv.enqueue(study, lr=lr)
         skip.enqueue(study, lr=0.05)
-    optimize_together(study, objective, n_trials=5)
+    distributed_optimize(study, objective, n_trials=5)
     if study is not None:
         with open(f"{sys.argv[1]}/{processes.count}.json", "w") as file:
             keys = [list(t.user_attrs) for t in study.trials]
@@ -84,12 +84,12 @@ def test_without_torchrun_it_is_study_optimize() -> None:
         NASBench201Space(), "digits", epochs=1, build={"cells": 1, "channels": 2}, device="cpu"
     )
     study = optuna.create_study(direction="maximize")
-    optimize_together(study, objective, n_trials=1)
+    distributed_optimize(study, objective, n_trials=1)
     assert study.best_trial.number == 0
     with pytest.raises(ValueError, match="`study` must be a study in the first process, but got"):
-        optimize_together(None, objective, n_trials=1)
+        distributed_optimize(None, objective, n_trials=1)
     with pytest.raises(ValueError, match="`n_jobs` must be 1, but got n_jobs=2"):
-        optimize_together(study, objective, n_trials=1, n_jobs=2)
+        distributed_optimize(study, objective, n_trials=1, n_jobs=2)
 
 
 SPACE = NASBench201Space()
@@ -122,21 +122,21 @@ def test_an_objective_that_trains_in_one_process_only_is_refused(
     study = optuna.create_study(direction="maximize")
     message = f"`objective` must be able to train in several processes, .* but got {name}, which"
     with pytest.raises(TypeError, match=message):
-        optimize_together(study, objective(), n_trials=1)
+        distributed_optimize(study, objective(), n_trials=1)
     assert not study.trials
     assert not study.user_attrs
 
 
 def test_what_the_other_processes_call_is_a_method_of_the_objective() -> None:
     objective = TrainingObjective(SPACE, "digits", epochs=1, build={"cells": 1, "channels": 2})
-    assert callable(objective.train_along)
+    assert callable(objective.distributed_worker)
 
 
 REFUSED = """
 import sys
 import optuna, torch
 from optuna_nas.objectives import (
-    DARTSObjective, MacsReward, TrainingObjective, optimize_together
+    DARTSObjective, MacsReward, TrainingObjective, distributed_optimize
 )
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import distributed, load_data
@@ -158,8 +158,8 @@ class Mine:
     def __call__(self, trial):
         return self.objective(trial)
 
-    def train_along(self):
-        self.objective.train_along()
+    def distributed_worker(self):
+        self.objective.distributed_worker()
 
     objective = training
 
@@ -174,14 +174,14 @@ with distributed() as processes:
     ):
         study = optuna.create_study(direction="maximize") if first and with_study else None
         try:
-            optimize_together(study, objective, n_trials=1, **options)
+            distributed_optimize(study, objective, n_trials=1, **options)
         except (TypeError, ValueError) as e:
             heard.append(f"{type(e).__name__}: {e}"[:30])
         assert study is None or not study.trials
     for objective in (reward, costs, Mine()):
         directions = ["maximize", "minimize"] if objective is costs else ["maximize"]
         study = optuna.create_study(directions=directions) if first else None
-        optimize_together(study, objective, n_trials=1)
+        distributed_optimize(study, objective, n_trials=1)
         if first:
             heard.append(study.trials[0].state.name)
     with open(f"{sys.argv[1]}/{processes.rank}.txt", "w") as file:
@@ -210,9 +210,9 @@ def test_alone_it_goes_on_after_a_trial_that_was_failed_elsewhere() -> None:
                 study.tell(0, state=optuna.trial.TrialState.FAIL)
             return 0.5
 
-        def train_along(self) -> None:
+        def distributed_worker(self) -> None:
             raise AssertionError
 
     with pytest.warns(UserWarning, match="Trial 0 was failed by another process"):
-        optimize_together(study, Objective(), n_trials=2, n_jobs=1)
+        distributed_optimize(study, Objective(), n_trials=2, n_jobs=1)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]

@@ -1,0 +1,94 @@
+"""Reuses results: a trial whose run equals an earlier complete one's repeats it instead.
+
+Equal means equal: everything that the result depends on but luck, see :func:`run_key`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from optuna.trial import TrialState
+
+from optuna_nas import _optuna_seam as seam
+from optuna_nas._attributes import Attribute, number, pass_over
+from optuna_nas.keys import ACCURACY_KEY, COPY_KEY, RUN_KEY
+from optuna_nas.objectives.trial._costs import COST_ATTRIBUTES
+from optuna_nas.objectives.trial._runs import RUN, TrialsByKey
+from optuna_nas.samplers.base import REPEAT
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, Trial
+
+    from optuna_nas.objectives.trial._run import TrialRun
+
+__all__ = ["ACCURACY", "ReusableRuns"]
+
+ACCURACY = Attribute(ACCURACY_KEY, number(0.0, 1.0))
+
+Score = Callable[[list[float]], float]
+
+
+class ReusableRuns:
+    """Complete trials of studies whose results can be reused, by run.
+
+    Args:
+        epochs: Number of reports that a trial must have.
+        score: Makes a trial's value of its reports.
+        largest: Number that no report exceeds.
+    """
+
+    def __init__(self, epochs: int, score: Score, *, largest: float) -> None:
+        self._score = score
+        self._complete = TrialsByKey(
+            functools.partial(_reusable_key, epochs=epochs, score=score, largest=largest)
+        )
+
+    def repeat(self, run: TrialRun, key: str) -> float | None:
+        """Repeat the reports of an earlier trial that was the same run.
+
+        Trials that the sampler wants evaluated again are never copies.
+
+        Args:
+            run: The trial.
+            key: Of its run.
+
+        Returns:
+            Its value; None if there is no such trial.
+        """
+        study = run.study
+        if study is None or not run.takes_reports:
+            return None
+        if REPEAT.read_in(seam.trial_attributes(run.trial), run.trial):
+            return None
+        earlier = self._complete.find(study, key)
+        return None if earlier is None else self._copied(run.trial, earlier)
+
+    def _copied(self, trial: Trial, earlier: FrozenTrial) -> float:
+        trial.set_user_attr(COPY_KEY, earlier.number)
+        for attribute in (*COST_ATTRIBUTES, ACCURACY):  # those that hold for the copy too
+            value = attribute.read(earlier)
+            if value is not None:
+                trial.set_user_attr(attribute.key, value)
+        values = [
+            earlier.intermediate_values[step] for step in sorted(earlier.intermediate_values)
+        ]
+        for epoch, value in enumerate(values, start=1):
+            trial.report(value, epoch)
+        return self._score(values)
+
+
+def _reusable_key(trial: FrozenTrial, epochs: int, score: Score, largest: float) -> str | None:
+    """Run key of a complete trial whose result can be reused, else None."""
+    if trial.state != TrialState.COMPLETE or (key := RUN.read(trial)) is None:
+        return None
+    steps = sorted(trial.intermediate_values)
+    reports = [trial.intermediate_values[step] for step in steps]
+    if steps == list(range(1, epochs + 1)) and all(0.0 <= r <= largest for r in reports):
+        if math.isclose(score(reports), trial.values[0], rel_tol=1e-6, abs_tol=1e-12):
+            return key
+    rule = f"{epochs} reports in [0, {largest:g}] that make the trial's value"
+    pass_over(trial, RUN_KEY, f"must be of {rule}, but is not")
+    return None
