@@ -44,13 +44,10 @@ def open_choices(space: SearchSpace, fixed: Mapping[str, Any]) -> Choices:
     return choices
 
 
-def no_relaxation(space: SearchSpace) -> TypeError:
-    """Make the error of a space without a supernet, which names those that have one."""
-    from optuna_nas.spaces._catalogue import SPACES
-    from optuna_nas.spaces.base._space import SearchSpace
-
-    having = [cls.__name__ for cls in SPACES.values() if cls.relax is not SearchSpace.relax]
+def no_relaxation(space: object) -> TypeError:
+    """Make the error of a space that does not write ``relax``."""
     return TypeError(
-        f"{space} has no supernet. {', '.join(having)} have one, and so have @function_space "
+        f"{space} has no supernet, since it does not write `relax`. Of the published spaces "
+        "NASBench201Space and DARTSSpace have one, for example, and so have @function_space "
         "functions that choose between modules by choice(trial, name, {...})."
     )

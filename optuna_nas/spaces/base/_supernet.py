@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from optuna_nas.spaces.base._decisions import FixedParams
+from optuna_nas.spaces.base._identity import refuse_other
 
 if TYPE_CHECKING:
     from optuna_nas.nn.supernets import Selection
@@ -156,7 +157,7 @@ class Supernet(nn.Module):
 
     def _path(self, architecture: Architecture) -> dict[str, int]:
         if architecture.space != self.space:
-            self.space._refuse_other(architecture.space.identity, "`architecture`")
+            refuse_other(self.space, architecture.space.identity, "`architecture`")
             raise ValueError(
                 f"`architecture` must be one of {self.space}, but belongs to {architecture.space}."
             )

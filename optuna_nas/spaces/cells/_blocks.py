@@ -5,6 +5,7 @@ A block reads two earlier states, applies an operation to each and combines the 
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -49,7 +50,7 @@ Concat = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockSpace(CellNetworkSpace):
+class BlockSpace(CellNetworkSpace, ABC):
     """Cells of ``num_blocks`` blocks over ``ops``; four published spaces and one of one's own.
 
     Subclasses set the defaults and may offer several ``combiners``.
@@ -236,7 +237,7 @@ def stack_sizes(cells: int, channels: int) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConcatSpace(BlockSpace):
+class ConcatSpace(BlockSpace, ABC):
     """A block space whose list of concatenated states is a setting (NASNet and AmoebaNet).
 
     It also reads the form of DARTS, in which these two cells are passed around: there 0 is the
