@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas.drawing import to_plotly
+from optuna_nas._checks import shown
+from optuna_nas.drawing import Graph, to_plotly
 from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams
-from optuna_nas.spaces.base._identity import read_architecture, refuse_other
+from optuna_nas.spaces.base._identity import jsonable, read_architecture
 from optuna_nas.spaces.base._notation import draw_decisions, write_decisions
 
 if TYPE_CHECKING:
@@ -19,10 +21,9 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from torch import nn
 
-    from optuna_nas.drawing import Graph
     from optuna_nas.spaces.base._space import SearchSpace
 
-__all__ = ["Architecture"]
+__all__ = ["Architecture", "refuse_drift", "refuse_other"]
 
 _WAY_OUT = (
     "It must come from Architecture.to_json(). For the field's own notation use space.parse(text)."
@@ -160,3 +161,51 @@ class Architecture:
         trial = DecisionTrial(FixedParams(self.params, self.space), self.space, self.space.prefix)
         self.space.decide(trial)
         return trial.params
+
+
+def refuse_other(space: SearchSpace, identity: Mapping[str, Any], whose: str) -> None:
+    """Raise unless an identity is that of a space, naming the differences.
+
+    Settings that the identity leaves out have their defaults, so that a space may get further
+    settings without becoming another one.
+
+    Args:
+        space: The space at hand.
+        identity: What was noted.
+        whose: Where it was noted, for the message.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    defaults = {f.name: jsonable(f.default) for f in fields(space) if f.default is not MISSING}
+    theirs = {**defaults, **identity["settings"]}
+    ours = space.settings
+    pairs = [
+        ("space", space.name, identity["space"]),
+        ("version", space.version, identity["version"]),
+    ]
+    if space.name == identity["space"]:
+        pairs += [(k, ours.get(k), theirs.get(k)) for k in sorted({*ours, *theirs})]
+    different = [f"{k}={shown(a)} here, {k}={shown(b)} there" for k, a, b in pairs if a != b]
+    if different:
+        raise ValueError(
+            f"The architecture of {whose} belongs to another space than {space}: "
+            f"{'; '.join(different)}. Use the space it was made in, or "
+            "space.architecture(params) if only its decisions are wanted."
+        )
+
+
+def refuse_drift(architecture: Architecture, noted: Mapping[str, Any]) -> None:
+    """Raise unless a trial decided what its note says.
+
+    Raises:
+        ValueError: If it decided otherwise.
+    """
+    decided = architecture.params
+    if decided != noted:
+        names = sorted(k for k in {*decided, *noted} if decided.get(k) != noted.get(k))
+        raise ValueError(
+            f"The trial was to evaluate a given architecture of {architecture.space}, but {names} "
+            "were decided otherwise: the space has changed since then, or they were enqueued "
+            "differently. Enqueue with architecture.enqueue(study)."
+        )

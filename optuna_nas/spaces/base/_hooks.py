@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna.distributions import BaseDistribution
 
+from optuna_nas.drawing import Graph
+from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._notation import read_decisions
 from optuna_nas.spaces.base._probing import Probe, first_decisions, name_pattern, probe
 from optuna_nas.spaces.base._relaxation import Choices, no_relaxation
@@ -19,9 +21,7 @@ from optuna_nas.spaces.base._relaxation import Choices, no_relaxation
 if TYPE_CHECKING:
     from torch import nn
 
-    from optuna_nas.drawing import Graph
     from optuna_nas.spaces.base._architecture import Architecture
-    from optuna_nas.spaces.base._decisions import DecisionTrial
 
 __all__ = ["SpaceHooks"]
 
@@ -98,7 +98,7 @@ class SpaceHooks(ABC):
             ValueError: If the text is wrong; the message should point at the place
                 (:class:`Scanner` and :func:`text_error` of ``optuna_nas.spaces.base`` do).
         """
-        return read_decisions(text, self)
+        return read_decisions(text, self.decide, self)
 
     def graph(self, genotype: Any) -> Graph | None:
         """Describe the picture; None (default) is a chain of boxes with the decisions."""
@@ -141,11 +141,11 @@ class SpaceHooks(ABC):
 
     @cached_property
     def _probe(self) -> Probe:
-        return probe(self)
+        return probe(self.decide, self)
 
     @cached_property
     def _first_decisions(self) -> Mapping[str, BaseDistribution]:
-        return first_decisions(self)
+        return first_decisions(self.decide, self)
 
     def _check_names(self, asked: Set[str]) -> None:
         """Raise if a space that says it is unconditional asks for other names at times."""

@@ -1,28 +1,19 @@
-"""The JSON of a space or an architecture: how it looks, and whether it is of a given space."""
+"""The JSON of a space or an architecture, checked for its form.
+
+Whether the settings and the decisions are any good is up to the space.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from optuna_nas._bounds import MAX_TEXT
 from optuna_nas._checks import shown
 from optuna_nas._json import parse_json
 from optuna_nas.keys import ARCHITECTURE_KEY
 
-if TYPE_CHECKING:
-    from optuna_nas.spaces.base._architecture import Architecture
-    from optuna_nas.spaces.base._space import SearchSpace
-
-__all__ = [
-    "check_identity",
-    "jsonable",
-    "note_of",
-    "read_architecture",
-    "refuse_drift",
-    "refuse_other",
-]
+__all__ = ["check_identity", "jsonable", "note_of", "read_architecture"]
 
 _NOTE_WAY_OUT = "Leave that trial out, or give its decisions: space.architecture(trial.params)."
 
@@ -100,51 +91,3 @@ def note_of(trial: Any, prefix: str) -> Mapping[str, Any] | None:
     what = f"The attribute `{ARCHITECTURE_KEY}` of trial {trial.number}"
     note = read_architecture(user_attrs[ARCHITECTURE_KEY], what, _NOTE_WAY_OUT)
     return note if note["settings"].get("prefix", "") == prefix else None
-
-
-def refuse_other(space: SearchSpace, identity: Mapping[str, Any], whose: str) -> None:
-    """Raise unless an identity is that of a space, naming the differences.
-
-    Settings that the identity leaves out have their defaults, so that a space may get further
-    settings without becoming another one.
-
-    Args:
-        space: The space at hand.
-        identity: What was noted.
-        whose: Where it was noted, for the message.
-
-    Raises:
-        ValueError: If they differ.
-    """
-    defaults = {f.name: jsonable(f.default) for f in fields(space) if f.default is not MISSING}
-    theirs = {**defaults, **identity["settings"]}
-    ours = space.settings
-    pairs = [
-        ("space", space.name, identity["space"]),
-        ("version", space.version, identity["version"]),
-    ]
-    if space.name == identity["space"]:
-        pairs += [(k, ours.get(k), theirs.get(k)) for k in sorted({*ours, *theirs})]
-    different = [f"{k}={shown(a)} here, {k}={shown(b)} there" for k, a, b in pairs if a != b]
-    if different:
-        raise ValueError(
-            f"The architecture of {whose} belongs to another space than {space}: "
-            f"{'; '.join(different)}. Use the space it was made in, or "
-            "space.architecture(params) if only its decisions are wanted."
-        )
-
-
-def refuse_drift(architecture: Architecture, noted: Mapping[str, Any]) -> None:
-    """Raise unless a trial decided what its note says.
-
-    Raises:
-        ValueError: If it decided otherwise.
-    """
-    decided = architecture.params
-    if decided != noted:
-        names = sorted(k for k in {*decided, *noted} if decided.get(k) != noted.get(k))
-        raise ValueError(
-            f"The trial was to evaluate a given architecture of {architecture.space}, but {names} "
-            "were decided otherwise: the space has changed since then, or they were enqueued "
-            "differently. Enqueue with architecture.enqueue(study)."
-        )

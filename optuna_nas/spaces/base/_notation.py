@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from optuna.distributions import (
     BaseDistribution,
@@ -28,9 +28,6 @@ from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._decisions import DecisionTrial, Source
 from optuna_nas.spaces.base._text import MOST_DIGITS, Scanner, text_error
 from optuna_nas.spaces.base._values import checked_value
-
-if TYPE_CHECKING:
-    from optuna_nas.spaces.base._hooks import SpaceHooks
 
 __all__ = ["draw_decisions", "read_decisions", "write_decisions"]
 
@@ -73,24 +70,31 @@ class _Entry(NamedTuple):
     value_at: int
 
 
-def read_decisions(text: str, space: SpaceHooks) -> dict[str, Any]:
+def read_decisions(
+    text: str, decide: Callable[[DecisionTrial], object], space: object
+) -> dict[str, Any]:
     """Read what :func:`write_decisions` wrote.
 
-    The space itself is walked, with the text as the answer to its questions. So conditional
+    The decisions themselves are run, with the text as the source of answers. So conditional
     spaces can be read, too, and every value is read as what is asked for under its name.
+
+    Args:
+        text: The whole text.
+        decide: The hook of the space.
+        space: The space, for messages.
 
     Raises:
         ValueError: If the text is wrong; the message points at the place.
     """
     source = _Written(text, space)
     trial = DecisionTrial(source, space)
-    space.decide(trial)
+    decide(trial)
     source.check_all_asked(trial.params)
     return trial.params
 
 
 class _Written(Source):
-    def __init__(self, text: str, space: SpaceHooks) -> None:
+    def __init__(self, text: str, space: object) -> None:
         self._text = text
         self._space = space
         self._entries: dict[str, _Entry] = {}

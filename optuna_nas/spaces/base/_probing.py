@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import TrialPruned
@@ -17,16 +17,15 @@ from optuna_nas.spaces.base._decisions import (
     RandomChoices,
 )
 
-if TYPE_CHECKING:
-    from optuna_nas.spaces.base._hooks import SpaceHooks
-
 __all__ = ["Probe", "first_decisions", "name_pattern", "probe"]
 
 RANDOM_WALKS = 8
 
+Decide = Callable[[DecisionTrial], object]
+
 
 class Probe(NamedTuple):
-    """What was asked on several walks.
+    """Names of decisions that were met on several walks.
 
     Attributes:
         patterns: The names, with a sign in the place of each number.
@@ -37,11 +36,15 @@ class Probe(NamedTuple):
     conditional: bool
 
 
-def probe(space: SpaceHooks) -> Probe:
+def probe(decide: Decide, space: object) -> Probe:
     """Walk through the decisions of a space by first choices, last choices and random ones.
 
     Random walks alone would often miss the longest path; first and last choices are the ends of
     ``num_layers`` and its like, between which the number of decisions changes.
+
+    Args:
+        decide: The hook of the space.
+        space: The space, for messages.
 
     Raises:
         ValueError: If the choices of a name depend on other decisions.
@@ -56,7 +59,7 @@ def probe(space: SpaceHooks) -> Probe:
     for source in sources:
         trial = DecisionTrial(source, space)
         try:
-            space.decide(trial)
+            decide(trial)
         except TrialPruned:  # a dead end: what was asked on the way counts
             pass
         for name, distribution in trial.distributions.items():
@@ -70,10 +73,10 @@ def probe(space: SpaceHooks) -> Probe:
     return Probe(frozenset(map(name_pattern, seen)), len(asked) > 1)
 
 
-def first_decisions(space: SpaceHooks) -> Mapping[str, BaseDistribution]:
+def first_decisions(decide: Decide, space: object) -> Mapping[str, BaseDistribution]:
     """Return the decisions, without prefix, when the first choice is taken each time."""
     trial = DecisionTrial(FirstChoices(), space)
-    space.decide(trial)
+    decide(trial)
     return trial.distributions
 
 

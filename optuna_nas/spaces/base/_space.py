@@ -19,12 +19,12 @@ from optuna.trial import FixedTrial, FrozenTrial
 from optuna_nas._bounds import MAX_TEXT
 from optuna_nas._checks import shown
 from optuna_nas._optuna_seam import fixed_params
-from optuna_nas.spaces.base._architecture import Architecture
+from optuna_nas.spaces.base._architecture import Architecture, refuse_drift, refuse_other
 from optuna_nas.spaces.base._authoring import check_class, check_fields, keyword_arguments
 from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams, LiveTrial, Source
 from optuna_nas.spaces.base._enumeration import SizeEstimate, count_leaves, estimate_leaves
 from optuna_nas.spaces.base._hooks import SpaceHooks
-from optuna_nas.spaces.base._identity import jsonable, note_of, refuse_drift, refuse_other
+from optuna_nas.spaces.base._identity import jsonable, note_of
 from optuna_nas.spaces.base._relaxation import no_relaxation
 from optuna_nas.spaces.base._sizes import size_of
 
@@ -62,6 +62,8 @@ class SearchSpace(SpaceHooks):
       studies and texts of the version before are then refused.
     - ``proxy`` (mapping, default empty): Build arguments of the smaller network that a search
       trains, such as ``{"cells": 5}``.
+    - ``from_settings`` (bool, default True): Whether the settings of a JSON text are enough to
+      make the space again; False where one of them is code.
     - ``not_in_digest`` (frozenset, default ``{"prefix"}``): Settings that change which networks
       are reached, but not which network a genotype is.
 
@@ -98,6 +100,7 @@ class SearchSpace(SpaceHooks):
 
     version: ClassVar[int] = 1
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    from_settings: ClassVar[bool] = True
     not_in_digest: ClassVar[frozenset[str]] = frozenset({"prefix"})
 
     prefix: str = ""

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from optuna_nas.spaces.base._architecture import Architecture, refuse_other
 from optuna_nas.spaces.base._decisions import FixedParams
-from optuna_nas.spaces.base._identity import refuse_other
 
 if TYPE_CHECKING:
     from optuna_nas.nn.supernets import Selection
-    from optuna_nas.spaces.base._architecture import Architecture
     from optuna_nas.spaces.base._space import SearchSpace
 
 __all__ = ["Supernet"]

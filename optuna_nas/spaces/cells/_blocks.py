@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._checks import shown
+from optuna_nas._genotype import Cell, Edge, Node
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.base._text import text_error
@@ -27,8 +28,6 @@ from optuna_nas.spaces.cells._genotype_text import GenotypeText
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas._genotype import Node
 
 __all__ = [
     "ALL",
@@ -109,8 +108,6 @@ class BlockSpace(CellNetworkSpace, ABC):
         return trial.suggest_int("num_blocks", low, high) if self.conditional else low
 
     def _decide_node(self, trial: DecisionTrial, scope: str, state: int) -> Node:
-        from optuna_nas._genotype import Edge, Node
-
         ask, name, states = trial.suggest_categorical, f"{scope}_{state}", range(state)
         input_a = ask(f"{name}_input_a", states)
         input_b = ask(f"{name}_input_b", states)
@@ -127,8 +124,6 @@ class BlockSpace(CellNetworkSpace, ABC):
         return parts | ({"combine": node.combine} if len(self.combiners) > 1 else {})
 
     def _output(self, scope: str, nodes: tuple[Node, ...]) -> tuple[int, ...]:
-        from optuna_nas._genotype import Cell
-
         concatenated = self._concatenated(scope, len(nodes))
         if concatenated is not None:
             return concatenated
@@ -266,8 +261,6 @@ class ConcatSpace(BlockSpace, ABC):
     def encode(self, text: str) -> dict[str, Any]:
         if len(self.scopes) == 1 or not GenotypeText.is_one(text):
             return super().encode(text)
-        from optuna_nas._genotype import Cell
-
         genotype = GenotypeText(text)
         nodes: dict[str, Sequence[Node]] = {}
         for scope in self.scopes:

@@ -21,6 +21,7 @@ from optuna.exceptions import TrialPruned
 
 from optuna_nas._checks import shown
 from optuna_nas._json import parse_json
+from optuna_nas.drawing import Graph
 from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams
 from optuna_nas.spaces.base._notation import draw_decisions
 from optuna_nas.spaces.base._relaxation import Choices
@@ -30,8 +31,6 @@ from optuna_nas.spaces.function._supernet_trial import SupernetTrial
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas.drawing import Graph
 
 __all__ = ["FunctionSpace", "MetaDeviceWarning", "function_space"]
 
@@ -68,6 +67,7 @@ class FunctionSpace(SearchSpace):
     """
 
     name: ClassVar[str] = "function"
+    from_settings: ClassVar[bool] = False  # a function is code
     _runs_on_meta: ClassVar[bool] = True  # until an instance finds out otherwise
 
     function: Callable[..., nn.Module]
