@@ -1,11 +1,18 @@
-"""Search spaces: what can be built. ``suggest(trial) -> Architecture -> torch.nn.Module``."""
+"""Search spaces: what can be built. ``suggest(trial) -> Architecture -> torch.nn.Module``.
+
+What one needs to write a space is in :mod:`optuna_nas.spaces.base`, and for one of cells in
+:mod:`optuna_nas.spaces.cells`.
+"""
 
 from optuna_nas.spaces import published
 from optuna_nas.spaces._catalogue import SPACES, space_from_settings
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.base._enumeration import SizeEstimate
-from optuna_nas.spaces.base._sampling import sample_architectures
-from optuna_nas.spaces.base._space import SearchSpace
+from optuna_nas.spaces.base import (
+    Architecture,
+    DecisionTrial,
+    SearchSpace,
+    SizeEstimate,
+    sample_architectures,
+)
 from optuna_nas.spaces.cells._amoebanet import AmoebaNetSpace
 from optuna_nas.spaces.cells._cell_space import CellSpace
 from optuna_nas.spaces.cells._darts import DARTSSpace
@@ -26,6 +33,7 @@ __all__ = [
     "Architecture",
     "CellSpace",
     "DARTSSpace",
+    "DecisionTrial",
     "ENASMacroSpace",
     "ENASMicroSpace",
     "FunctionSpace",

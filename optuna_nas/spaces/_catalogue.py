@@ -1,42 +1,60 @@
-"""The spaces of this package by name, for JSON texts, studies and the command line."""
+"""Spaces by name, for JSON texts, studies and the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from optuna_nas._checks import shown
 from optuna_nas.spaces.base._identity import check_identity
 from optuna_nas.spaces.base._space import SearchSpace
-from optuna_nas.spaces.cells._amoebanet import AmoebaNetSpace
-from optuna_nas.spaces.cells._darts import DARTSSpace
-from optuna_nas.spaces.cells._enas_micro import ENASMicroSpace
-from optuna_nas.spaces.cells._nasbench201 import NASBench201Space
-from optuna_nas.spaces.cells._nasnet import NASNetSpace
-from optuna_nas.spaces.cells._pnas import PNASSpace
-from optuna_nas.spaces.layers._enas_macro import ENASMacroSpace
-from optuna_nas.spaces.layers._mnasnet import MnasNetSpace
-from optuna_nas.spaces.layers._nas_rl import NASRLSpace
 
-__all__ = ["SPACES", "space_from_settings"]
+__all__ = ["SPACES", "space_from_settings", "spaces_by_name"]
 
-SPACES: Mapping[str, type[SearchSpace]] = MappingProxyType(
-    {
-        space.name: space
-        for space in (
-            NASBench201Space,
-            NASRLSpace,
-            NASNetSpace,
-            AmoebaNetSpace,
-            PNASSpace,
-            ENASMicroSpace,
-            DARTSSpace,
-            ENASMacroSpace,
-            MnasNetSpace,
-        )
-    }
-)
+
+class _Catalogue(Mapping[str, type[SearchSpace]]):
+    """The spaces that ``optuna_nas.spaces`` exports, so that there is no second list of them."""
+
+    @cached_property
+    def _spaces(self) -> Mapping[str, type[SearchSpace]]:
+        from optuna_nas import spaces  # which imports this file
+
+        return spaces_by_name(getattr(spaces, name) for name in spaces.__all__)
+
+    def __getitem__(self, name: str) -> type[SearchSpace]:
+        return self._spaces[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._spaces)
+
+    def __len__(self) -> int:
+        return len(self._spaces)
+
+
+SPACES = _Catalogue()
+"""The spaces of this package that a name and settings are enough for, by name."""
+
+
+def spaces_by_name(exported: Iterable[object]) -> Mapping[str, type[SearchSpace]]:
+    """Return the spaces among what a package exports that can be made from their settings.
+
+    Raises:
+        ValueError: If two of them have the same name.
+    """
+    named: dict[str, type[SearchSpace]] = {}
+    for found in exported:
+        if isinstance(found, type) and issubclass(found, SearchSpace) and found.from_settings:
+            name = getattr(found, "name", None)
+            if name is None:  # a base for several spaces
+                continue
+            if name in named:
+                raise ValueError(
+                    f"`name` must differ between spaces, but {named[name].__name__} and "
+                    f"{found.__name__} are both called {name!r}."
+                )
+            named[name] = found
+    return named
 
 
 def space_from_settings(identity: Mapping[str, Any]) -> SearchSpace:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._checks import is_int, require_number, shown
+from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._space import SearchSpace
 from optuna_nas.spaces.base._text import text_error
@@ -21,8 +22,6 @@ from optuna_nas.spaces.layers._depths import depth_range
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas.drawing import Graph
 
 __all__ = ["ToySpace"]
 
@@ -169,8 +168,6 @@ class ToySpace(SearchSpace):
         return params
 
     def graph(self, genotype: Chain) -> Graph:
-        from optuna_nas.drawing import Edge, Graph, Node
-
         nodes = [
             Node("0", "input", "input"),
             *(Node(str(i), op) for i, op in enumerate(genotype, start=1)),

@@ -12,12 +12,12 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
     "own_sampler.py": "",
+    "own_space.py": "",
     "own_training.py": "--trials 3",
 }
 FOR_CI_ONLY = {
     "digits_search.py": "--folder out --trials 3 --seeds 2 --final-epochs 1",
     "own_cells.py": "--trials 3",
-    "own_space.py": "--trials 3",
     "nas_rl.py": "--trials 3 --epochs 1",
     "mnasnet.py": "--trials 3 --epochs 1 --final-epochs 1",
     "darts.py": "--searches 1 --epochs 1 --judge-epochs 1 --trials 2",

@@ -7,14 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from optuna_nas import spaces
 from optuna_nas.spaces import (
     SPACES,
     Architecture,
+    CellSpace,
+    FunctionSpace,
+    MnasNetSpace,
     NASBench201Space,
     NASRLSpace,
+    SearchSpace,
     published,
     space_from_settings,
 )
+from optuna_nas.spaces._catalogue import spaces_by_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +73,28 @@ def test_another_version_is_named():
         Architecture.from_json(json.dumps(data), NASBench201Space())
 
 
+def test_the_catalogue_holds_what_the_package_exports():
+    """A space is added to the face alone."""
+    assert {*SPACES.values()} == {
+        made
+        for made in (getattr(spaces, name) for name in spaces.__all__)
+        if isinstance(made, type) and issubclass(made, SearchSpace)
+    } - {SearchSpace, CellSpace, FunctionSpace}
+    assert len(SPACES) == len({space.name for space in SPACES.values()})
+    assert all(SPACES[name]().name == name for name in SPACES)
+    assert spaces_by_name([MnasNetSpace, "text", 3, list, CellSpace, SearchSpace]) == {
+        "mnasnet": MnasNetSpace
+    }
+
+
+def test_two_spaces_of_one_name_are_refused():
+    class Mine(MnasNetSpace):
+        name = "darts"
+
+    with pytest.raises(ValueError, match="DARTSSpace and Mine are both called 'darts'"):
+        spaces_by_name([spaces.DARTSSpace, Mine])
+
+
 def test_published_are_points_of_their_own_spaces():
     for name in published.__all__:
         architecture = getattr(published, name)
@@ -83,6 +111,7 @@ def test_importing_and_decoding_do_not_import_torch():
         "import sys\n"
         "from optuna_nas.spaces import NASBench201Space, published\n"
         "published.NAS_RL_V1.digest, str(published.NASBENCH201_RESNET)\n"
+        "published.NASNET_A.graph(), published.DARTS_V2.digest\n"
         "assert 'torch' not in sys.modules\n"
         "assert 'matplotlib' not in sys.modules\n"
     )

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas._checks import shown
+from optuna_nas.drawing import Graph, to_plotly
 from optuna_nas.keys import ARCHITECTURE_KEY
-from optuna_nas.spaces.base._identity import read_architecture
+from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams
+from optuna_nas.spaces.base._identity import jsonable, read_architecture
+from optuna_nas.spaces.base._notation import draw_decisions, write_decisions
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
     from optuna.study import Study
     from torch import nn
 
-    from optuna_nas.drawing import Graph
     from optuna_nas.spaces.base._space import SearchSpace
 
-__all__ = ["Architecture"]
+__all__ = ["Architecture", "refuse_drift", "refuse_other"]
 
-# User attribute of a trial: the JSON of the architecture that the trial judges. Written by
-# objectives and by `Architecture.enqueue`, read by `SearchSpace.architecture` and `suggest`.
 _WAY_OUT = (
     "It must come from Architecture.to_json(). For the field's own notation use space.parse(text)."
 )
@@ -65,7 +68,13 @@ class Architecture:
         The order of channels is left open, and so is the number of parameters that never take
         part. Settings of the space are covered.
         """
-        return self.space._digest(self.genotype)
+        space = self.space
+        settings = {k: v for k, v in space.settings.items() if k not in space.not_in_digest}
+        form = space.canonical(self.genotype)
+        if form is None:
+            form = {name.removeprefix(space.prefix): value for name, value in self.items}
+        parts = [space.name, space.version, settings, form]
+        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
     def build(self, **arguments: Any) -> nn.Module:
         """Build the network.
@@ -85,12 +94,11 @@ class Architecture:
 
     def graph(self) -> Graph:
         """Return the architecture as nodes and arrows, for :mod:`optuna_nas.drawing`."""
-        return self.space.graph(self.genotype)
+        graph = self.space.graph(self.genotype)
+        return draw_decisions(self._in_order(), start=self.space.name) if graph is None else graph
 
     def plot(self) -> go.Figure:
         """Draw the architecture as a plotly figure."""
-        from optuna_nas.drawing import to_plotly
-
         figure: go.Figure = to_plotly(self.graph())
         return figure
 
@@ -112,17 +120,18 @@ class Architecture:
             ValueError: If the text is no such JSON, belongs to another space or other settings,
                 or its decisions do not fit.
         """
+        # The catalogue knows all spaces, and all spaces know architectures: here the circle opens.
         from optuna_nas.spaces._catalogue import space_from_settings
 
         data = read_architecture(text, "The text", _WAY_OUT)
         if space is None:
             space = space_from_settings(data)
         else:
-            space._refuse_other(data, "this text")
+            refuse_other(space, data, "this text")
         return space._decode_exactly(data["params"])
 
     def enqueue(self, study: Study, **more_params: Any) -> None:
-        """Have a study judge this architecture next.
+        """Have a study evaluate this architecture next.
 
         Args:
             study: A study whose objective suggests from this space. On another space, or other
@@ -144,4 +153,59 @@ class Architecture:
         study.enqueue_trial({**params, **more_params}, {ARCHITECTURE_KEY: self.to_json()})
 
     def __str__(self) -> str:
-        return self.space.format(self.genotype)
+        text = self.space.format(self.genotype)
+        return write_decisions(self._in_order()) if text is None else text
+
+    def _in_order(self) -> dict[str, Any]:
+        """Return the decisions, without prefix, in the order in which the space asks for them."""
+        trial = DecisionTrial(FixedParams(self.params, self.space), self.space, self.space.prefix)
+        self.space.decide(trial)
+        return trial.params
+
+
+def refuse_other(space: SearchSpace, identity: Mapping[str, Any], whose: str) -> None:
+    """Raise unless an identity is that of a space, naming the differences.
+
+    Settings that the identity leaves out have their defaults, so that a space may get further
+    settings without becoming another one.
+
+    Args:
+        space: The space at hand.
+        identity: What was noted.
+        whose: Where it was noted, for the message.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    defaults = {f.name: jsonable(f.default) for f in fields(space) if f.default is not MISSING}
+    theirs = {**defaults, **identity["settings"]}
+    ours = space.settings
+    pairs = [
+        ("space", space.name, identity["space"]),
+        ("version", space.version, identity["version"]),
+    ]
+    if space.name == identity["space"]:
+        pairs += [(k, ours.get(k), theirs.get(k)) for k in sorted({*ours, *theirs})]
+    different = [f"{k}={shown(a)} here, {k}={shown(b)} there" for k, a, b in pairs if a != b]
+    if different:
+        raise ValueError(
+            f"The architecture of {whose} belongs to another space than {space}: "
+            f"{'; '.join(different)}. Use the space it was made in, or "
+            "space.architecture(params) if only its decisions are wanted."
+        )
+
+
+def refuse_drift(architecture: Architecture, noted: Mapping[str, Any]) -> None:
+    """Raise unless a trial decided what its note says.
+
+    Raises:
+        ValueError: If it decided otherwise.
+    """
+    decided = architecture.params
+    if decided != noted:
+        names = sorted(k for k in {*decided, *noted} if decided.get(k) != noted.get(k))
+        raise ValueError(
+            f"The trial was to evaluate a given architecture of {architecture.space}, but {names} "
+            "were decided otherwise: the space has changed since then, or they were enqueued "
+            "differently. Enqueue with architecture.enqueue(study)."
+        )

@@ -1,12 +1,13 @@
-"""What a space sees of a trial: three ``suggest`` methods, whoever answers them.
+"""The trial that a space is a function of: three ``suggest`` methods, whatever answers them.
 
-The answer comes from a *source*: a live trial, or fixed parameters when an architecture is decoded
-(or the enumeration of a function space). A space cannot tell which, so an architecture depends on
+The answer comes from a *source*: a live trial, the fixed parameters of an architecture that is
+decoded, or a walk through all decisions. A space cannot tell which, so an architecture depends on
 its decisions only.
 """
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -20,22 +21,31 @@ from optuna.distributions import (
 )
 
 from optuna_nas._optuna_seam import changes_distribution, fixed_params
+from optuna_nas.spaces.base._sizes import size_of
 from optuna_nas.spaces.base._values import checked_value
 
-__all__ = ["DecisionTrial", "FirstChoices", "FixedParams", "LiveTrial", "Source"]
+__all__ = [
+    "DecisionTrial",
+    "FirstChoices",
+    "FixedParams",
+    "LastChoices",
+    "LiveTrial",
+    "RandomChoices",
+    "Source",
+]
 
 _CHOICE_TYPES = frozenset({type(None), bool, int, float, str})
 
 
 class Source(ABC):
-    """Who answers the questions of a space."""
+    """Answer to every decision that a space asks for."""
 
     @abstractmethod
     def ask(self, name: str, distribution: BaseDistribution) -> Any:
-        """Give a value for ``name``; it is checked by the caller."""
+        """Return a value for ``name`` (with prefix); the caller checks it."""
 
     def scheduled(self, name: str) -> int | None:
-        """Number of a live trial in which ``name`` is still free, else None."""
+        """Return the number of a live trial in which ``name`` is still free, else None."""
         return None
 
 
@@ -110,7 +120,7 @@ class FixedParams(Source):
 
 
 class FirstChoices(Source):
-    """The first choice and the lower end of everything: how static spaces list their names."""
+    """The first choice and the lower end of everything, by which spaces list their decisions."""
 
     def ask(self, name: str, distribution: BaseDistribution) -> Any:
         if isinstance(distribution, CategoricalDistribution):
@@ -119,17 +129,48 @@ class FirstChoices(Source):
         return distribution.low
 
 
+class LastChoices(Source):
+    """The last choice and the upper end of everything."""
+
+    def ask(self, name: str, distribution: BaseDistribution) -> Any:
+        if isinstance(distribution, CategoricalDistribution):
+            return distribution.choices[-1]
+        assert isinstance(distribution, IntDistribution | FloatDistribution)
+        return distribution.high
+
+
+class RandomChoices(Source):
+    """A uniform choice for every name, and the same answer whenever it is asked for again."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._values: dict[str, Any] = {}
+
+    def ask(self, name: str, distribution: BaseDistribution) -> Any:
+        if name not in self._values:
+            self._values[name] = self._choose(distribution)
+        return self._values[name]
+
+    def _choose(self, distribution: BaseDistribution) -> Any:
+        if isinstance(distribution, CategoricalDistribution):
+            return self._rng.choice(distribution.choices)
+        if isinstance(distribution, FloatDistribution):
+            return self._rng.uniform(distribution.low, distribution.high)
+        index = self._rng.randrange(size_of(distribution))
+        return distribution.low + index * distribution.step  # type: ignore[attr-defined]
+
+
 class DecisionTrial:
-    """The trial that a space is a function of.
+    """The trial that ``SearchSpace.decide`` is given: it suggests, and knows nothing else.
 
     Args:
-        source: Who answers.
+        source: Answers to the decisions.
         space: The space that asks, for messages.
         prefix: Put before every name on its way to the source.
 
     Attributes:
-        params: What has been decided so far, by name without prefix, in the order asked.
-        distributions: What was asked, by name without prefix.
+        params: The decisions so far, by name without prefix, in the order asked.
+        distributions: The distributions asked for, by name without prefix.
         error: The exception that this object raised itself, if it did.
     """
 
@@ -176,7 +217,7 @@ class DecisionTrial:
         return self.suggest_int(name, low, high)
 
     def restart(self) -> None:
-        """Forget what was asked; the source gives the same answers again."""
+        """Forget the decisions; the source gives the same answers again."""
         self.params.clear()
         self.distributions.clear()
         self.error = None

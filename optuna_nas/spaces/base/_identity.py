@@ -1,4 +1,4 @@
-"""What stands in a JSON text or a storage about a space or an architecture, checked for its form.
+"""The JSON of a space or an architecture, checked for its form.
 
 Whether the settings and the decisions are any good is up to the space.
 """
@@ -11,8 +11,11 @@ from typing import Any
 from optuna_nas._bounds import MAX_TEXT
 from optuna_nas._checks import shown
 from optuna_nas._json import parse_json
+from optuna_nas.keys import ARCHITECTURE_KEY
 
-__all__ = ["check_identity", "read_architecture"]
+__all__ = ["check_identity", "jsonable", "note_of", "read_architecture"]
+
+_NOTE_WAY_OUT = "Leave that trial out, or give its decisions: space.architecture(trial.params)."
 
 _MOST_NESTED = 4  # of a setting; ours are tuples of tuples at most
 
@@ -69,3 +72,22 @@ def _is_flat(setting: object, depth: int = 0) -> bool:
     if not isinstance(setting, list):
         return True
     return depth < _MOST_NESTED and all(_is_flat(inner, depth + 1) for inner in setting)
+
+
+def jsonable(value: Any) -> Any:
+    """Return a setting with lists in the place of tuples."""
+    return [jsonable(v) for v in value] if isinstance(value, tuple) else value
+
+
+def note_of(trial: Any, prefix: str) -> Mapping[str, Any] | None:
+    """Return a trial's note of its architecture, unless it is about another prefix.
+
+    Raises:
+        ValueError: If the note is no JSON of an architecture.
+    """
+    user_attrs = trial.user_attrs
+    if ARCHITECTURE_KEY not in user_attrs:
+        return None
+    what = f"The attribute `{ARCHITECTURE_KEY}` of trial {trial.number}"
+    note = read_architecture(user_attrs[ARCHITECTURE_KEY], what, _NOTE_WAY_OUT)
+    return note if note["settings"].get("prefix", "") == prefix else None

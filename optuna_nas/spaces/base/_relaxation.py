@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from optuna_nas.spaces.base._values import checked_value
-
-if TYPE_CHECKING:
-    from optuna_nas.spaces.base._space import SearchSpace
 
 __all__ = ["Choices", "no_relaxation", "open_choices"]
 
 Choices = Mapping[str, tuple[Any, ...]]  # by name without prefix; a single one is decided
 
 
-def open_choices(space: SearchSpace, fixed: Mapping[str, Any]) -> Choices:
+class Listed(Protocol):
+    """A space with a fixed list of decisions."""
+
+    @property
+    def prefix(self) -> str: ...
+
+    def distributions(self) -> Mapping[str, BaseDistribution]: ...
+
+
+def open_choices(space: Listed, fixed: Mapping[str, Any]) -> Choices:
     """Return the choices of each decision of a space whose decisions are all categorical.
 
     Args:
@@ -44,13 +50,10 @@ def open_choices(space: SearchSpace, fixed: Mapping[str, Any]) -> Choices:
     return choices
 
 
-def no_relaxation(space: SearchSpace) -> TypeError:
-    """Make the error of a space without a supernet, which names those that have one."""
-    from optuna_nas.spaces._catalogue import SPACES
-    from optuna_nas.spaces.base._space import SearchSpace
-
-    having = [cls.__name__ for cls in SPACES.values() if cls.relax is not SearchSpace.relax]
+def no_relaxation(space: object) -> TypeError:
+    """Make the error of a space that does not write ``relax``."""
     return TypeError(
-        f"{space} has no supernet. {', '.join(having)} have one, and so have @function_space "
+        f"{space} has no supernet, since it does not write `relax`. Of the published spaces "
+        "NASBench201Space and DARTSSpace have one, for example, and so have @function_space "
         "functions that choose between modules by choice(trial, name, {...})."
     )

@@ -1,19 +1,15 @@
 """The base of all spaces: one decoding path, checked values, exact sizes, sound digests.
 
 A space is a function of suggestions. A subclass says which decisions there are (``decide``) and
-what they mean (``build_network``); everything that must hold for
-every space is done here.
+what they mean (``build_network``); everything that must hold for every space is done here.
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import json
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,66 +19,98 @@ from optuna.trial import FixedTrial, FrozenTrial
 from optuna_nas._bounds import MAX_TEXT
 from optuna_nas._checks import shown
 from optuna_nas._optuna_seam import fixed_params
-from optuna_nas.keys import ARCHITECTURE_KEY
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.base._decisions import (
-    DecisionTrial,
-    FirstChoices,
-    FixedParams,
-    LiveTrial,
-    Source,
-)
-from optuna_nas.spaces.base._identity import read_architecture
-from optuna_nas.spaces.base._relaxation import Choices, no_relaxation
+from optuna_nas.spaces.base._architecture import Architecture, refuse_drift, refuse_other
+from optuna_nas.spaces.base._authoring import check_class, check_fields, keyword_arguments
+from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams, LiveTrial, Source
+from optuna_nas.spaces.base._enumeration import SizeEstimate, count_leaves, estimate_leaves
+from optuna_nas.spaces.base._hooks import SpaceHooks
+from optuna_nas.spaces.base._identity import jsonable, note_of
+from optuna_nas.spaces.base._relaxation import no_relaxation
 from optuna_nas.spaces.base._sizes import size_of
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from optuna_nas.drawing import Graph
     from optuna_nas.spaces.base._supernet import Supernet
 
 __all__ = ["SearchSpace"]
 
 MAX_PREFIX = 100
-_NOTE_WAY_OUT = "Leave that trial out, or give its decisions: space.architecture(trial.params)."
 
 
 @dataclass(frozen=True, kw_only=True)
-class SearchSpace(ABC):
+class SearchSpace(SpaceHooks):
     """What can be built: ``suggest(trial) -> Architecture -> nn.Module``.
 
-    Subclasses are ``@dataclass(frozen=True, kw_only=True)`` whose fields are numbers, strings and
-    tuples (they are the settings in the JSON), with the class constants ``name``, ``version``
-    and, where the paper searched with a smaller network, ``proxy``. They write:
+    A space of one's own is a subclass under ``@dataclass(frozen=True, kw_only=True)``. Its fields
+    are its settings: numbers, strings, booleans and tuples of these. It must have
 
-    - ``decide(trial) -> genotype``: the decisions, by ``suggest_categorical`` and
-      ``suggest_int`` only. Choices depend on the name and the settings alone.
-    - ``build_network(genotype, *, ...) -> nn.Module``: its keyword arguments are the build
-      arguments.
-    - ``canonical(genotype)``: a JSON-able form that is equal only for equal networks.
-    - ``owns(name) -> bool``: whether a name (without prefix) belongs to spaces of this kind.
-    - ``format(genotype) -> str`` and ``encode(text) -> params``: the field's notation.
-    - ``graph(genotype) -> Graph``: the picture.
-    - ``relax(fixed, *, ...) -> (nn.Module, choices)``, where the space has a supernet, and
-      ``path`` and ``discretise``, where its alphas are not one for each decision.
+    - ``name``, by which studies and JSON texts know it;
+    - :meth:`decide`, which asks a trial for the decisions and returns what they spell (the
+      *genotype*: any value);
+    - :meth:`build_network`, which makes the network of a genotype.
+
+    Everything else has a default that is right, if not the best: :meth:`canonical` (equal networks
+    under other decisions), :meth:`owns` and :attr:`conditional` (names), :meth:`format` and
+    :meth:`encode` (the notation), :meth:`graph` (the picture), and, for a supernet,
+    :meth:`relax`, :meth:`path` and :meth:`discretise`.
+
+    Class attributes:
+
+    - ``name`` (str): Unlike that of any other space.
+    - ``version`` (int, default 1): Raise it when the same decisions come to mean another network;
+      studies and texts of the version before are then refused.
+    - ``proxy`` (mapping, default empty): Build arguments of the smaller network that a search
+      trains, such as ``{"cells": 5}``.
+    - ``from_settings`` (bool, default True): Whether the settings of a JSON text are enough to
+      make the space again; False where one of them is code.
+    - ``not_in_digest`` (frozenset, default ``{"prefix"}``): Settings that change which networks
+      are reached, but not which network a genotype is.
 
     Args:
         prefix: Put before the name of every decision, so that two spaces can live in one trial.
 
     Raises:
         ValueError: If ``prefix`` is neither empty nor a Python identifier.
+
+    Example::
+
+        from dataclasses import dataclass
+
+        from torch import nn
+
+        from optuna_nas.spaces import SearchSpace
+
+        @dataclass(frozen=True, kw_only=True)
+        class MLPSpace(SearchSpace):
+            name = "mlp"
+            num_layers: int = 3
+
+            def decide(self, trial):
+                names = [f"layer_{i}_width" for i in range(1, self.num_layers + 1)]
+                return [trial.suggest_categorical(name, (8, 16, 32)) for name in names]
+
+            def build_network(self, genotype, *, num_classes=10, in_features=64):
+                layers, before = [nn.Flatten()], in_features
+                for width in genotype:
+                    layers += [nn.Linear(before, width), nn.ReLU()]
+                    before = width
+                return nn.Sequential(*layers, nn.Linear(before, num_classes))
     """
 
-    name: ClassVar[str]
     version: ClassVar[int] = 1
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({})
-    # Settings that change which networks are reached, but not what a genotype computes.
+    from_settings: ClassVar[bool] = True
     not_in_digest: ClassVar[frozenset[str]] = frozenset({"prefix"})
 
     prefix: str = ""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        check_class(cls, SearchSpace)
+
     def __post_init__(self) -> None:
+        check_fields(type(self))
         is_text = isinstance(self.prefix, str) and len(self.prefix) <= MAX_PREFIX
         if not is_text or (self.prefix and not self.prefix.isidentifier()):
             raise ValueError(
@@ -96,7 +124,7 @@ class SearchSpace(ABC):
     @property
     def settings(self) -> dict[str, Any]:
         """The fields in JSON-able form (tuples as lists)."""
-        return {f.name: _jsonable(getattr(self, f.name)) for f in fields(self)}
+        return {f.name: jsonable(getattr(self, f.name)) for f in fields(self)}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -105,24 +133,45 @@ class SearchSpace(ABC):
 
     @property
     def build_arguments(self) -> dict[str, Any]:
-        """Names and defaults of what ``architecture.build`` takes."""
-        return _keywords(self.build_network)
+        """Names and defaults of the arguments of ``architecture.build``."""
+        return keyword_arguments(self.build_network)
 
     @property
     def supernet_arguments(self) -> dict[str, Any]:
-        """Names and defaults of what ``supernet`` takes beside ``fixed``.
+        """Names and defaults of the arguments of :meth:`supernet` beside ``fixed``.
 
         Raises:
             TypeError: If the space has no supernet.
         """
         if type(self).relax is SearchSpace.relax:
             raise no_relaxation(self)
-        return _keywords(self.relax)
+        return keyword_arguments(self.relax)
 
     @property
     def num_architectures(self) -> int:
-        """Exact number of different decision sequences."""
+        """Exact number of different decision sequences.
+
+        Those of a conditional space are counted one by one, unless it says its number itself.
+
+        Raises:
+            ValueError: If there are more than a million to be counted, or if a float is
+                suggested.
+        """
+        if self.conditional:
+            return self._count
         return math.prod(size_of(d) for d in self.distributions().values())
+
+    def estimate_size(self, *, samples: int = 200, seed: int = 0) -> SizeEstimate:
+        """Estimate the number of decision sequences by Knuth's random walks.
+
+        Args:
+            samples: Number of walks (the decisions are made once for each), at least 2.
+            seed: Seed of the walks.
+
+        Raises:
+            ValueError: If a float is suggested, or ``samples`` is below 2.
+        """
+        return estimate_leaves(self._walk, self, samples=samples, seed=seed)
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Return what each decision chooses from, as Grid and BruteForce samplers want it.
@@ -136,9 +185,7 @@ class SearchSpace(ABC):
                 "been made. Fix what varies (such as num_layers=6), or run its suggest() under a "
                 "sampler that takes conditional spaces."
             )
-        trial = DecisionTrial(FirstChoices(), self)
-        self.decide(trial)
-        return {self.prefix + name: d for name, d in trial.distributions.items()}
+        return {self.prefix + name: d for name, d in self._first_decisions.items()}
 
     # From decisions to architectures
 
@@ -161,13 +208,13 @@ class SearchSpace(ABC):
                 f"`trial` must be an Optuna trial, but got {trial!r}. To decode parameters use "
                 "space.architecture(params)."
             )
-        note = self._note_of(trial)
+        note = note_of(trial, self.prefix)
         if note is not None:
-            self._refuse_other(note, f"trial {trial.number} (enqueued or retried)")
+            refuse_other(self, note, f"trial {trial.number} (enqueued or retried)")
         source = LiveTrial(trial, self)
         architecture = self._run(source, source.fixed)
         if note is not None:
-            self._refuse_drift(architecture, note["params"])
+            refuse_drift(architecture, note["params"])
         return architecture
 
     def architecture(self, source: FrozenTrial | FixedTrial | Mapping[str, Any]) -> Architecture:
@@ -183,9 +230,9 @@ class SearchSpace(ABC):
             TypeError: For a live trial, which takes :meth:`suggest`, and for anything else.
         """
         if isinstance(source, FrozenTrial):
-            note = self._note_of(source)
+            note = note_of(source, self.prefix)
             if note is not None:
-                self._refuse_other(note, f"trial {source.number}")
+                refuse_other(self, note, f"trial {source.number}")
                 return self._decode_exactly(note["params"])
             return self._decode(source.params)
         if isinstance(source, FixedTrial):
@@ -203,7 +250,7 @@ class SearchSpace(ABC):
         )
 
     def parse(self, text: str) -> Architecture:
-        """Read the field's own notation, which ``str(architecture)`` writes.
+        """Read the space's notation, which ``str(architecture)`` writes.
 
         Raises:
             ValueError: If the text is wrong; the message points at the place.
@@ -241,64 +288,19 @@ class SearchSpace(ABC):
         )
         return Supernet(self, network, choices)
 
-    # What a subclass writes
-
-    @property
-    def conditional(self) -> bool:
-        """Whether some decisions are asked only after others have been made."""
-        return False
-
-    @abstractmethod
-    def decide(self, trial: DecisionTrial) -> Any:
-        """Ask for the decisions and return the genotype that they spell."""
-
-    @abstractmethod
-    def build_network(self, *args: Any, **kwargs: Any) -> nn.Module:
-        """``build_network(genotype, *, ...)``: build the network with a paper's defaults."""
-
-    @abstractmethod
-    def canonical(self, genotype: Any) -> Any:
-        """Return a JSON-able form that only equal networks share."""
-
-    @abstractmethod
-    def owns(self, name: str) -> bool:
-        """Tell whether spaces of this kind, with whatever settings, may ask for ``name``."""
-
-    @abstractmethod
-    def format(self, genotype: Any) -> str:
-        """Write the field's notation."""
-
-    @abstractmethod
-    def encode(self, text: str) -> Mapping[str, Any]:
-        """Read the field's notation as decisions without prefix."""
-
-    @abstractmethod
-    def graph(self, genotype: Any) -> Graph:
-        """Describe the picture."""
-
-    # What a subclass with a supernet writes
-
-    def relax(self, *args: Any, **kwargs: Any) -> tuple[nn.Module, Choices]:
-        """``relax(fixed, *, ...)``: the network, and what each alpha chooses from.
-
-        The network is called with images and, for each name, mixing weights or the number of the
-        only choice that takes part. A name with a single choice gets no alpha.
-        """
-        raise no_relaxation(self)
-
-    def path(self, architecture: Architecture) -> Mapping[str, Any]:
-        """Return what an architecture chooses for each alpha that it uses."""
-        return {name.removeprefix(self.prefix): value for name, value in architecture.items}
-
-    def discretise(self, weights: Mapping[str, Mapping[Any, float]]) -> Mapping[str, Any]:
-        """Return the decisions to which mixing weights by choice lead; ties keep the first."""
-        return {name: max(of, key=of.__getitem__) for name, of in weights.items()}
-
     # How it is done
+
+    @cached_property
+    def _count(self) -> int:
+        return count_leaves(self._walk, self)
+
+    def _walk(self, source: Source) -> None:
+        self.decide(DecisionTrial(source, self))
 
     def _run(self, source: Source, known: Mapping[str, Any]) -> Architecture:
         trial = DecisionTrial(source, self, self.prefix)
         genotype = self.decide(trial)
+        self._check_names(trial.params.keys())
         params = {self.prefix + name: value for name, value in trial.params.items()}
         left = [k for k in known if k not in params and self._owns_full(k)]
         if left:
@@ -323,68 +325,14 @@ class SearchSpace(ABC):
     def _owns_full(self, name: str) -> bool:
         return name.startswith(self.prefix) and self.owns(name.removeprefix(self.prefix))
 
-    def _note_of(self, trial: Any) -> Mapping[str, Any] | None:
-        """Read a trial's note of its architecture, unless it speaks of another prefix."""
-        user_attrs = trial.user_attrs
-        if ARCHITECTURE_KEY not in user_attrs:
-            return None
-        what = f"The attribute `{ARCHITECTURE_KEY}` of trial {trial.number}"
-        note = read_architecture(user_attrs[ARCHITECTURE_KEY], what, _NOTE_WAY_OUT)
-        return note if note["settings"].get("prefix", "") == self.prefix else None
-
-    def _refuse_other(self, identity: Mapping[str, Any], whose: str) -> None:
-        """Raise if the identity of a space is not ours, naming the differences."""
-        theirs = {**self._default_settings(), **identity["settings"]}
-        ours = self.settings
-        pairs = [
-            ("space", self.name, identity["space"]),
-            ("version", self.version, identity["version"]),
-        ]
-        if self.name == identity["space"]:
-            pairs += [(k, ours.get(k), theirs.get(k)) for k in sorted({*ours, *theirs})]
-        different = [f"{k}={shown(a)} here, {k}={shown(b)} there" for k, a, b in pairs if a != b]
-        if different:
-            raise ValueError(
-                f"The architecture of {whose} belongs to another space than {self}: "
-                f"{'; '.join(different)}. Use the space it was made in, or "
-                "space.architecture(params) if only its decisions are wanted."
-            )
-
-    def _default_settings(self) -> dict[str, Any]:
-        return {f.name: _jsonable(f.default) for f in fields(self) if f.default is not MISSING}
-
-    def _refuse_drift(self, architecture: Architecture, noted: Mapping[str, Any]) -> None:
-        decided = architecture.params
-        if decided != noted:
-            names = sorted(k for k in {*decided, *noted} if decided.get(k) != noted.get(k))
-            raise ValueError(
-                f"The trial was to judge a given architecture of {self}, but {names} were decided "
-                "otherwise: the space has changed since then, or they were enqueued differently. "
-                "Enqueue with architecture.enqueue(study)."
-            )
-
-    def _build_checked(self, genotype: Any, arguments: Mapping[str, Any]) -> nn.Module:
-        from optuna_nas.nn.networks import built_within_memory
-
-        self._check_arguments(self.build_arguments, arguments)
-        return built_within_memory(lambda: self.build_network(genotype, **arguments), self.__str__)
-
     def _check_arguments(self, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         unknown = sorted(given.keys() - known.keys())
         if unknown:
             takes = ", ".join(f"{name}={default!r}" for name, default in known.items())
             raise TypeError(f"{self} does not take the build arguments {unknown}, only {takes}.")
 
-    def _digest(self, genotype: Any) -> str:
-        settings = {k: v for k, v in self.settings.items() if k not in self.not_in_digest}
-        parts = [self.name, self.version, settings, self.canonical(genotype)]
-        return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
+    def _build_checked(self, genotype: Any, arguments: Mapping[str, Any]) -> nn.Module:
+        from optuna_nas.nn.networks import built_within_memory
 
-
-def _jsonable(value: Any) -> Any:
-    return [_jsonable(v) for v in value] if isinstance(value, tuple) else value
-
-
-def _keywords(function: Callable[..., Any]) -> dict[str, Any]:
-    parameters = inspect.signature(function).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        self._check_arguments(self.build_arguments, arguments)
+        return built_within_memory(lambda: self.build_network(genotype, **arguments), self.__str__)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from optuna_nas.spaces.base._architecture import Architecture, refuse_other
 from optuna_nas.spaces.base._decisions import FixedParams
 
 if TYPE_CHECKING:
     from optuna_nas.nn.supernets import Selection
-    from optuna_nas.spaces.base._architecture import Architecture
     from optuna_nas.spaces.base._space import SearchSpace
 
 __all__ = ["Supernet"]
@@ -156,7 +156,7 @@ class Supernet(nn.Module):
 
     def _path(self, architecture: Architecture) -> dict[str, int]:
         if architecture.space != self.space:
-            self.space._refuse_other(architecture.space.identity, "`architecture`")
+            refuse_other(self.space, architecture.space.identity, "`architecture`")
             raise ValueError(
                 f"`architecture` must be one of {self.space}, but belongs to {architecture.space}."
             )

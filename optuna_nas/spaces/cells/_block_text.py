@@ -13,12 +13,10 @@ are free, and the list after ``concat`` may be left out.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from optuna_nas._genotype import Cell, Edge, Node
 from optuna_nas.spaces.base._text import Scanner
-
-if TYPE_CHECKING:
-    from optuna_nas._genotype import Cell, Edge, Node
 
 __all__ = ["ReadCell", "format_blocks", "read_blocks"]
 
@@ -111,8 +109,6 @@ def _read_cell(
 def _read_block(
     scanner: Scanner, state: int, ops: Sequence[str], combiners: Sequence[str]
 ) -> Node:
-    from optuna_nas._genotype import Node
-
     scanner.need_int((state,), f"the number of the next block, {state}")
     scanner.need("=", f"'=' and what block {state} does")
     first = _read_edge(scanner, state, ops)
@@ -123,8 +119,6 @@ def _read_block(
 
 
 def _read_edge(scanner: Scanner, state: int, ops: Sequence[str]) -> Edge:
-    from optuna_nas._genotype import Edge
-
     op = scanner.need_word(ops, "an operation")
     scanner.need(r"\(", "'(' and the state that is read")
     source = scanner.need_int(range(state), f"a state that block {state} can read")

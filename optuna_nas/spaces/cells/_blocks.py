@@ -5,12 +5,14 @@ A block reads two earlier states, applies an operation to each and combines the 
 
 from __future__ import annotations
 
+from abc import ABC
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._checks import shown
+from optuna_nas._genotype import Cell, Edge, Node
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.base._text import text_error
@@ -26,8 +28,6 @@ from optuna_nas.spaces.cells._genotype_text import GenotypeText
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas._genotype import Node
 
 __all__ = [
     "ALL",
@@ -49,7 +49,7 @@ Concat = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlockSpace(CellNetworkSpace):
+class BlockSpace(CellNetworkSpace, ABC):
     """Cells of ``num_blocks`` blocks over ``ops``; four published spaces and one of one's own.
 
     Subclasses set the defaults and may offer several ``combiners``.
@@ -108,8 +108,6 @@ class BlockSpace(CellNetworkSpace):
         return trial.suggest_int("num_blocks", low, high) if self.conditional else low
 
     def _decide_node(self, trial: DecisionTrial, scope: str, state: int) -> Node:
-        from optuna_nas._genotype import Edge, Node
-
         ask, name, states = trial.suggest_categorical, f"{scope}_{state}", range(state)
         input_a = ask(f"{name}_input_a", states)
         input_b = ask(f"{name}_input_b", states)
@@ -126,8 +124,6 @@ class BlockSpace(CellNetworkSpace):
         return parts | ({"combine": node.combine} if len(self.combiners) > 1 else {})
 
     def _output(self, scope: str, nodes: tuple[Node, ...]) -> tuple[int, ...]:
-        from optuna_nas._genotype import Cell
-
         concatenated = self._concatenated(scope, len(nodes))
         if concatenated is not None:
             return concatenated
@@ -236,7 +232,7 @@ def stack_sizes(cells: int, channels: int) -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConcatSpace(BlockSpace):
+class ConcatSpace(BlockSpace, ABC):
     """A block space whose list of concatenated states is a setting (NASNet and AmoebaNet).
 
     It also reads the form of DARTS, in which these two cells are passed around: there 0 is the
@@ -265,8 +261,6 @@ class ConcatSpace(BlockSpace):
     def encode(self, text: str) -> dict[str, Any]:
         if len(self.scopes) == 1 or not GenotypeText.is_one(text):
             return super().encode(text)
-        from optuna_nas._genotype import Cell
-
         genotype = GenotypeText(text)
         nodes: dict[str, Sequence[Node]] = {}
         for scope in self.scopes:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from optuna_nas._genotype import Cell
-    from optuna_nas.drawing import Edge, Graph, Node
+from optuna_nas._genotype import Cell
+from optuna_nas.drawing import Edge, Graph, Node
 
 __all__ = ["cell_graph"]
 
@@ -21,8 +19,6 @@ def cell_graph(cells: Mapping[str, Cell], title: str) -> Graph:
         cells: By the name of their panel.
         title: Written above the picture.
     """
-    from optuna_nas.drawing import Graph
-
     nodes: list[Node] = []
     edges: list[Edge] = []
     for panel, cell in cells.items():
@@ -33,8 +29,6 @@ def cell_graph(cells: Mapping[str, Cell], title: str) -> Graph:
 
 def _nodes(panel: str, cell: Cell) -> list[Node]:
     """An input that nothing reads is left out."""
-    from optuna_nas.drawing import Node
-
     read = {edge.input for node in cell.nodes for edge in node.edges} | set(cell.output)
     # The older input first, above the newer one.
     inputs = [(1 - cell.previous, "k-2"), (cell.previous, "k-1")]
@@ -50,8 +44,6 @@ def _nodes(panel: str, cell: Cell) -> list[Node]:
 
 
 def _edges(panel: str, cell: Cell) -> list[Edge]:
-    from optuna_nas.drawing import Edge
-
     edges = [
         Edge(_key(panel, edge.input), _key(panel, state), edge.op, edge.op)
         for state, node in enumerate(cell.nodes, start=NUM_INPUTS)

@@ -74,6 +74,7 @@ class CellSpace(ConcatSpace):
     """
 
     name: ClassVar[str] = "cells"
+    from_settings: ClassVar[bool] = False  # operations are code
     title: ClassVar[str] = "Cells of your own operations"
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 2, "channels": 16})
     sizes: ClassVar[Mapping[str, Any]] = stack_sizes(cells=6, channels=32)

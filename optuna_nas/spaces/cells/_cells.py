@@ -19,15 +19,15 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from optuna_nas._checks import shown
+from optuna_nas._genotype import Cell, Node
+from optuna_nas.drawing import Graph
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._space import SearchSpace
+from optuna_nas.spaces.cells._cell_graph import cell_graph
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas._genotype import Cell, Node
-    from optuna_nas.drawing import Graph
 
 __all__ = [
     "KNOWN_OPS",
@@ -121,8 +121,6 @@ class CellNetworkSpace(SearchSpace):
     # How it is done
 
     def decide(self, trial: DecisionTrial) -> CellPair:
-        from optuna_nas._genotype import Cell
-
         states = range(NUM_INPUTS, NUM_INPUTS + self._decide_size(trial))
         cells = []
         for scope in self.scopes:
@@ -150,8 +148,6 @@ class CellNetworkSpace(SearchSpace):
         return names_cell_decision(name, self.scopes)
 
     def graph(self, genotype: CellPair) -> Graph:
-        from optuna_nas.spaces.cells._cell_graph import cell_graph
-
         panels = {"normal": "normal cell", "reduce": "reduction cell", "cell": "cell"}
         cells = self._by_scope(genotype)
         return cell_graph({panels[s]: cell for s, cell in cells.items()}, title=self.title)

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._checks import require_bool, shown
+from optuna_nas._genotype import Edge, Node
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._relaxation import Choices
 from optuna_nas.spaces.base._text import text_error
@@ -33,7 +34,6 @@ from optuna_nas.spaces.cells._genotype_text import GenotypeText, format_genotype
 if TYPE_CHECKING:
     from torch import nn
 
-    from optuna_nas._genotype import Node
     from optuna_nas.spaces.base._architecture import Architecture
 
 __all__ = ["DARTSSpace"]
@@ -121,8 +121,6 @@ class DARTSSpace(CellNetworkSpace):
         return self.num_nodes
 
     def _decide_node(self, trial: DecisionTrial, scope: str, state: int) -> Node:
-        from optuna_nas._genotype import Edge, Node
-
         ask, name = trial.suggest_categorical, f"{scope}_{state}"
         pairs = {f"{a},{b}": (a, b) for a, b in itertools.combinations(range(state), 2)}
         a, b = pairs[ask(f"{name}_inputs", tuple(pairs))]
@@ -204,8 +202,6 @@ class DARTSSpace(CellNetworkSpace):
     def _best_node(
         self, weights: Mapping[str, Mapping[Any, float]], scope: str, state: int
     ) -> Node:
-        from optuna_nas._genotype import Edge, Node
-
         rows = [weights[_edge(scope, state, j)] for j in range(state)]
         best_ops = [max(self.ops, key=row.__getitem__) for row in rows]  # ties: the first
         shares = weights.get(f"{scope}_{state}_edges", {})

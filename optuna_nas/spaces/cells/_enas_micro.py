@@ -19,14 +19,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
+from optuna_nas._genotype import Edge, Node
 from optuna_nas.spaces.base._text import text_error
 from optuna_nas.spaces.cells._blocks import BlockSpace
 from optuna_nas.spaces.cells._cells import NUM_INPUTS, CellPair
-
-if TYPE_CHECKING:
-    from optuna_nas._genotype import Edge, Node
 
 __all__ = ["ENASMicroSpace"]
 
@@ -97,8 +95,6 @@ class ENASMicroSpace(BlockSpace):
         )
 
     def encode(self, text: str) -> dict[str, Any]:
-        from optuna_nas._genotype import Node
-
         size = self._sizes[0]
         numbers = _Integers(text, count=4 * size * len(self.scopes))
         nodes: dict[str, list[Node]] = {scope: [] for scope in self.scopes}
@@ -109,8 +105,6 @@ class ENASMicroSpace(BlockSpace):
         return self._params(nodes)
 
     def _read_edge(self, numbers: _Integers, state: int) -> Edge:
-        from optuna_nas._genotype import Edge
-
         source = numbers.take(state, f"a state that block {state} can read")
         op = numbers.take(len(self.ops), f"the number of an operation of block {state}")
         return Edge(source, self.ops[op])

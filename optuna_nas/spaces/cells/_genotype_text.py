@@ -22,13 +22,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from optuna_nas._checks import shown
+from optuna_nas._genotype import Cell, Edge, Node
 from optuna_nas.spaces.base._text import text_error
-
-if TYPE_CHECKING:
-    from optuna_nas._genotype import Cell, Edge, Node
 
 __all__ = ["GenotypeText", "format_genotype"]
 
@@ -93,8 +91,6 @@ class GenotypeText:
         Raises:
             ValueError: If the list is wrong; the message points at the place.
         """
-        from optuna_nas._genotype import Edge, Node
-
         pairs = list(self._pairs(self._fields[scope]))
         if len(pairs) != 2 * num_nodes:
             self._fail(

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._checks import shown
+from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._decisions import DecisionTrial
@@ -23,8 +24,6 @@ from optuna_nas.spaces.base._text import text_error
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas.drawing import Graph
 
 __all__ = ["NASBench201Space", "nb201_string"]
 
@@ -145,8 +144,6 @@ class NASBench201Space(SearchSpace):
         return params
 
     def graph(self, genotype: Cell) -> Graph:
-        from optuna_nas.drawing import Edge, Graph, Node
-
         last = NUM_NODES - 1
         kinds = {0: "input", last: "output"}
         labels = {0: "input", last: "output"}

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from optuna_nas._genotype import Cell, Edge, Node
 from optuna_nas.spaces.cells._blocks import REFUSED_OPS
 from optuna_nas.spaces.cells._cells import KNOWN_OPS
 from optuna_nas.spaces.function._source import hash_of_source
 
 if TYPE_CHECKING:
-    from optuna_nas._genotype import Cell
     from optuna_nas.nn.ops import OpFactory
 
     Op: TypeAlias = OpFactory | str
@@ -69,8 +69,6 @@ class OwnOps(Mapping[str, "Op"]):
 
     def translated(self, cell: Cell) -> Cell:
         """Call the built-in operations of a cell by their own names."""
-        from optuna_nas._genotype import Cell, Edge, Node
-
         ours = {name: op for name, op in self._ops.items() if isinstance(op, str)}
         nodes = tuple(
             Node(tuple(Edge(e.input, ours.get(e.op, e.op)) for e in node.edges), node.combine)

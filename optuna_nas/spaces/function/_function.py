@@ -21,8 +21,9 @@ from optuna.exceptions import TrialPruned
 
 from optuna_nas._checks import shown
 from optuna_nas._json import parse_json
-from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams, Source
-from optuna_nas.spaces.base._enumeration import SizeEstimate, count_leaves, estimate_leaves
+from optuna_nas.drawing import Graph
+from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams
+from optuna_nas.spaces.base._notation import draw_decisions
 from optuna_nas.spaces.base._relaxation import Choices
 from optuna_nas.spaces.base._space import SearchSpace
 from optuna_nas.spaces.function._source import hash_of_source
@@ -30,8 +31,6 @@ from optuna_nas.spaces.function._supernet_trial import SupernetTrial
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas.drawing import Graph
 
 __all__ = ["FunctionSpace", "MetaDeviceWarning", "function_space"]
 
@@ -68,6 +67,7 @@ class FunctionSpace(SearchSpace):
     """
 
     name: ClassVar[str] = "function"
+    from_settings: ClassVar[bool] = False  # a function is code
     _runs_on_meta: ClassVar[bool] = True  # until an instance finds out otherwise
 
     function: Callable[..., nn.Module]
@@ -105,30 +105,6 @@ class FunctionSpace(SearchSpace):
             for p in list(inspect.signature(self.function).parameters.values())[1:]
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         }
-
-    @cached_property
-    def num_architectures(self) -> int:
-        """Exact number of decision sequences, counted one by one (the function runs for each).
-
-        Raises:
-            ValueError: If there are more than a million, or if a float is suggested.
-        """
-        return count_leaves(self._walk, self)
-
-    def estimate_size(self, *, samples: int = 200, seed: int = 0) -> SizeEstimate:
-        """Estimate the number of decision sequences by Knuth's random walks.
-
-        Args:
-            samples: Number of walks (the function runs once for each), at least 2.
-            seed: Of the walks.
-
-        Raises:
-            ValueError: If a float is suggested, or ``samples`` is below 2.
-        """
-        return estimate_leaves(self._walk, self, samples=samples, seed=seed)
-
-    def _walk(self, source: Source) -> None:
-        self.decide(DecisionTrial(source, self))
 
     @property
     def conditional(self) -> bool:
@@ -240,14 +216,7 @@ class FunctionSpace(SearchSpace):
         return params
 
     def graph(self, genotype: Decisions) -> Graph:
-        from optuna_nas.drawing import Edge, Graph, Node
-
-        nodes = [Node("0", self.function.__name__, "input")]
-        nodes += [
-            Node(str(i), f"{name}\n{value}") for i, (name, value) in enumerate(genotype, start=1)
-        ]
-        edges = [Edge(str(i), str(i + 1)) for i in range(len(genotype))]
-        return Graph(tuple(nodes), tuple(edges), title="decisions")
+        return draw_decisions(dict(genotype), start=self.function.__name__)
 
     def __copy__(self) -> FunctionSpace:
         return self

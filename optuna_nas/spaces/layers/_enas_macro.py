@@ -24,6 +24,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from optuna_nas._checks import shown
+from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.base._space import SearchSpace
@@ -32,8 +33,6 @@ from optuna_nas.spaces.layers._depths import depth_range
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas.drawing import Graph
 
 __all__ = ["ENASMacroSpace"]
 
@@ -214,8 +213,6 @@ class ENASMacroSpace(SearchSpace):
         return params | ({"num_layers": depth} if self.conditional else {})
 
     def graph(self, genotype: tuple[Layer, ...]) -> Graph:
-        from optuna_nas.drawing import Edge, Graph, Node
-
         third = len(genotype) // 3
         layers = self._effective(genotype)
         nodes = [Node("0", "stem", "input")]

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._bounds import MAX_CHANNELS, MAX_CHOICES, MAX_FACTOR, MAX_LAYERS
 from optuna_nas._checks import is_int, is_number, require_int, shown
+from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._space import SearchSpace
 from optuna_nas.spaces.base._text import Scanner
@@ -40,8 +41,6 @@ from optuna_nas.spaces.layers._mnasnet_text import (
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas.drawing import Graph
 
 __all__ = ["MnasNetSpace"]
 
@@ -243,8 +242,6 @@ class MnasNetSpace(SearchSpace):
         return params
 
     def graph(self, genotype: tuple[Block, ...]) -> Graph:
-        from optuna_nas.drawing import Edge, Graph, Node
-
         nodes = [
             Node("image", "image", "input"),
             Node("stem", f"stem\nconv 3x3, stride 2\n{self.stem} channels"),

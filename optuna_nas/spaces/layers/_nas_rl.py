@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from optuna_nas._bounds import MAX_CHANNELS, MAX_CHOICES, MAX_LAYERS
 from optuna_nas._checks import is_int, require_int, shown
+from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._space import SearchSpace
@@ -35,8 +36,6 @@ from optuna_nas.spaces.layers._depths import depth_range
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from optuna_nas.drawing import Graph
 
 __all__ = ["NASRLSpace"]
 
@@ -292,8 +291,6 @@ class NASRLSpace(SearchSpace):
         return inputs
 
     def graph(self, genotype: Chain) -> Graph:
-        from optuna_nas.drawing import Edge, Graph, Node
-
         end = str(len(genotype) + 1)
         nodes = [
             Node("0", "image", "input"),
