@@ -163,7 +163,7 @@ def search_command(
     from optuna_nas.spaces import SPACES
 
     words = ["--space", given or space.name]
-    if space.name in SPACES:
+    if SPACES.get(space.name) is type(space):  # else it is a user's, perhaps of the same name
         words = ["--space", space.name]
         for field in dataclasses.fields(space):
             value = getattr(space, field.name)

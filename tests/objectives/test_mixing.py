@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from optuna_nas.objectives import Dirichlet, HardGumbel, Sigmoid, Softmax
+from optuna_nas.spaces.base._one_shot import AlphaLayout
 
 ALPHA = torch.tensor([0.3, -1.0, 0.0, 2.0])
 
 
 def test_softmax():
     torch.testing.assert_close(Softmax().draw(ALPHA, 0.5), ALPHA.softmax(0))
-    assert Softmax().penalty({"a": ALPHA}, {"a": ("none", "b", "c", "d")}) is None
+    layout = AlphaLayout(choices={"a": ("none", "b", "c", "d")})
+    assert Softmax().penalty({"a": ALPHA}, layout) is None
     assert Softmax().to_dict() == {"mixing": "Softmax"}
 
 
@@ -61,11 +63,11 @@ def test_sigmoids_do_not_compete():
 
 def test_the_zero_one_loss():
     """0 where all sigmoids are 1/2, -w / 4 where they are 0 or 1; `none` does not count."""
-    choices = {"a": ("none", "b", "c"), "b": ("d", "e")}
+    layout = AlphaLayout(choices={"a": ("none", "b", "c"), "b": ("d", "e")})
     flat = {"a": torch.tensor([50.0, 0.0, 0.0]), "b": torch.zeros(2)}
-    assert float(Sigmoid().penalty(flat, choices)) == 0.0
+    assert float(Sigmoid().penalty(flat, layout)) == 0.0
     sure = {"a": torch.tensor([0.0, 50.0, -50.0]), "b": torch.tensor([-50.0, 50.0])}
-    assert float(Sigmoid(zero_one=8.0).penalty(sure, choices)) == pytest.approx(-2.0)
+    assert float(Sigmoid(zero_one=8.0).penalty(sure, layout)) == pytest.approx(-2.0)
 
 
 def test_dirichlet_is_uniform_over_the_simplex_at_zero():
@@ -94,6 +96,7 @@ def test_dirichlet_has_pathwise_gradients():
 
 def test_the_divergence_from_uniform():
     alphas = {"a": torch.zeros(3), "b": torch.tensor([1.0, 0.0, 0.0])}
-    assert Dirichlet().penalty(alphas, {}) is None
-    assert float(Dirichlet(kl=2.0).penalty({"a": alphas["a"]}, {})) == pytest.approx(0.0)
-    assert float(Dirichlet(kl=2.0).penalty(alphas, {})) > 0.01
+    layout = AlphaLayout(choices={"a": (1, 2, 3), "b": (1, 2, 3)})
+    assert Dirichlet().penalty(alphas, layout) is None
+    assert float(Dirichlet(kl=2.0).penalty({"a": alphas["a"]}, layout)) == pytest.approx(0.0)
+    assert float(Dirichlet(kl=2.0).penalty(alphas, layout)) > 0.01

@@ -9,6 +9,7 @@ import torch
 from optuna_nas.objectives import DARTSObjective, Perturbation
 from optuna_nas.objectives.one_shot._perturbation import select
 from optuna_nas.spaces import DARTSSpace, NASBench201Space
+from optuna_nas.spaces.base._one_shot import AlphaLayout
 from optuna_nas.training import Recipe, load_data
 
 OPS = ("none", "skip", "conv")
@@ -38,11 +39,16 @@ def run(seed=0):
 
     found = select(
         ALPHA,
-        dict.fromkeys(EDGES, OPS),
+        AlphaLayout(
+            choices=dict.fromkeys(EDGES, OPS),
+            cells=tuple(
+                tuple(name for name in EDGES if name.startswith(scope))
+                for scope in ("normal_", "reduce_")
+            ),
+            nodes=tuple(map(tuple, NODES.values())),
+        ),
         accuracy,
         lambda rows: tuned.append({name: list(row) for name, row in rows.items()}),
-        scopes=["normal_", "reduce_"],
-        nodes=NODES,
         seed=seed,
     )
     return found, tuned

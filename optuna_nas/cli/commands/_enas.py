@@ -186,9 +186,9 @@ def _sampler(chosen: Mapping[str, Any], space: SearchSpace) -> BaseSampler:
         return samplers.RandomSearchSampler(seed=seed, space=space)
     if name == "evolution":
         return samplers.RegularizedEvolutionSampler(seed=seed, space=space)
-    if space.name == "enas_macro":
-        return samplers.ReinforceSampler.enas_macro(seed=seed, space=space)
-    return samplers.ReinforceSampler.enas_micro(seed=seed, space=space)
+    controller = getattr(samplers.ReinforceSampler, space.one_shot.controller)
+    made: BaseSampler = controller(seed=seed, space=space)
+    return made
 
 
 def _search(study: Study, objective: SharedWeightsObjective, trials: int, bars: PhaseBars) -> None:

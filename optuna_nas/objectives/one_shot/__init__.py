@@ -6,11 +6,10 @@ from optuna_nas.objectives.one_shot._eigenvalue import EigenvalueStop
 from optuna_nas.objectives.one_shot._mixing import Dirichlet, HardGumbel, Mixing, Sigmoid, Softmax
 from optuna_nas.objectives.one_shot._perturbation import Perturbation
 from optuna_nas.objectives.one_shot._readings import read_alphas
-from optuna_nas.objectives.one_shot._settings import published_recipe
+from optuna_nas.objectives.one_shot._settings import published_recipe, published_shared_recipe
 from optuna_nas.objectives.one_shot._shared import (
     ScoredChild,
     SharedWeightsObjective,
-    published_shared_recipe,
 )
 from optuna_nas.objectives.one_shot._variants import VARIANTS, Variant, combine_variants
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BilevelLearner", "MixedNetwork"]
 
-EDGES = "_edges"  # end of the names of alphas that weigh edges, always by their softmax
-
 
 class MixedNetwork(nn.Module):
     """A supernet as a network like any other: mixed in one way, without further arguments.
@@ -67,12 +65,11 @@ class MixedNetwork(nn.Module):
 
     def penalty(self) -> torch.Tensor | None:
         """What the mixing adds to the loss, if anything."""
-        alphas = self.supernet.alphas()
-        ops = {name: alpha for name, alpha in alphas.items() if not name.endswith(EDGES)}
-        return self.mixing.penalty(ops, self.supernet.choices)
+        alphas, layout = self.supernet.alphas(), self.supernet.layout
+        return self.mixing.penalty({name: alphas[name] for name in layout.operations}, layout)
 
     def _weights(self, name: str, alpha: torch.Tensor) -> torch.Tensor:
-        if name.endswith(EDGES):
+        if name in self.supernet.layout.edge_weights:
             return alpha.softmax(-1)
         return self.mixing.draw(alpha, self.progress) if self.training else self.mixing.mean(alpha)
 

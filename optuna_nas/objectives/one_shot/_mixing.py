@@ -23,12 +23,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import torch
 from torch.nn import functional
 
 from optuna_nas._checks import is_number, require_number, shown
+
+if TYPE_CHECKING:
+    from optuna_nas.spaces.base._one_shot import AlphaLayout
 
 __all__ = ["Dirichlet", "HardGumbel", "Mixing", "Sigmoid", "Softmax"]
 
@@ -57,7 +60,7 @@ class Mixing(ABC):
         """
         return self.mean(alpha)
 
-    def penalty(self, alphas: Rows, choices: Mapping[str, tuple[Any, ...]]) -> torch.Tensor | None:
+    def penalty(self, alphas: Rows, layout: AlphaLayout) -> torch.Tensor | None:
         """What is added to both losses, if anything."""
         return None
 
@@ -131,13 +134,12 @@ class Sigmoid(Mixing):
     def mean(self, alpha: torch.Tensor) -> torch.Tensor:
         return alpha.sigmoid()
 
-    def penalty(self, alphas: Rows, choices: Mapping[str, tuple[Any, ...]]) -> torch.Tensor:
-        ops = torch.cat(
-            [
-                alpha[[i for i, choice in enumerate(choices[name]) if choice != "none"]]
-                for name, alpha in alphas.items()
-            ]
-        )
+    def penalty(self, alphas: Rows, layout: AlphaLayout) -> torch.Tensor:
+        something = {
+            name: [i for i, choice in enumerate(layout.choices[name]) if choice != layout.nothing]
+            for name in alphas
+        }
+        ops = torch.cat([alpha[something[name]] for name, alpha in alphas.items()])
         return -self.zero_one * (ops.sigmoid() - 0.5).square().mean()  # zero-one loss of [Chu2020]
 
 
@@ -166,7 +168,7 @@ class Dirichlet(Mixing):
     def draw(self, alpha: torch.Tensor, progress: float) -> torch.Tensor:
         return torch.distributions.Dirichlet(self.concentration(alpha)).rsample()
 
-    def penalty(self, alphas: Rows, choices: Mapping[str, tuple[Any, ...]]) -> torch.Tensor | None:
+    def penalty(self, alphas: Rows, layout: AlphaLayout) -> torch.Tensor | None:
         if not self.kl:
             return None
         divergences = []

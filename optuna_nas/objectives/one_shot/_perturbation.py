@@ -16,16 +16,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from optuna_nas._checks import is_number, require_int, shown
+
+if TYPE_CHECKING:
+    from optuna_nas.spaces.base._one_shot import AlphaLayout
 
 __all__ = ["Perturbation", "Rows", "select"]
 
 Rows: TypeAlias = dict[str, list[float]]  # mixing weights (O,) by decision
-
-NONE = "none"
-KEPT = 2  # edges of a node
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,23 +57,19 @@ class Perturbation:
 
 def select(
     rows: Mapping[str, Sequence[float]],
-    choices: Mapping[str, Sequence[Any]],
+    layout: AlphaLayout,
     accuracy: Callable[[Rows], float],
     tune: Callable[[Rows], None],
     *,
-    scopes: Sequence[str],
-    nodes: Mapping[str, Sequence[str]],
     seed: int,
 ) -> Rows:
     """Decide on all edges, in random order, and then on the inputs of nodes.
 
     Args:
         rows: Mixing weights of the trained supernet.
-        choices: What they weigh.
+        layout: What they weigh, in which cells and nodes.
         accuracy: Of the supernet, mixed so.
         tune: Lets the weights learn, mixed so.
-        scopes: How the names of each cell's edges begin; the cells are decided side by side.
-        nodes: The edges into each node of which two are kept.
         seed: Of the order.
 
     Returns:
@@ -81,28 +77,28 @@ def select(
     """
     rng = random.Random(seed)
     now: Rows = {name: list(row) for name, row in rows.items()}
-    queues = [[name for name in now if name.startswith(scope)] for scope in scopes]
+    queues = [list(cell) for cell in layout.cells]
     for queue in queues:
         rng.shuffle(queue)
     for step in range(max(map(len, queues), default=0)):
         for queue in queues:
             if step < len(queue):
                 name = queue[step]
-                now[name] = _one_hot(_most_missed(now, name, choices[name], accuracy), now[name])
+                now[name] = _one_hot(_most_missed(now, name, layout, accuracy), now[name])
         tune(now)
-    crowded = [list(edges) for edges in nodes.values() if len(edges) > KEPT]
+    crowded = [list(edges) for edges in layout.nodes if len(edges) > layout.edges_kept]
     rng.shuffle(crowded)
     for edges in crowded:
-        while len(edges) > KEPT:
-            least = max(edges, key=lambda name: accuracy(_without(now, name, choices)))
-            now = _without(now, least, choices)
+        while len(edges) > layout.edges_kept:
+            least = max(edges, key=lambda name: accuracy(_without(now, name, layout)))
+            now = _without(now, least, layout)
             edges.remove(least)
         tune(now)
     return now
 
 
 def _most_missed(
-    now: Rows, name: str, ops: Sequence[Any], accuracy: Callable[[Rows], float]
+    now: Rows, name: str, layout: AlphaLayout, accuracy: Callable[[Rows], float]
 ) -> int:
     """The operation without which the supernet is worst."""
 
@@ -110,11 +106,12 @@ def _most_missed(
         row = [0.0 if i == index else weight for i, weight in enumerate(now[name])]
         return accuracy({**now, name: row})
 
-    return min((i for i, op in enumerate(ops) if op != NONE), key=masked)
+    ops = layout.choices[name]
+    return min((i for i, op in enumerate(ops) if op != layout.nothing), key=masked)
 
 
-def _without(now: Rows, name: str, choices: Mapping[str, Sequence[Any]]) -> Rows:
-    return {**now, name: _one_hot(choices[name].index(NONE), now[name])}
+def _without(now: Rows, name: str, layout: AlphaLayout) -> Rows:
+    return {**now, name: _one_hot(layout.choices[name].index(layout.nothing), now[name])}
 
 
 def _one_hot(index: int, row: Sequence[float]) -> list[float]:

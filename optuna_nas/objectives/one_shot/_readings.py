@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from optuna_nas._attributes import Attribute, list_of, mapping, real, text
 from optuna_nas.keys import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY, SKIP_SHARE_KEY
-from optuna_nas.nn.ops import IDENTITIES
 
 if TYPE_CHECKING:
     import torch
     from optuna.trial import BaseTrial, FrozenTrial
 
-    from optuna_nas.spaces import Architecture, SearchSpace
+    from optuna_nas.spaces import Architecture
     from optuna_nas.spaces.base._supernet import Supernet
 
 __all__ = [
     "Reading",
     "keep_readings",
     "read_alphas",
-    "scopes_of",
     "take_reading",
 ]
 
@@ -75,15 +73,16 @@ def skip_share(supernet: Supernet, architecture: Architecture) -> float:
 
     Decisions that do not offer a skip connection are not counted.
     """
+    layout = supernet.layout
     chosen = {
         name: choice
         for name, choice in supernet.chosen(architecture).items()
-        if any(skip in supernet.choices[name] for skip in IDENTITIES)
+        if not layout.skips.isdisjoint(layout.choices[name])
     }
     shares = [
-        sum(choice in IDENTITIES for choice in cell) / len(cell)
-        for scope in scopes_of(supernet.space)
-        if (cell := [choice for name, choice in chosen.items() if name.startswith(scope)])
+        sum(choice in layout.skips for choice in cell) / len(cell)
+        for names in layout.cells
+        if (cell := [chosen[name] for name in names if name in chosen])
     ]
     return max(shares, default=0.0)
 
@@ -139,8 +138,3 @@ def _entropy(row: Sequence[float]) -> float:
     """The entropy of weights that may not add up to 1."""
     total = math.fsum(row)
     return -math.fsum(w / total * math.log(w / total) for w in row if w > 0.0)
-
-
-def scopes_of(space: SearchSpace) -> list[str]:
-    """How the names of a cell's decisions begin; one scope where there are no cells."""
-    return [f"{space.prefix}{scope}_" for scope in getattr(space, "scopes", ())] or [space.prefix]

@@ -16,18 +16,15 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from optuna_nas._keyed import derived_seed
 from optuna_nas.nn import set_drop_path
-from optuna_nas.nn.supernets import edges_of
-from optuna_nas.objectives.one_shot._learner import EDGES, BilevelLearner
+from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.objectives.one_shot._perturbation import Perturbation, Rows, select
-from optuna_nas.objectives.one_shot._readings import scopes_of
-from optuna_nas.spaces import DARTSSpace
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes
 from optuna_nas.training.data import Batch, Feed
 from optuna_nas.training.loop import Checkpoints, Evaluation, judge, seeded
@@ -35,7 +32,6 @@ from optuna_nas.training.optim import drop_path, learning_rate
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._eigenvalue import EigenvalueStop
-    from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData, Recipe
 
 __all__ = ["AlphaSearch", "split_for_alpha"]
@@ -167,12 +163,10 @@ class AlphaSearch:
             self._tune(perturbation, next(tuned))
 
         selected = select(
-            {name: row for name, row in rows.items() if not name.endswith(EDGES)},
-            supernet.choices,
+            {name: rows[name] for name in supernet.layout.operations},
+            supernet.layout,
             accuracy,
             tune,
-            scopes=scopes_of(supernet.space),
-            nodes=_nodes(supernet.space, rows),
             seed=derived_seed(self._seed, 0, "perturbation"),
         )
         use(selected)
@@ -259,13 +253,3 @@ class AlphaSearch:
     def _learning_rate(self, epoch: int, step: int) -> float:
         done = (epoch - 1) * self._feed.steps + step
         return learning_rate(self._recipe, done, self._feed.steps, self._epochs)
-
-
-def _nodes(space: SearchSpace, names: Iterable[str]) -> dict[str, list[str]]:
-    """The edges into each node, in spaces where two of them are kept."""
-    nodes: dict[str, list[str]] = {}
-    if isinstance(space, DARTSSpace):
-        for name in names:
-            if not name.endswith(EDGES):
-                nodes.setdefault(edges_of(name), []).append(name)
-    return nodes

@@ -15,7 +15,6 @@ Differences from the papers:
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,37 +27,28 @@ from optuna_nas import _optuna_seam as seam
 from optuna_nas._checks import require_seed
 from optuna_nas._keyed import derived_seed
 from optuna_nas.keys import DERIVED_KEY, EPOCH_KEY
-from optuna_nas.objectives._base import DIGEST, Objective, TrialRun
+from optuna_nas.objectives._base import DIGEST, Objective
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives.one_shot._settings import (
     check_at_least_one,
-    published_recipe,
+    published_shared_recipe,
     supernet_arguments,
 )
 from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
 from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.trial._failures import attributed_failures
+from optuna_nas.objectives.trial._run import TrialRun
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
-from optuna_nas.training import ImageData, Recipe, recipes, resolve_device
+from optuna_nas.training import ImageData, Recipe, resolve_device
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
     from optuna_nas.training import EpochResult
 
-__all__ = ["ScoredChild", "SharedWeightsObjective", "published_shared_recipe"]
+__all__ = ["ScoredChild", "SharedWeightsObjective"]
 
 SCHEDULES = ("alternate", "pretrain")
-
-_PUBLISHED: Mapping[str, Recipe] = {
-    "enas_micro": dataclasses.replace(recipes.ENAS_MICRO_SEARCH, drop_path=0.0),
-    "enas_macro": recipes.ENAS_MACRO_SEARCH,
-}
-
-
-def published_shared_recipe(space: SearchSpace) -> Recipe:
-    """Return how the weights that the children of a space share learn, as published."""
-    return _PUBLISHED.get(space.identity["space"]) or published_recipe(space)
 
 
 class ScoredChild(NamedTuple):

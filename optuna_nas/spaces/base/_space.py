@@ -33,6 +33,7 @@ from optuna_nas.spaces.base._decisions import (
     Source,
 )
 from optuna_nas.spaces.base._identity import read_architecture
+from optuna_nas.spaces.base._one_shot import AlphaLayout, OneShotDefaults
 from optuna_nas.spaces.base._relaxation import Choices, no_relaxation
 from optuna_nas.spaces.base._sizes import size_of
 
@@ -76,6 +77,7 @@ class SearchSpace(ABC):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    one_shot: ClassVar[OneShotDefaults] = OneShotDefaults()
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     # Settings that change which networks are reached, but not what a genotype computes.
     not_in_digest: ClassVar[frozenset[str]] = frozenset({"prefix"})
@@ -293,6 +295,14 @@ class SearchSpace(ABC):
     def discretise(self, weights: Mapping[str, Mapping[Any, float]]) -> Mapping[str, Any]:
         """Return the decisions to which mixing weights by choice lead; ties keep the first."""
         return {name: max(of, key=of.__getitem__) for name, of in weights.items()}
+
+    def alpha_layout(self, choices: Choices) -> AlphaLayout:
+        """Return what the alphas of a supernet stand for; by default one cell of operations.
+
+        Args:
+            choices: Choices of each alpha, by name without prefix.
+        """
+        return AlphaLayout(choices=choices)
 
     # How it is done
 

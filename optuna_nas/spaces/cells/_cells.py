@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from optuna_nas._checks import shown
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._decisions import DecisionTrial
+from optuna_nas.spaces.base._one_shot import AlphaLayout
+from optuna_nas.spaces.base._relaxation import Choices
 from optuna_nas.spaces.base._space import SearchSpace
 
 if TYPE_CHECKING:
@@ -155,6 +157,13 @@ class CellNetworkSpace(SearchSpace):
         panels = {"normal": "normal cell", "reduce": "reduction cell", "cell": "cell"}
         cells = self._by_scope(genotype)
         return cell_graph({panels[s]: cell for s, cell in cells.items()}, title=self.title)
+
+    def alpha_layout(self, choices: Choices) -> AlphaLayout:
+        cells = (
+            tuple(name for name in choices if name.startswith(f"{scope}_"))
+            for scope in self.scopes
+        )
+        return AlphaLayout(choices=choices, cells=tuple(cells))
 
     @property
     def build_arguments(self) -> dict[str, Any]:
