@@ -25,11 +25,10 @@ from optuna_nas.keys import SKIP_SHARE_KEY
 from optuna_nas.objectives import (
     AlphaRecipe,
     DARTSObjective,
-    Dirichlet,
+    DirichletMixing,
     EigenvalueStop,
-    HardGumbel,
-    NetworkTraining,
-    Sigmoid,
+    GumbelMixing,
+    SigmoidMixing,
     TrainingObjective,
 )
 from optuna_nas.pruners import CollapsePruner
@@ -45,9 +44,9 @@ METHODS: dict[str, dict[str, Any]] = {
     "plain": {},
     "second": {"order": 2},
     "exact": {"order": 2},
-    "gdas": {"mixing": HardGumbel()},
-    "fair": {"mixing": Sigmoid()},
-    "drnas": {"mixing": Dirichlet()},
+    "gdas": {"mixing": GumbelMixing()},
+    "fair": {"mixing": SigmoidMixing()},
+    "drnas": {"mixing": DirichletMixing()},
     "es": {"stop": EigenvalueStop(from_epoch=4)},
 }
 RECIPE = Recipe(
@@ -107,7 +106,7 @@ def search(
         data,
         alpha=AlphaRecipe(lr=lr, exact=method == "exact"),
         recipe=RECIPE,
-        judge_recipe=JUDGE,
+        eval_recipe=JUDGE,
         seed=seed,
         **METHODS[method],
         **settings,
@@ -170,7 +169,7 @@ def main(
     seeds: int,
     count: int,
     epochs: int,
-    judge_epochs: int,
+    eval_epochs: int,
     cells: int,
     channels: int,
     alpha_lr: float,
@@ -185,7 +184,7 @@ def main(
     results = Results(out)
     settings = {
         "epochs": epochs,
-        "judge_epochs": judge_epochs,
+        "eval_epochs": eval_epochs,
         "supernet": size,
         "build": size,
         "alpha_lr": alpha_lr,
@@ -196,12 +195,7 @@ def main(
                 found = search(space, loaded, method, seed, dict(settings))
                 results.add(kind=method, seed=seed, **found)
     judge = TrainingObjective(
-        space,
-        loaded,
-        epochs=judge_epochs,
-        build=size,
-        recipe=JUDGE,
-        evaluator=NetworkTraining(channels_last=True),
+        space, loaded, epochs=eval_epochs, build=size, recipe=JUDGE, channels_last=True
     )
     for seed in range(count):
         if not results.has(RANDOM, seed):

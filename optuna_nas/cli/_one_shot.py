@@ -80,7 +80,7 @@ class Begun(NamedTuple):
         study: Made if it was missing.
         space: What is searched.
         data: The images.
-        chosen: Settings: as given, else as the study was begun, else the defaults.
+        chosen: Settings: as given, else as the study was created, else the defaults.
     """
 
     study: Study
@@ -98,7 +98,7 @@ def begin(
     space_setting: Mapping[str, Any],
     **given: Any,
 ) -> Begun:
-    """Open a study, and settle what it searches, on which images, and how.
+    """Open a study, and find out what it searches, on which images, and how.
 
     Raises:
         click.UsageError: If a new study has no space or no data.
@@ -113,7 +113,7 @@ def begin(
 def _data_of(
     study: Study, *, space: str | None, space_setting: Mapping[str, Any], **data: Any
 ) -> tuple[SearchSpace, ImageData]:
-    """Space and images of a study: as given, else as it was begun.
+    """Space and images of a study: as given, else as it was created.
 
     Raises:
         click.UsageError: If a new study has none.
@@ -149,7 +149,7 @@ def search_command(
     build: Mapping[str, Any] | None,
     place: str,
 ) -> str:
-    """The command that judges an architecture beside others, each trained on its own.
+    """The command that evaluates an architecture beside others, each trained on its own.
 
     Args:
         study: That found it.

@@ -10,7 +10,7 @@ import torch
 from darts_searches import SIZE, objective, run
 from optuna.trial import TrialState
 
-from optuna_nas.objectives import Perturbation, Sigmoid
+from optuna_nas.objectives import Perturbation, SigmoidMixing
 from optuna_nas.objectives.one_shot import published_recipe, published_shared_recipe
 from optuna_nas.objectives.one_shot._learner import MixedNetwork
 from optuna_nas.objectives.one_shot._readings import skip_share
@@ -98,11 +98,13 @@ def named_like_edges(trial, *, num_classes: int = 10):
 
 
 def test_a_decision_of_any_name_is_mixed_as_asked():
-    network = MixedNetwork(named_like_edges.supernet(), Sigmoid()).eval()
+    network = MixedNetwork(named_like_edges.supernet(), SigmoidMixing()).eval()
     (weights,) = network.mixture().values()
     assert weights.tolist() == pytest.approx([0.5, 0.5], abs=0.01)
     assert weights.sum() != 1.0  # of a softmax it would be
-    trial = run(objective(named_like_edges, supernet={}, build={}, mixing=Sigmoid())).trials[0]
+    trial = run(objective(named_like_edges, supernet={}, build={}, mixing=SigmoidMixing())).trials[
+        0
+    ]
     assert trial.state == TrialState.COMPLETE
 
 

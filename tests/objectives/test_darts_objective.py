@@ -13,7 +13,7 @@ from optuna_nas._keyed import derived_seed
 from optuna_nas.objectives import (
     AlphaRecipe,
     EigenvalueStop,
-    HardGumbel,
+    GumbelMixing,
     TrainingObjective,
     read_alphas,
     read_identity,
@@ -56,9 +56,9 @@ def test_a_trial_keeps_its_search():
 
 def test_epochs_are_told_as_they_end():
     told = []
-    study = run(objective(on_epoch=lambda *event: told.append(event), judge_epochs=2))
+    study = run(objective(on_epoch=lambda *event: told.append(event), eval_epochs=2))
     assert [(phase, result.epoch) for phase, result in told] == [
-        *(("search", 1), ("search", 2), ("search", 3), ("judge", 1), ("judge", 2))
+        *(("search", 1), ("search", 2), ("search", 3), ("evaluation", 1), ("evaluation", 2))
     ]
     searched = [result.val_accuracy for phase, result in told if phase == "search"]
     assert searched == list(study.trials[0].intermediate_values.values())
@@ -135,7 +135,11 @@ def test_what_cannot_be_trained_is_pruned():
     ("options", "error", "message"),
     [
         ({"order": 3}, ValueError, "`order` must be 1 or 2"),
-        ({"order": 2, "mixing": HardGumbel()}, ValueError, "`order` must be 1 with HardGumbel"),
+        (
+            {"order": 2, "mixing": GumbelMixing()},
+            ValueError,
+            "`order` must be 1 with GumbelMixing",
+        ),
         (
             {"order": 2, "recipe": Recipe(optimizer="adamw", nesterov=False)},
             ValueError,

@@ -17,13 +17,13 @@ from torch.nn.parameter import is_lazy
 from optuna_nas.nn import make_op
 from optuna_nas.objectives import (
     AlphaRecipe,
-    Dirichlet,
+    DirichletMixing,
     EigenvalueStop,
-    HardGumbel,
+    GumbelMixing,
     Perturbation,
     SharedWeightsObjective,
-    Sigmoid,
-    Softmax,
+    SigmoidMixing,
+    SoftmaxMixing,
     estimate,
 )
 from optuna_nas.objectives.one_shot._supernets import make_supernet
@@ -84,15 +84,15 @@ ORDERS = {
     "second": {"order": 2},
     "exact": {"order": 2, "alpha": AlphaRecipe(lr=0.1, exact=True)},
 }
-MIXINGS = (Softmax(), HardGumbel(), Sigmoid(), Dirichlet())
+MIXINGS = (SoftmaxMixing(), GumbelMixing(), SigmoidMixing(), DirichletMixing())
 SELECTIONS = (None, Perturbation(tune_epochs=1))
 STOPS = (None, EigenvalueStop(window=1, lag=1, from_epoch=0))
 
 
 def goes_together(order, mixing, selection, stop):
-    if isinstance(mixing, HardGumbel):
+    if mixing.hard:
         return order == "first" and selection is None and stop is None
-    return not (order != "first" and mixing.draws) and (selection is None or stop is None)
+    return not (order != "first" and mixing.samples) and (selection is None or stop is None)
 
 
 COMBINATIONS = [
@@ -179,7 +179,7 @@ def test_a_module_that_is_never_used():
         make_supernet(unused, {}, DATA, seed=0)
 
 
-@pytest.mark.parametrize("phase", ["search", "judge"])
+@pytest.mark.parametrize("phase", ["search", "evaluation"])
 def test_a_search_that_stops_goes_on(tmp_path, phase):
     """The supernet goes on from its checkpoint, and so does what was derived from it."""
 
@@ -187,7 +187,7 @@ def test_a_search_that_stops_goes_on(tmp_path, phase):
         if (event[0], event[1].epoch) == (phase, 1):
             raise optuna.TrialPruned
 
-    options = {"order": 2, "judge_epochs": 2}
+    options = {"order": 2, "eval_epochs": 2}
     whole = run(searched(lazy_net, **options)).trials[0]
     kept = {"checkpoints": tmp_path, "keep_checkpoints": 1}
     study = optuna.create_study(direction="maximize")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optuna_nas.spaces.base._supernet import Supernet
 
 __all__ = [
-    "Reading",
+    "SearchReading",
     "keep_readings",
     "read_alphas",
     "take_reading",
@@ -35,15 +35,17 @@ DIGITS = 4  # of mixing weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class SearchReading:
     """The state of a search after an epoch.
 
     Attributes:
-        entropy: Mean over the decisions, in nats.
-        skip_share: As kept under ``SKIP_SHARE_KEY``.
+        entropy: Mean entropy of the mixing weights over the decisions, in nats.
+        skip_share: Share of skip connections in the cell that would be derived, in [0, 1]; of
+            several cells, in that which has most.
         weights: Mixing weights ``(O,)`` by decision, rounded.
-        params: Of the architecture that would be derived.
-        eigenvalue: None if nobody asked for it.
+        params: Decisions of the architecture that would be derived.
+        eigenvalue: Largest eigenvalue of the Hessian of the validation loss with respect to
+            alpha; None if nothing has asked for it.
     """
 
     entropy: float
@@ -55,11 +57,11 @@ class Reading:
 
 def take_reading(
     supernet: Supernet, mixture: Mapping[str, torch.Tensor], eigenvalue: float | None = None
-) -> Reading:
-    """Read the state off a supernet and the weights by which it is judged."""
+) -> SearchReading:
+    """Read the state off a supernet and the weights by which it is evaluated."""
     architecture = supernet.derive(mixture)
     rows = {name: row.tolist() for name, row in mixture.items()}
-    return Reading(
+    return SearchReading(
         entropy=math.fsum(_entropy(row) for row in rows.values()) / len(rows),
         skip_share=skip_share(supernet, architecture),
         weights={name: [round(w, DIGITS) for w in row] for name, row in rows.items()},
@@ -88,7 +90,7 @@ def skip_share(supernet: Supernet, architecture: Architecture) -> float:
 
 
 def keep_readings(
-    trial: BaseTrial, readings: Sequence[Reading], choices: Mapping[str, Sequence[Any]]
+    trial: BaseTrial, readings: Sequence[SearchReading], choices: Mapping[str, Sequence[Any]]
 ) -> None:
     """Write the readings of all epochs until now to a trial; those of earlier calls are there.
 

@@ -17,6 +17,7 @@ from optuna_nas.spaces.base._given import require_space
 from optuna_nas.training import Recipe, recipes
 
 if TYPE_CHECKING:
+    from optuna_nas.objectives.one_shot.variants import DARTSVariant
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
@@ -93,15 +94,32 @@ def changed(
 
 
 def supernet_arguments(
-    space: SearchSpace, data: ImageData, arguments: Mapping[str, Any] | None
+    space: SearchSpace,
+    data: ImageData,
+    arguments: Mapping[str, Any] | None,
+    variant: DARTSVariant | None = None,
 ) -> dict[str, Any]:
-    """Complete arguments of ``space.supernet`` by what the data decides.
+    """Complete arguments of ``space.supernet`` by what the data and the variant decide.
+
+    Args:
+        space: One with a supernet.
+        data: Decides on classes and channels.
+        arguments: As the user gives them; they count more.
+        variant: Of the search, if it is one by alphas.
 
     Raises:
         TypeError: If the space has no supernet, or does not take one of them, or is no space.
     """
     require_space(space)
     takes = space.supernet_arguments
+    needed = {} if variant is None else dict(variant.supernet)
+    missing = sorted(needed.keys() - takes.keys())
+    if missing:
+        raise TypeError(
+            f"`variant` needs a supernet that takes {missing}, but that of {space} takes "
+            f"{sorted(takes)}: search in a space that has them, such as DARTSSpace, or by another "
+            "variant."
+        )
     unknown = sorted((arguments or {}).keys() - takes.keys())
     if unknown:
         raise TypeError(
@@ -109,9 +127,8 @@ def supernet_arguments(
             f"{unknown}."
         )
     decided = {"num_classes": data.num_classes, "in_channels": data.in_channels}
-    return {name: value for name, value in decided.items() if name in takes} | {
-        **(arguments or {})
-    }
+    known = {name: value for name, value in decided.items() if name in takes}
+    return {**known, **needed, **(arguments or {})}
 
 
 def check_at_least_one(**numbers: int) -> None:

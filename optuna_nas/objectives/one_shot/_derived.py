@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from optuna_nas.spaces import Architecture
     from optuna_nas.training import EpochResult, ImageData, Recipe
 
-__all__ = ["Judge"]
+__all__ = ["DerivedEvaluation"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
+class DerivedEvaluation:
     """How a derived network is trained from scratch.
 
     Attributes:
-        data: All training images are learned from; the validation images judge.
-        epochs: At least 1.
+        data: The network learns from all training images, and is validated on ``val``.
+        epochs: Number of epochs, at least 1.
         build: Arguments for ``architecture.build``.
         device: Where it is trained.
     """
@@ -49,7 +49,7 @@ class Judge:
         Args:
             architecture: What is built.
             recipe: How it is trained.
-            seed: Of weights and data order.
+            seed: Seed of weights and data order.
             slot: Where its state is kept until it is done.
             on_epoch: As for ``fit``.
         """
