@@ -27,7 +27,7 @@ import torch
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from optuna_nas.objectives import AlphaRecipe, SoftmaxMixing
+from optuna_nas.objectives import AlphaRecipe, DARTSVariant
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.spaces import DARTSSpace, published
 from optuna_nas.training import ImageData, Recipe, Split, resolve_device
@@ -85,8 +85,7 @@ def pair(
         data(),
         RECIPE,
         AlphaRecipe(),
-        SoftmaxMixing(),
-        order=order,
+        DARTSVariant(order=order),
         device=device,
         recompute=recompute,
     )

@@ -213,7 +213,7 @@ def test_a_search_that_stops_goes_on(tmp_path, phase):
 
 def shared(space, **options: Any):
     study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
+        study_name="s", direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
     )
     settings = {"schedule": "pretrain", "epochs": 2, "recipe": RECIPE, "device": "cpu"}
     ours = SharedWeightsObjective(space, DATA, **settings | options)
@@ -228,7 +228,7 @@ def test_shared_weights_on_a_lazy_space(tmp_path):
     assert all(norm.running_mean is None for norm in norms)  # children have none in common
     told = []
     for _ in range(2):  # the second one goes on with the weights of the first
-        kept = {"weights": tmp_path / "shared.pt", "on_epoch": told.append}
+        kept = {"checkpoints": tmp_path, "on_epoch": lambda *event: told.append(event)}
         assert shared(lazy_net, **kept)[1] == values
     assert len(told) == 2
 
