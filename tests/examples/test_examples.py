@@ -13,6 +13,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 ARGUMENTS = {
     "own_sampler.py": "",
     "own_training.py": "--trials 3",
+    "own_variant.py": "",
 }
 FOR_CI_ONLY = {
     "digits_search.py": "--folder out --trials 3 --seeds 2 --final-epochs 1",
