@@ -100,7 +100,7 @@ def percentile(architecture: Architecture) -> float:
 def search(
     space: SearchSpace, data: ImageData, method: str, seed: int, settings: dict[str, Any]
 ) -> dict[str, Any]:
-    """One search, and what became of it."""
+    """One search and its outcome."""
     lr = settings.pop("alpha_lr")
     objective = DARTSObjective(
         space,

@@ -188,7 +188,7 @@ def test_pretrain_trains_first_and_then_evaluates():
 
 def test_other_samplers_train_on_uniform_children_with_a_warning():
     judge, tpe = objective(), study(optuna.samplers.TPESampler(seed=0))
-    with pytest.warns(UserWarning, match="uniformly drawn children.*has no `propose`"):
+    with pytest.warns(UserWarning, match="uniformly sampled children.*has no `propose`"):
         tpe.optimize(judge, n_trials=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # once is enough

@@ -109,7 +109,7 @@ def _combined(names: Sequence[str], **more: Any) -> DARTSVariant:
     "--eval-epochs",
     EVAL_EPOCHS,
     type=EPOCHS,
-    help="Of what is derived, trained on its own.  [default: 20]",
+    help="Of the derived network, trained on its own.  [default: 20]",
 )
 @click.option(
     "--trials",

@@ -1,4 +1,4 @@
-"""How alpha learns, as a value.
+"""Recipe of alpha: how it learns, as a value.
 
 References:
     Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019. arXiv:1806.09055.
@@ -17,7 +17,7 @@ __all__ = ["AlphaRecipe"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AlphaRecipe:
-    """How alpha learns, and from what: by Adam, one step before every step of the weights.
+    """Recipe of alpha: it learns by Adam, one step before every step of the weights.
 
     The defaults are those of the released code of DARTS.
 

@@ -81,7 +81,7 @@ class DARTSOptions(ObjectiveOptions, total=False):
 
 
 class SearchPlan(NamedTuple):
-    """How one trial searches.
+    """The recipes of one trial.
 
     Attributes:
         recipe: Recipe of the supernet's weights, with what the trial samples for itself.
@@ -116,18 +116,19 @@ class DARTSObjective(Objective[SearchPlan]):
         space: One with a supernet: ``DARTSSpace``, ``NASBench201Space``, a function space with
             ``choice``. What it asks for is not suggested; alpha decides.
         data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``.
-        variant: How the search differs from that of DARTS. Default: ``DARTSVariant()``, not at
+        variant: Difference of the search from that of DARTS. Default: ``DARTSVariant()``, not at
             all, with gradients of the first order.
         epochs: Number of epochs of the search, at least 1. Default: 50.
         supernet: Arguments for ``space.supernet`` besides classes and channels, such as
             ``{"cells": 5}``. Default: the paper's search size, and what the variant says.
-        recipe: How the weights of the supernet learn. Default: as published, with crops and flips.
-        alpha: How alpha learns, and from which images. Default: as published with the variant.
+        recipe: Recipe of the supernet's weights. Default: as published, with crops and flips.
+        alpha: Recipe of alpha, with its share of the training images. Default: as published with
+            the variant.
         value: ``"derived"``: the derived network's accuracy; ``"one_shot"``: the supernet's.
             Default: ``"derived"``.
         eval_epochs: Number of epochs for which the derived network is trained, on all training
             images. Default: 20.
-        eval_recipe: How the derived network is trained. Default: as the supernet.
+        eval_recipe: Recipe of the derived network. Default: that of the supernet.
         build: Arguments for ``architecture.build``. Default: ``space.proxy``.
         hyperparameters: A function of the trial that returns fields of the recipe, and fields of
             ``AlphaRecipe`` with ``alpha_`` before them. Default: None.
@@ -272,7 +273,7 @@ class DARTSObjective(Objective[SearchPlan]):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
         selection, stop = self.variant.selection, self.variant.stop
         identity = {
             **self.space.identity,
@@ -375,7 +376,7 @@ class DARTSObjective(Objective[SearchPlan]):
         return self.space.architecture(params), results[-1].val_accuracy
 
     def _place(self, run: TrialRun, plan: SearchPlan, seed: int) -> Checkpoints | None:
-        """Where the state of a search is kept, and what it belongs to."""
+        """The place of a search's state, with the settings that it belongs to."""
         slot = run.slot()
         if slot is None:
             return None

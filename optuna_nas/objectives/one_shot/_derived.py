@@ -1,4 +1,4 @@
-"""Trains what a search has derived, to say what it is worth on its own."""
+"""Trains the network that a search has derived, to evaluate it on its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["DerivedEvaluation"]
 
 @dataclass(frozen=True, kw_only=True)
 class DerivedEvaluation:
-    """How a derived network is trained from scratch.
+    """The training from scratch of a derived network.
 
     Attributes:
         data: The network learns from all training images, and is validated on ``val``.
@@ -47,8 +47,8 @@ class DerivedEvaluation:
         """Return the validation accuracy after the last epoch.
 
         Args:
-            architecture: What is built.
-            recipe: How it is trained.
+            architecture: The derived one.
+            recipe: Recipe of its training.
             seed: Seed of weights and data order.
             slot: Where its state is kept until it is done.
             on_epoch: As for ``fit``.

@@ -1,4 +1,4 @@
-"""How sharp the validation loss is in alpha, which tells early that DARTS collapses.
+"""Sharpness of the validation loss in alpha, which tells early that DARTS collapses.
 
 References:
     [Zela2020] Zela et al. Understanding and Robustifying Differentiable Architecture Search.

@@ -37,8 +37,8 @@ class MixedNetwork(nn.Module):
     In train mode the weights are those of one batch, else those by which it is evaluated.
 
     Args:
-        supernet: What mixes.
-        mixing: From its alphas to weights.
+        supernet: The supernet that is mixed.
+        mixing: Way from its alphas to weights.
 
     Attributes:
         progress: Progress of the search, from 0 to 1.
@@ -67,7 +67,7 @@ class MixedNetwork(nn.Module):
         return {name: self._weights(name, alpha) for name, alpha in self.supernet.alphas().items()}
 
     def penalty(self) -> torch.Tensor | None:
-        """What the mixing adds to the loss, if anything."""
+        """The term that the mixing adds to the loss; None: nothing."""
         alphas, layout = self.supernet.alphas(), self.supernet.layout
         return self.mixing.penalty({name: alphas[name] for name in layout.operations}, layout)
 
@@ -90,11 +90,11 @@ class BilevelLearner:
 
     Args:
         supernet: On ``device``.
-        data: What its logits must fit.
-        recipe: How its weights learn.
-        alpha: How its alphas learn.
-        variant: How it mixes, and by gradients of which order its alphas learn.
-        device: Where it learns.
+        data: Data whose classes its logits must fit.
+        recipe: Recipe of its weights.
+        alpha: Recipe of its alphas.
+        variant: Decides how it mixes, and by gradients of which order its alphas learn.
+        device: Device that it learns on.
         recompute: Whether backward passes compute depthwise results again, to save memory.
 
     Attributes:
@@ -153,7 +153,7 @@ class BilevelLearner:
 
     @property
     def learner(self) -> Learner:
-        """Of the weights."""
+        """The learner of the weights."""
         return self._learner
 
     def step(self, train: Batch, val: Batch | None, lr: float) -> torch.Tensor:
@@ -206,7 +206,7 @@ class BilevelLearner:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Become what a learner of the same supernet was when it gave its ``state``."""
+        """Take on the ``state`` of a learner of the same supernet."""
         self._learner.restore(state["weights"])
         restore_optimizer(self._alpha_optimizer, state["alpha_optimizer"])
         self.readings = [SearchReading(**reading) for reading in state["readings"]]

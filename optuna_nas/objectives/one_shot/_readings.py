@@ -1,4 +1,4 @@
-"""What a search by alphas looks like after each epoch, and where it is kept.
+"""Readings of a search by alphas after each epoch, and their place in a trial.
 
 Legend: ``O`` choices of a decision.
 """

@@ -4,7 +4,7 @@ References:
     Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019. arXiv:1806.09055.
 
 Differences from the released code:
-    1. Alpha's batches go through its images in a new order again and again; there each is drawn
+    1. Alpha's batches go through its images in a new order again and again; there each is sampled
        anew from all of them.
     2. The supernet's accuracy is that on ``data.val``, which neither weights nor alphas learn
        from; there it is that on alpha's images.
@@ -65,9 +65,9 @@ class AlphaSearch:
     Args:
         learner: The supernet, its alphas and their optimizers.
         data: On any device.
-        recipe: How the weights learn; batch size and augmentation are alpha's too.
-        alpha: How alpha learns, when, and from which share of the training images.
-        variant: When the search ends, and whether the eigenvalue is computed after each epoch.
+        recipe: Recipe of the weights; batch size and augmentation are alpha's too.
+        alpha: Recipe of alpha, with its share of the training images.
+        variant: Decides when the search ends, and whether it needs the eigenvalue.
         epochs: At least 1.
         seed: Seed of data order, augmentation and all that is random.
         device: Where the learner is.
@@ -137,7 +137,7 @@ class AlphaSearch:
         """Decide on the architecture after the search.
 
         Args:
-            selection: That decides.
+            selection: Way to decide.
 
         Returns:
             Params of the architecture.
@@ -235,7 +235,7 @@ class AlphaSearch:
         return total / images
 
     def _alpha_batches(self, epoch: int) -> Iterator[Batch]:
-        """Batches without end; what is drawn is keyed by (epoch, number of the pass)."""
+        """Batches without end; their random state is keyed by (epoch, number of the pass)."""
         passes = -(-self._feed.steps // self._alpha_feed.steps)
         for number in itertools.count(epoch * passes):
             yield from self._alpha_feed.epoch(number)

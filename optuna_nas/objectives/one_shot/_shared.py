@@ -53,7 +53,7 @@ SCHEDULES = ("alternate", "pretrain")
 
 
 class ScoredChild(NamedTuple):
-    """A child, and what the shared weights say of it.
+    """A child, and its accuracy on the shared weights.
 
     Attributes:
         architecture: The child.
@@ -76,9 +76,9 @@ class SharedWeightsObjective(Objective[Architecture]):
     - ``schedule="alternate"`` is ENAS: before each block of ``children_per_epoch`` trials the
       weights are trained for one epoch, one child per batch, as the study's sampler proposes them
       (``ReinforceSampler.enas_micro()`` or ``.enas_macro()``); other samplers than ours cannot
-      propose, so children are then drawn uniformly, which a warning says.
+      propose, so children are then sampled uniformly, which a warning says.
     - ``schedule="pretrain"`` is random search with weight sharing, and single-path one-shot: the
-      weights are trained on uniformly drawn children first; trials only evaluate.
+      weights are trained on uniformly sampled children first; trials only evaluate.
 
     Thousands of trials: keep the study in memory or a journal file. One machine per supernet.
     When not to use it: on spaces where a child trains in seconds; then ``TrainingObjective`` ranks
@@ -171,7 +171,7 @@ class SharedWeightsObjective(Objective[Architecture]):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
         identity = {
             **self.space.identity,
             "objective": type(self).__name__,
@@ -280,7 +280,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         if not self._warned:
             self._warned = True
             warnings.warn(
-                "The shared weights are trained on uniformly drawn children, since the study's "
+                "The shared weights are trained on uniformly sampled children, since the study's "
                 "sampler has no `propose`: take a sampler of optuna_nas.samplers, or "
                 'schedule="pretrain".',
                 stacklevel=4,

@@ -71,9 +71,10 @@ class SharedWeights(PerProcess):
         data: The weights learn from ``train``, children are evaluated on ``val``.
         recipe: How they learn.
         epochs: Length of the schedule.
-        seed: Of data order and what is drawn.
+        seed: Seed of data order and all that is random.
         device: Where they are.
-        run: What the weights belong to, ready for JSON; a checkpoint of another run is refused.
+        run: Settings that the weights belong to, ready for JSON; a checkpoint of others is
+            refused.
         on_epoch: Called after every epoch that is trained here.
     """
 
@@ -118,7 +119,7 @@ class SharedWeights(PerProcess):
         """Keep the weights after every epoch from now on, and go on from those that are there.
 
         Args:
-            kept: Where; always the same.
+            kept: Place of the study's weights; always the same.
 
         Raises:
             ValueError: If they are kept elsewhere already.
@@ -193,6 +194,8 @@ class SharedWeights(PerProcess):
         total, images = 0.0, 0
         self._network.train()
         with seeded(derived_seed(self._seed, epoch, "network"), device=self._device):
+            # One child per batch: the sampled path alone gets gradients, and the optimizer skips
+            # parameters without one, so that momentum and decay do not move the others.
             batches = zip(children(epoch, self._feed.steps), self._feed.epoch(epoch), strict=True)
             for step, (child, batch) in enumerate(batches):
                 self._network.child = child

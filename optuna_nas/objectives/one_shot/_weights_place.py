@@ -1,4 +1,4 @@
-"""Where the weights that the children of a study share are kept."""
+"""The place of the weights that the children of a study share."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class KeptWeights:
 
     Attributes:
         name: Name of the study.
-        slot: Where the weights are read and written.
+        slot: Place that the weights are read from and written to.
         lock: File that the process locks that trains them; None: artifact stores have no locks.
     """
 

@@ -25,7 +25,7 @@ __all__ = ["Mixing", "SoftmaxMixing"]
 
 
 class Mixing(VariantPart, ABC):
-    """How alpha becomes mixing weights.
+    """Base of the ways in which alpha becomes mixing weights.
 
     A subclass writes :meth:`mean`, and :meth:`sample` where training batches see other weights
     than validation. It is a frozen dataclass with a ``name`` of its own.

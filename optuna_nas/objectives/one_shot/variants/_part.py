@@ -1,4 +1,4 @@
-"""What mixing, selection and stopping have in common: they are values that a study keeps."""
+"""The common base of mixing, selection and stopping: values that a study keeps."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class VariantPart(ABC):
         super().__init_subclass__(**options)
         if ABC in cls.__bases__:  # a base of others, which is never kept itself
             return
-        # An inherited name would let a study go on with another algorithm than it has begun with.
+        # By an inherited name a study would go on with another algorithm than it was created with.
         name = cls.__dict__.get("name")
         if not isinstance(name, str) or not name:
             raise TypeError(
@@ -61,8 +61,8 @@ def require_part(value: object, base: type[VariantPart], example: str) -> None:
 
     Args:
         value: Value of the option.
-        base: What it must be an instance of; its ``kind`` is the name of the option.
-        example: What could be written instead.
+        base: Base of such parts; its ``kind`` is the name of the option.
+        example: Code that could be written instead.
 
     Raises:
         TypeError: If so.

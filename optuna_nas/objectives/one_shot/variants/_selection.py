@@ -1,4 +1,4 @@
-"""How an architecture is derived from a trained supernet, where alpha alone does not decide."""
+"""Ways to derive an architecture from a trained supernet where alpha alone does not decide."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class TrainedSupernet(Protocol):
         """Return the validation accuracy of the supernet, mixed by these weights.
 
         Args:
-            weights: Of the decisions that differ from :attr:`weights`, or of all.
+            weights: Weights of the decisions that differ from :attr:`weights`, or of all.
         """
 
     def tune(self, weights: MixingWeights, *, epochs: int, lr_share: float = 1.0) -> None:
@@ -50,7 +50,7 @@ class TrainedSupernet(Protocol):
 
 
 class Selection(VariantPart, ABC):
-    """How an architecture is derived from a trained supernet.
+    """Base of the ways to derive an architecture from a trained supernet.
 
     A subclass writes :meth:`select`. It is a frozen dataclass with a ``name`` of its own.
 
@@ -81,7 +81,7 @@ class Selection(VariantPart, ABC):
         """Return weights from which the architecture is derived as it is from alpha's.
 
         Args:
-            supernet: What was trained.
+            supernet: The trained supernet, which can be scored and tuned.
 
         Returns:
             Weights of the decisions that differ from ``supernet.weights``, or of all; an edge that

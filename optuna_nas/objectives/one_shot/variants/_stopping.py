@@ -1,4 +1,4 @@
-"""When a search by alphas ends before its last epoch, and which epoch counts then."""
+"""Rules by which a search by alphas ends before its last epoch, and which epoch counts then."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Stopping"]
 
 
 class Stopping(VariantPart, ABC):
-    """When a search ends early.
+    """Base of the rules by which a search ends early.
 
     A subclass writes :meth:`stops_at`. It is a frozen dataclass with a ``name`` of its own.
 

@@ -27,7 +27,7 @@ PARTS = ("mixing", "selection", "stop")  # of which a search has one each
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DARTSVariant:
-    """How a search by alphas differs from that of DARTS.
+    """Difference of a search by alphas from that of DARTS, as a value.
 
     Args:
         order: 1: alpha's gradient takes the weights as they are; 2: as they will be after their
@@ -128,7 +128,7 @@ def check_variant(
     """Refuse settings of a search that do not go together with its variant.
 
     Args:
-        variant: Of the search.
+        variant: Variant of the search.
         epochs: Number of epochs of the search.
         recipe: Recipe of the weights.
         alpha: Recipe of alpha.
