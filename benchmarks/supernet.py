@@ -1,4 +1,4 @@
-"""How fast a step of DARTS is, beside the textbook (5 minutes at one thread).
+"""Seconds and memory of a step of DARTS, beside the textbook (5 minutes at one thread).
 
 A step lets alpha learn from one batch and the weights from another. Ours and the textbook's
 (``textbook_darts.py``: every edge by itself, all gradients, a second network for the second order)
@@ -27,7 +27,7 @@ import torch
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from optuna_nas.objectives import AlphaRecipe, Softmax
+from optuna_nas.objectives import AlphaRecipe, DARTSVariant
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.spaces import DARTSSpace, published
 from optuna_nas.training import ImageData, Recipe, Split, resolve_device
@@ -53,7 +53,7 @@ def noise(batch: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def data() -> ImageData:
-    """What the learner checks logits against."""
+    """Data whose classes the learner checks logits against."""
     split = Split(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
     return ImageData(
         name="noise",
@@ -85,8 +85,7 @@ def pair(
         data(),
         RECIPE,
         AlphaRecipe(),
-        Softmax(),
-        order=order,
+        DARTSVariant(order=order),
         device=device,
         recompute=recompute,
     )

@@ -1,4 +1,4 @@
-"""DARTS as its paper describes it, edge by edge: what ``supernet.py`` measures against.
+"""DARTS as its paper describes it, edge by edge: the measure of ``supernet.py``.
 
 Every edge of every cell is a module of eight operations, whose results are multiplied by their
 weights and added. Gradients are taken of everything; the second order builds a second network.

@@ -1,9 +1,9 @@
 """DARTS (arXiv:1806.09055) at small scale, and evolution around the cell that it derives.
 
 Each trial is a whole search: alpha's learning rate is suggested, searches that turn into skip
-connections are pruned, and the derived cell is trained from scratch to be judged. The best cell is
-then handed to a second study, where evolution starts from it. Random cells, trained in the same
-way, say what that is worth (5 minutes).
+connections are pruned, and the derived cell is evaluated by training it from scratch. The best
+cell is then handed to a second study, where evolution starts from it. Random cells, trained in the
+same way, say what that is worth (5 minutes).
 
     python examples/darts.py --searches 3 --trials 12
 """
@@ -15,7 +15,7 @@ import statistics
 import click
 import optuna
 
-from optuna_nas.objectives import DARTSObjective, TrainingObjective
+from optuna_nas.objectives import DARTSObjective, DARTSVariant, TrainingObjective
 from optuna_nas.pruners import CollapsePruner
 from optuna_nas.samplers import RandomSearchSampler, RegularizedEvolutionSampler
 from optuna_nas.spaces import DARTSSpace
@@ -32,12 +32,10 @@ RECIPE = Recipe(
 @click.option("--searches", default=3, show_default=True)
 @click.option("--order", default=1, show_default=True, help="Of alpha's gradient: 1 or 2.")
 @click.option("--epochs", default=15, show_default=True, help="Of a search.")
-@click.option("--judge-epochs", default=6, show_default=True, help="Of a derived network.")
+@click.option("--eval-epochs", default=6, show_default=True, help="Of a derived network.")
 @click.option("--trials", default=12, show_default=True, help="Of evolution, and at random.")
 @click.option("--seed", default=0, show_default=True)
-def main(
-    searches: int, order: int, epochs: int, judge_epochs: int, trials: int, seed: int
-) -> None:
+def main(searches: int, order: int, epochs: int, eval_epochs: int, trials: int, seed: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     data = load_data("digits", train_size=640, val_size=800)
     darts = optuna.create_study(
@@ -46,11 +44,11 @@ def main(
     search = DARTSObjective(
         SPACE,
         data,
-        order=order,
+        variant=DARTSVariant(order=order),
         epochs=epochs,
         supernet=SIZE,
         recipe=RECIPE,
-        judge_epochs=judge_epochs,
+        eval_epochs=eval_epochs,
         build=SIZE,
         hyperparameters=lambda trial: {
             "alpha_lr": trial.suggest_float("alpha_lr", 1e-3, 3e-2, log=True)
@@ -61,8 +59,8 @@ def main(
     ended = [trial for trial in darts.trials if trial.value is not None]
     print(f"{len(ended)} searches ended, {len(darts.trials) - len(ended)} collapsed")
 
-    judge = TrainingObjective(
-        SPACE, data, epochs=judge_epochs, build=SIZE, recipe=RECIPE, seed=seed
+    training = TrainingObjective(
+        SPACE, data, epochs=eval_epochs, build=SIZE, recipe=RECIPE, seed=seed
     )
     evolution = optuna.create_study(
         direction="maximize",
@@ -71,11 +69,11 @@ def main(
     for trial in ended:
         evolution.enqueue_trial(dict(SPACE.architecture(trial).params))
         print(f"derived cell: accuracy {trial.value:.1%}  {SPACE.architecture(trial)}")
-    evolution.optimize(judge, n_trials=trials, show_progress_bar=True)
+    evolution.optimize(training, n_trials=trials, show_progress_bar=True)
     chance = optuna.create_study(
         direction="maximize", sampler=RandomSearchSampler(seed=seed, space=SPACE)
     )
-    chance.optimize(judge, n_trials=trials, show_progress_bar=True)
+    chance.optimize(training, n_trials=trials, show_progress_bar=True)
 
     values = [trial.value for trial in chance.trials if trial.value is not None]
     print(f"{len(values)} random cells: median accuracy {statistics.median(values):.1%}")

@@ -56,9 +56,9 @@ def main(epochs: int, children: int, final_epochs: int, compared: int, seed: int
         fit(model, data, epochs=final_epochs, recipe=RECIPE, seed=seed)
         return evaluate(model, split, data).accuracy
 
-    drawn = sample_architectures(SPACE, compared, seed=seed)
-    shared = [objective.weights.accuracy(child) for child in drawn]
-    tau = kendalltau(shared, [alone(child, data.val) for child in drawn]).statistic
+    sampled = sample_architectures(SPACE, compared, seed=seed)
+    shared = [objective.weights.accuracy(child) for child in sampled]
+    tau = kendalltau(shared, [alone(child, data.val) for child in sampled]).statistic
     print(f"{compared} random children: Kendall's tau with training from scratch {tau:.2f}")
     print(best[0].architecture)
     print(f"trained from scratch: test accuracy {alone(best[0].architecture, data.test):.1%}")

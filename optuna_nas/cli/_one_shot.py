@@ -1,4 +1,4 @@
-"""What the commands of one-shot search share: their options, their study, their last words."""
+"""Common parts of the one-shot commands: their options, their study, their last words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from optuna_nas.training import ImageData
 
 __all__ = [
-    "Begun",
+    "OneShotStudy",
     "begin",
     "folder_of",
     "one_shot_options",
@@ -73,14 +73,14 @@ def place_options(study_name: str) -> Callable[[F], F]:
     return decorate
 
 
-class Begun(NamedTuple):
+class OneShotStudy(NamedTuple):
     """A one-shot search as it is asked for.
 
     Attributes:
         study: Made if it was missing.
-        space: What is searched.
+        space: Space that is searched.
         data: The images.
-        chosen: Settings: as given, else as the study was begun, else the defaults.
+        chosen: Settings: as given, else as the study was created, else the defaults.
     """
 
     study: Study
@@ -97,8 +97,8 @@ def begin(
     space: str | None,
     space_setting: Mapping[str, Any],
     **given: Any,
-) -> Begun:
-    """Open a study, and settle what it searches, on which images, and how.
+) -> OneShotStudy:
+    """Open a study, and find out what it searches, on which images, and how.
 
     Raises:
         click.UsageError: If a new study has no space or no data.
@@ -107,13 +107,13 @@ def begin(
     images = {name: given.pop(name) for name in DATA_OPTIONS}
     searched, data = _data_of(study, space=space, space_setting=space_setting, **images)
     told = {name: value for name, value in given.items() if value != {}}
-    return Begun(study, searched, data, read_choice(study, defaults, **told))
+    return OneShotStudy(study, searched, data, read_choice(study, defaults, **told))
 
 
 def _data_of(
     study: Study, *, space: str | None, space_setting: Mapping[str, Any], **data: Any
 ) -> tuple[SearchSpace, ImageData]:
-    """Space and images of a study: as given, else as it was begun.
+    """Space and images of a study: as given, else as it was created.
 
     Raises:
         click.UsageError: If a new study has none.
@@ -133,7 +133,7 @@ def sizes(chosen: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any] 
 
 
 def folder_of(storage: str, artifacts: Path | None) -> Path:
-    """Where pictures and checkpoints are: as given, else beside the storage's file."""
+    """Folder of pictures and checkpoints: as given, else beside the storage's file."""
     from optuna_nas.stores import artifact_directory
 
     return artifacts or artifact_directory(storage)
@@ -149,21 +149,21 @@ def search_command(
     build: Mapping[str, Any] | None,
     place: str,
 ) -> str:
-    """The command that judges an architecture beside others, each trained on its own.
+    """The command that evaluates an architecture beside others, each trained on its own.
 
     Args:
         study: That found it.
         space: Its space.
         data: Its images.
         text: The architecture.
-        given: What ``--space`` said.
+        given: Value of ``--space``.
         build: Build arguments.
         place: Options of the storage.
     """
     from optuna_nas.spaces import SPACES
 
     words = ["--space", given or space.name]
-    if space.name in SPACES:
+    if SPACES.get(space.name) is type(space):  # else it is a user's, perhaps of the same name
         words = ["--space", space.name]
         for field in dataclasses.fields(space):
             value = getattr(space, field.name)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from optuna.trial import TrialState
 from scipy.stats import kendalltau
 
-from optuna_nas.objectives.one_shot import read_alphas
-from optuna_nas.objectives.one_shot._readings import CHOICES, EIGENVALUE
+from optuna_nas.objectives.one_shot import CHOICES, EIGENVALUE, read_alphas
 from optuna_nas.pruners._collapse import SKIP_SHARE
 
 if TYPE_CHECKING:

@@ -17,7 +17,6 @@ import pytest
 from click.testing import Result
 from optuna.trial import TrialState
 
-from optuna_nas.cli.commands._darts import REMEDIES
 from optuna_nas.objectives import read_identity
 from optuna_nas.objectives.one_shot import VARIANTS
 from optuna_nas.spaces import ENASMicroSpace, NASBench201Space
@@ -26,12 +25,17 @@ from optuna_nas.stores import open_storage
 Run = Callable[..., Result]
 IMAGES = ("--data", "digits", "--train-size", "60", "--val-size", "40")
 SIZE = ("--cells", "1", "--channels", "2", "--recipe", "batch_size=30")
-DARTS = ("darts", *IMAGES, *SIZE, "--space", "nasbench201", "--epochs", "2", "--judge-epochs", "1")
+DARTS = ("darts", *IMAGES, *SIZE, "--space", "nasbench201", "--epochs", "2", "--eval-epochs", "1")
 ENAS = ("enas", *IMAGES, *SIZE, "--space", "enas_micro", "--space-setting", "num_blocks=1")
 
 
 def study(name: str) -> optuna.Study:
     return optuna.load_study(study_name=name, storage=open_storage("sqlite:///nas.db"))
+
+
+def variants(*names: str) -> list[str]:
+    """The options for several variants."""
+    return [word for name in names for word in ("--variant", name)]
 
 
 def command_of(output: str, label: str) -> list[str]:
@@ -44,7 +48,7 @@ def test_darts_says_what_it_does_and_goes_on(run: Run) -> None:
     options = ("--alpha", "lr=0.1", "--watch-eigenvalue", "--prune-collapse", "--recompute")
     first = run(*DARTS, *options).output
     assert re.findall(r"^(\w+ \d of \d): accuracy \d+\.\d%$", first, re.M) == [
-        *("search 1 of 2", "search 2 of 2", "judge 1 of 1")
+        *("search 1 of 2", "search 2 of 2", "evaluation 1 of 1")
     ]
     made = study("darts")
     assert made.user_attrs["optuna_nas:search"]["recompute"] is True
@@ -69,7 +73,7 @@ def test_darts_says_what_it_does_and_goes_on(run: Run) -> None:
 
 def test_a_search_that_can_only_skip_is_pruned(run: Run) -> None:
     space = ("--space", "darts", "--space-setting", "num_nodes=1")
-    only = ("--space-setting", "ops=('skip_connect',)", "--epochs", "4", "--judge-epochs", "1")
+    only = ("--space-setting", "ops=('skip_connect',)", "--epochs", "4", "--eval-epochs", "1")
     output = run("darts", *IMAGES, *SIZE, *space, *only, "--prune-collapse").output
     assert "study 'darts': 1 pruned" in output
     (trial,) = study("darts").trials
@@ -136,22 +140,24 @@ def test_a_killed_darts_goes_on(run: Run) -> None:
     assert dead.intermediate_values.items() <= again.intermediate_values.items()
 
 
-def test_the_remedies_are_the_variants() -> None:
-    assert REMEDIES == ("none", *VARIANTS)
+def test_the_help_names_the_published_variants(run: Run) -> None:
+    names = "|".join(["none", *VARIANTS])
+    assert f"--variant [{names}]" in run("darts", "--help").output
 
 
-@pytest.mark.parametrize("remedy", REMEDIES[1:])
-def test_every_remedy_is_told_to_the_study(run: Run, remedy: str) -> None:
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_is_told_to_the_study(run: Run, variant: str) -> None:
     space = ("--space", "darts", "--space-setting", "num_nodes=1", "--channels", "4")
-    run(*DARTS, *space, "--epochs", "20", "--remedy", remedy, "--trials", "0")
+    run(*DARTS, *space, "--epochs", "20", "--variant", variant, "--trials", "0")
+    assert study("darts").user_attrs["optuna_nas:search"]["remedy"] == [variant]
     identity = read_identity(study("darts"))
     assert identity is not None
-    told = {name: value.to_dict() for name, value in VARIANTS[remedy].options.items()}
+    told = {name: value.to_dict() for name, value in VARIANTS[variant].parts.items()}
     assert {name: identity[name] for name in told} == told
     alphas = {"pc-darts": (6e-4, 15), "fair": (3e-3, 0), "drnas": (6e-4, 10)}
     alpha = identity["alpha"]
-    assert (alpha["lr"], alpha["warmup_epochs"]) == alphas.get(remedy, (3e-4, 0))
-    assert identity["supernet"].get("partial") == (4 if remedy == "pc-darts" else None)
+    assert (alpha["lr"], alpha["warmup_epochs"]) == alphas.get(variant, (3e-4, 0))
+    assert identity["supernet"].get("partial") == (4 if variant == "pc-darts" else None)
 
 
 def test_enas_trains_weights_and_scores_the_best_again(run: Run) -> None:
@@ -202,19 +208,32 @@ def test_random_search_with_weight_sharing(run: Run) -> None:
     [
         (["darts", "--space", "darts"], 2, "a new study needs --data"),
         (["darts", *IMAGES], 2, "a new study needs --space"),
-        ([*DARTS, "--remedy", "gdas", "--remedy", "fair"], 2, "gdas and fair do not go together"),
-        ([*DARTS, "--remedy", "es", "--remedy", "pt"], 2, "es and pt do not go together"),
-        ([*DARTS, "--remedy", "none", "--remedy", "pt"], 2, "none and pt do not go together"),
-        ([*DARTS, "--remedy", "gdas", "--remedy", "es"], 2, "gdas and es do not go together: `st"),
-        ([*DARTS, "--remedy", "pt", "--remedy", "gdas"], 2, "pt and gdas do not go together: `se"),
         (
-            [*DARTS, "--remedy", "gdas", "--watch-eigenvalue"],
-            1,
-            "`watch_eigenvalue` must be False with HardGumbel",
+            [*DARTS, "--variant", "gdas", "--variant", "fair"],
+            2,
+            "gdas and fair do not go together",
         ),
-        ([*DARTS, "--remedy", "pc-darts"], 2, "needs a supernet with partial channels"),
-        ([*DARTS, "--remedy", "drnas"], 1, "`warmup_epochs` of alpha must be below the epochs"),
-        ([*DARTS, "--remedy", "gdas", "--order", "2"], 1, "`order` must be 1 with HardGumbel"),
+        ([*DARTS, "--variant", "es", "--variant", "pt"], 2, "es and pt do not go together"),
+        ([*DARTS, "--variant", "none", "--variant", "pt"], 2, "none and pt do not go together"),
+        (
+            [*DARTS, "--variant", "gdas", "--variant", "es"],
+            2,
+            "gdas and es do not go together: `st",
+        ),
+        (
+            [*DARTS, "--variant", "pt", "--variant", "gdas"],
+            2,
+            "pt and gdas do not go together: `se",
+        ),
+        (
+            [*DARTS, "--variant", "gdas", "--watch-eigenvalue"],
+            1,
+            "`watch_eigenvalue` must be False with GumbelMixing",
+        ),
+        ([*DARTS, "--variant", "pc-darts"], 1, "`variant` needs a supernet that takes"),
+        ([*DARTS, "--variant", "best"], 2, "'best' is not one of none, "),
+        ([*DARTS, "--variant", "drnas"], 1, "`warmup_epochs` of alpha must be below the epochs"),
+        ([*DARTS, "--variant", "gdas", "--order", "2"], 1, "`order` must be 1 with GumbelMixing"),
         ([*DARTS, "--space", "nas_rl"], 1, "has no supernet"),
         ([*DARTS, "--alpha", "lr=0"], 1, "`lr` must be more than 0"),
         ([*DARTS, "--alpha", "speed=2"], 1, "unexpected keyword argument 'speed'"),

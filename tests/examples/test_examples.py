@@ -14,13 +14,14 @@ ARGUMENTS = {
     "own_sampler.py": "",
     "own_space.py": "",
     "own_training.py": "--trials 3",
+    "own_variant.py": "",
 }
 FOR_CI_ONLY = {
     "digits_search.py": "--folder out --trials 3 --seeds 2 --final-epochs 1",
     "own_cells.py": "--trials 3",
     "nas_rl.py": "--trials 3 --epochs 1",
     "mnasnet.py": "--trials 3 --epochs 1 --final-epochs 1",
-    "darts.py": "--searches 1 --epochs 1 --judge-epochs 1 --trials 2",
+    "darts.py": "--searches 1 --epochs 1 --eval-epochs 1 --trials 2",
     "amoebanet.py": "--trials 3 --epochs 1 --population 2",
     "efficientnet_scaling.py": "--trials 12 --epochs 1 --images 32",
     "enas.py": "--epochs 1 --children 3 --final-epochs 1 --compared 2",

@@ -162,7 +162,7 @@ def trials(data: Any, tmp_path_factory: pytest.TempPathFactory) -> list[FrozenTr
         SPACE,
         data,
         epochs=2,
-        judge_epochs=1,
+        eval_epochs=1,
         supernet=SIZE,
         build=SIZE,
         recipe=Recipe(batch_size=16, nesterov=False),

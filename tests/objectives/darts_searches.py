@@ -6,7 +6,7 @@ from typing import Any
 
 import optuna
 
-from optuna_nas.objectives import AlphaRecipe, DARTSObjective
+from optuna_nas.objectives import AlphaRecipe, DARTSObjective, DARTSVariant
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import Recipe, load_data
 
@@ -16,10 +16,17 @@ DATA = load_data("digits", train_size=64, val_size=40)
 RECIPE = Recipe(batch_size=16, nesterov=False, clip_grad_norm=5.0)
 
 
+PARTS = ("order", "mixing", "selection", "stop", "watch_eigenvalue")
+
+
 def objective(space=SPACE, **options: Any) -> DARTSObjective:
+    """A search; what belongs to the variant may be given beside the other options."""
+    parts = {name: options.pop(name) for name in PARTS if name in options}
+    if parts:
+        options["variant"] = DARTSVariant(**parts)
     settings: dict[str, Any] = {
         "epochs": 3,
-        "judge_epochs": 1,
+        "eval_epochs": 1,
         "supernet": SIZE,
         "build": SIZE,
         "recipe": RECIPE,

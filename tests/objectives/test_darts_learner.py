@@ -10,13 +10,14 @@ from darts_searches import DATA, RECIPE, SIZE, SPACE, objective, run
 
 from optuna_nas.objectives import (
     AlphaRecipe,
-    Dirichlet,
-    HardGumbel,
-    Sigmoid,
+    DARTSVariant,
+    DirichletMixing,
+    GumbelMixing,
+    SigmoidMixing,
+    SoftmaxMixing,
 )
 from optuna_nas.objectives.one_shot import _bilevel as bilevel_module
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
-from optuna_nas.objectives.one_shot._mixing import Softmax
 from optuna_nas.objectives.one_shot._readings import skip_share
 from optuna_nas.objectives.one_shot._search import split_for_alpha
 from optuna_nas.spaces import DARTSSpace
@@ -42,8 +43,7 @@ def learner(
         DATA,
         recipe,
         AlphaRecipe(**alpha),
-        mixing or Softmax(),
-        order=order,
+        DARTSVariant(mixing=mixing or SoftmaxMixing(), order=order),
         device=torch.device("cpu"),
     )
 
@@ -97,7 +97,9 @@ def test_the_products_agree_on_a_smooth_supernet(monkeypatch):
     assert error == pytest.approx(4.0, rel=0.1)  # of the second order in the step
 
 
-@pytest.mark.parametrize("mixing", [HardGumbel(), Sigmoid(), Dirichlet(), Dirichlet(kl=1.0)])
+@pytest.mark.parametrize(
+    "mixing", [GumbelMixing(), SigmoidMixing(), DirichletMixing(), DirichletMixing(kl=1.0)]
+)
 def test_every_mixing_searches(mixing):
     ours = learner(mixing=mixing, lr=0.05)
     before = torch.cat([alpha.clone() for alpha in ours.network.supernet.alphas().values()])
@@ -113,7 +115,7 @@ def test_every_mixing_searches(mixing):
 
 
 def test_judging_draws_nothing():
-    ours = learner(mixing=HardGumbel())
+    ours = learner(mixing=GumbelMixing())
     ours.network.eval()
     x = batch(0).images
     assert torch.equal(ours.network(x), ours.network(x))
@@ -140,7 +142,7 @@ def test_alpha_learns_from_the_last_images():
     assert (len(weights.train), len(alpha.train)) == (48, 16)
     assert torch.equal(weights.train.images, DATA.train.images[:48])
     assert torch.equal(alpha.train.images, DATA.train.images[48:])
-    with pytest.raises(ValueError, match="`alpha_share` must leave two training images"):
+    with pytest.raises(ValueError, match="`share` of alpha must leave two training images"):
         split_for_alpha(DATA, 0.99)
 
 

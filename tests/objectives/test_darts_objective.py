@@ -12,8 +12,9 @@ from optuna.trial import TrialState
 from optuna_nas._keyed import derived_seed
 from optuna_nas.objectives import (
     AlphaRecipe,
+    DARTSObjective,
     EigenvalueStop,
-    HardGumbel,
+    GumbelMixing,
     TrainingObjective,
     read_alphas,
     read_identity,
@@ -56,9 +57,9 @@ def test_a_trial_keeps_its_search():
 
 def test_epochs_are_told_as_they_end():
     told = []
-    study = run(objective(on_epoch=lambda *event: told.append(event), judge_epochs=2))
+    study = run(objective(on_epoch=lambda *event: told.append(event), eval_epochs=2))
     assert [(phase, result.epoch) for phase, result in told] == [
-        *(("search", 1), ("search", 2), ("search", 3), ("judge", 1), ("judge", 2))
+        *(("search", 1), ("search", 2), ("search", 3), ("evaluation", 1), ("evaluation", 2))
     ]
     searched = [result.val_accuracy for phase, result in told if phase == "search"]
     assert searched == list(study.trials[0].intermediate_values.values())
@@ -135,7 +136,11 @@ def test_what_cannot_be_trained_is_pruned():
     ("options", "error", "message"),
     [
         ({"order": 3}, ValueError, "`order` must be 1 or 2"),
-        ({"order": 2, "mixing": HardGumbel()}, ValueError, "`order` must be 1 with HardGumbel"),
+        (
+            {"order": 2, "mixing": GumbelMixing()},
+            ValueError,
+            "`order` must be 1 with GumbelMixing",
+        ),
         (
             {"order": 2, "recipe": Recipe(optimizer="adamw", nesterov=False)},
             ValueError,
@@ -166,3 +171,26 @@ def test_a_study_goes_on_with_the_same_settings_only():
         objective()(optuna.create_study().ask())
     with pytest.raises(ValueError, match="does not maximise one value"):
         objective()(optuna.create_study(directions=["maximize", "maximize"]).ask())
+
+
+@pytest.mark.parametrize("value", ["derived", "one_shot"])
+def test_limits_are_those_of_the_derived_network(value):
+    plain = run(objective(value=value)).trials[0]
+    assert "optuna_nas:params" not in plain.user_attrs  # nothing is counted without limits
+    model = SPACE.architecture(plain).build(num_classes=10, in_channels=1, **SIZE)
+    params = sum(parameter.numel() for parameter in model.parameters())
+    told = []
+    options = {"value": value, "on_epoch": lambda phase, result: told.append(phase)}
+    small = run(objective(max_params=params - 1, **options)).trials[0]
+    assert small.state == TrialState.PRUNED
+    assert f"{params:,} parameters against max_params" in small.user_attrs["optuna_nas:infeasible"]
+    assert set(told) == {"search"}  # it is not trained
+    assert SPACE.architecture(small) == SPACE.architecture(plain)
+    large = run(objective(max_params=params, **options)).trials[0]
+    assert (large.state, large.value) == (TrialState.COMPLETE, plain.value)
+    assert large.user_attrs["optuna_nas:params"] == params
+
+
+def test_an_option_that_is_not_there():
+    with pytest.raises(TypeError, match=r"DARTSObjective takes .*'recompute'.*not \['order'\]"):
+        DARTSObjective(SPACE, DATA, order=2)

@@ -9,21 +9,23 @@ from typing import Any
 
 import optuna
 import pytest
-from darts_searches import RECIPE, objective, run
+from darts_searches import DATA, RECIPE, objective, run
 from optuna.trial import TrialState
 
 from optuna_nas.objectives import (
     AlphaRecipe,
-    Dirichlet,
+    DARTSObjective,
+    DARTSVariant,
+    DirichletMixing,
     EigenvalueStop,
-    HardGumbel,
+    GumbelMixing,
     Perturbation,
-    Sigmoid,
+    SigmoidMixing,
 )
 from optuna_nas.objectives.one_shot import VARIANTS, combine_variants
 from optuna_nas.objectives.one_shot._search import AlphaSearch
 from optuna_nas.pruners import CollapsePruner
-from optuna_nas.spaces import DARTSSpace
+from optuna_nas.spaces import DARTSSpace, NASBench201Space
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -32,9 +34,9 @@ SIZE = {"cells": 1, "channels": 4}
 FAST = dataclasses.replace(RECIPE, batch_size=32)  # one step an epoch
 STOP = EigenvalueStop(window=1, lag=1, from_epoch=0)
 SETTINGS: dict[str, dict[str, Any]] = {
-    "gdas": {"mixing": HardGumbel()},
-    "fair": {"mixing": Sigmoid()},
-    "drnas": {"mixing": Dirichlet()},
+    "gdas": {"mixing": GumbelMixing()},
+    "fair": {"mixing": SigmoidMixing()},
+    "drnas": {"mixing": DirichletMixing()},
     "pc": {"supernet": {**SIZE, "partial": 2, "edge_normalisation": True}},
     "pt": {"selection": Perturbation(tune_epochs=1)},
     "es": {"stop": STOP},
@@ -48,15 +50,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 ALTERNATIVES = [{"gdas", "fair", "drnas"}, {"second", "exact"}, {"exact", "warm"}]
 REFUSED = {
-    frozenset({"gdas", "second"}): "`order` must be 1 with HardGumbel",
-    frozenset({"gdas", "exact"}): "`order` must be 1 with HardGumbel",
-    frozenset({"drnas", "second"}): "`order` must be 1 with Dirichlet",
-    frozenset({"drnas", "exact"}): "`order` must be 1 with Dirichlet",
-    frozenset({"gdas", "es"}): r"`stop` must be None with HardGumbel.* no Hessian.*EigenvalueStop",
-    frozenset({"gdas", "watch"}): "`watch_eigenvalue` must be False with HardGumbel.* no Hessian",
+    frozenset({"gdas", "second"}): "`order` must be 1 with GumbelMixing",
+    frozenset({"gdas", "exact"}): "`order` must be 1 with GumbelMixing",
+    frozenset({"drnas", "second"}): "`order` must be 1 with DirichletMixing",
+    frozenset({"drnas", "exact"}): "`order` must be 1 with DirichletMixing",
+    frozenset(
+        {"gdas", "es"}
+    ): r"`stop` must be None with GumbelMixing.* no Hessian.*EigenvalueStop",
+    frozenset(
+        {"gdas", "watch"}
+    ): "`watch_eigenvalue` must be False with GumbelMixing.* no Hessian",
     frozenset(
         {"gdas", "pt"}
-    ): "`selection` must be None with HardGumbel.* nothing can be compared",
+    ): "`selection` must be None with GumbelMixing.* nothing can be compared",
     frozenset({"pt", "es"}): "`selection` must be None with EigenvalueStop.* weights are gone",
 }
 PAIRS = [
@@ -97,36 +103,91 @@ def test_every_refused_pair_is_among_the_pairs():
 
 
 @pytest.mark.parametrize("names", list(itertools.combinations(VARIANTS, 2)), ids="-".join)
-def test_names_go_together_as_their_settings_do(names):
-    """What ``combine_variants`` allows is what ``DARTSObjective`` allows."""
+def test_published_variants_go_together_as_their_parts_do(names):
+    first, second = (VARIANTS[name] for name in names)
     try:
-        variant = combine_variants(names)
+        variant = combine_variants([first, second])
     except ValueError as error:
         assert f"{names[0]} and {names[1]} do not go together" in str(error)  # noqa: PT017
-        one = [VARIANTS[name].options for name in names]
-        if one[0].keys() & one[1].keys():
+        if first.parts.keys() & second.parts.keys():
             assert "both are a `mixing`" in str(error)  # noqa: PT017
             return
         with pytest.raises(ValueError, match="must be None with"):
-            objective(SPACE, **(one[0] | one[1]))
+            DARTSVariant(**first.parts, **second.parts)
         return
-    supernet = {**SIZE, **variant.supernet}
-    alpha = AlphaRecipe(**variant.alpha)
-    assert objective(SPACE, epochs=20, supernet=supernet, alpha=alpha, **variant.options)
-    of_both = [VARIANTS[name] for name in names]
-    assert variant.alpha == {**of_both[0].alpha, **of_both[1].alpha}  # the later one counts
+    ours = objective(SPACE, variant=variant, epochs=20, supernet=SIZE, alpha=None)
+    assert ours.alpha == AlphaRecipe(**{**first.alpha, **second.alpha})  # the later one counts
+    assert ours.variant.parts == first.parts | second.parts
+    assert {**first.supernet, **second.supernet}.items() <= ours.identity["supernet"].items()
+
+
+CONSTRUCTORS = {
+    "pc-darts": DARTSObjective.pc_darts,
+    "es": DARTSObjective.darts_es,
+    "pt": DARTSObjective.darts_pt,
+    "gdas": DARTSObjective.gdas,
+    "fair": DARTSObjective.fair_darts,
+    "drnas": DARTSObjective.drnas,
+}
+
+
+def test_every_published_variant_has_a_constructor():
+    assert CONSTRUCTORS.keys() == VARIANTS.keys()
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_constructor_makes_the_published_search(name):
+    options = {"epochs": 20, "supernet": SIZE, "build": SIZE, "device": "cpu"}
+    ours = CONSTRUCTORS[name](SPACE, DATA, **options)
+    assert ours.variant is VARIANTS[name]
+    plain = DARTSObjective(SPACE, DATA, **options)
+    published = {
+        "pc-darts": {
+            "supernet": {**plain.supernet, "partial": 4, "edge_normalisation": True},
+            "alpha": {**plain.alpha.to_dict(), "lr": 6e-4, "warmup_epochs": 15},
+        },
+        "es": {"stop": {"window": 5, "lag": 4, "ratio": 1.3, "from_epoch": 10}},
+        "pt": {"selection": {"tune_epochs": 5, "lr_share": 0.1}},
+        "gdas": {"mixing": {"mixing": "HardGumbel", "tau_start": 10.0, "tau_end": 0.1}},
+        "fair": {
+            "mixing": {"mixing": "Sigmoid", "zero_one": 10.0},
+            "alpha": {**plain.alpha.to_dict(), "lr": 3e-3},
+        },
+        "drnas": {
+            "mixing": {"mixing": "Dirichlet", "kl": 0.0},
+            "alpha": {**plain.alpha.to_dict(), "lr": 6e-4, "warmup_epochs": 10},
+        },
+    }
+    assert ours.identity == plain.identity | published[name]
+    mine = CONSTRUCTORS[name](SPACE, DATA, alpha=AlphaRecipe(lr=0.5), **options)
+    assert mine.alpha == AlphaRecipe(lr=0.5)  # what is given counts more
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_published_search_ends(name):
+    options = {"epochs": 16, "supernet": SIZE, "build": SIZE, "value": "one_shot", "recipe": FAST}
+    trial = run(CONSTRUCTORS[name](SPACE, DATA, device="cpu", **options)).trials[0]
+    assert trial.state == TrialState.COMPLETE
+
+
+def test_a_space_without_partial_channels():
+    with pytest.raises(
+        TypeError, match=r"`variant` needs a supernet that takes \['edge_norm.*NASBench201Space"
+    ):
+        DARTSObjective.pc_darts(NASBench201Space(), DATA, epochs=20)
 
 
 def test_an_average_is_perturbed_as_well(monkeypatch):
     """What a candidate is worth is read off the average of the weights, without the candidate."""
     masked = []
-    judge = AlphaSearch._judge
+    evaluate = AlphaSearch._evaluate
 
     def noted(self):
         masked.append([0.0 in row for row in self._learner.judged.mixture().values()])
-        return judge(self)
+        return evaluate(self)
 
-    monkeypatch.setattr(AlphaSearch, "_judge", noted)
+    monkeypatch.setattr(AlphaSearch, "_evaluate", noted)
     run(objective(SPACE, **options_of(("average", "pt"))))
     assert not any(map(any, masked[:2]))  # the epochs of the search
     assert all(map(any, masked[2:]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from optuna_nas.objectives import EigenvalueStop
+from optuna_nas.objectives import EigenvalueStop, SearchReading
 from optuna_nas.objectives.one_shot._eigenvalue import largest_eigenvalue
 
 
@@ -21,11 +21,15 @@ def test_the_largest_eigenvalue_of_a_quadratic():
     assert found == pytest.approx(float(values[-1]), rel=0.01)
 
 
+def reading(eigenvalue):
+    return SearchReading(entropy=1.0, skip_share=0.0, weights={}, params={}, eigenvalue=eigenvalue)
+
+
 def stopped(eigenvalues, **settings):
     """After which epoch a search ends, and to which it goes back."""
     stop = EigenvalueStop(**settings)
     for end in range(1, len(eigenvalues) + 1):
-        back = stop.stops_at(eigenvalues[:end])
+        back = stop.stops_at([reading(value) for value in eigenvalues[:end]])
         if back is not None:
             return end, back
     return None

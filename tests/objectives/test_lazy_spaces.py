@@ -17,13 +17,13 @@ from torch.nn.parameter import is_lazy
 from optuna_nas.nn import make_op
 from optuna_nas.objectives import (
     AlphaRecipe,
-    Dirichlet,
+    DirichletMixing,
     EigenvalueStop,
-    HardGumbel,
+    GumbelMixing,
     Perturbation,
     SharedWeightsObjective,
-    Sigmoid,
-    Softmax,
+    SigmoidMixing,
+    SoftmaxMixing,
     estimate,
 )
 from optuna_nas.objectives.one_shot._supernets import make_supernet
@@ -84,15 +84,15 @@ ORDERS = {
     "second": {"order": 2},
     "exact": {"order": 2, "alpha": AlphaRecipe(lr=0.1, exact=True)},
 }
-MIXINGS = (Softmax(), HardGumbel(), Sigmoid(), Dirichlet())
+MIXINGS = (SoftmaxMixing(), GumbelMixing(), SigmoidMixing(), DirichletMixing())
 SELECTIONS = (None, Perturbation(tune_epochs=1))
 STOPS = (None, EigenvalueStop(window=1, lag=1, from_epoch=0))
 
 
 def goes_together(order, mixing, selection, stop):
-    if isinstance(mixing, HardGumbel):
+    if mixing.hard:
         return order == "first" and selection is None and stop is None
-    return not (order != "first" and mixing.draws) and (selection is None or stop is None)
+    return not (order != "first" and mixing.samples) and (selection is None or stop is None)
 
 
 COMBINATIONS = [
@@ -179,7 +179,7 @@ def test_a_module_that_is_never_used():
         make_supernet(unused, {}, DATA, seed=0)
 
 
-@pytest.mark.parametrize("phase", ["search", "judge"])
+@pytest.mark.parametrize("phase", ["search", "evaluation"])
 def test_a_search_that_stops_goes_on(tmp_path, phase):
     """The supernet goes on from its checkpoint, and so does what was derived from it."""
 
@@ -187,7 +187,7 @@ def test_a_search_that_stops_goes_on(tmp_path, phase):
         if (event[0], event[1].epoch) == (phase, 1):
             raise optuna.TrialPruned
 
-    options = {"order": 2, "judge_epochs": 2}
+    options = {"order": 2, "eval_epochs": 2}
     whole = run(searched(lazy_net, **options)).trials[0]
     kept = {"checkpoints": tmp_path, "keep_checkpoints": 1}
     study = optuna.create_study(direction="maximize")
@@ -213,7 +213,7 @@ def test_a_search_that_stops_goes_on(tmp_path, phase):
 
 def shared(space, **options: Any):
     study = optuna.create_study(
-        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
+        study_name="s", direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
     )
     settings = {"schedule": "pretrain", "epochs": 2, "recipe": RECIPE, "device": "cpu"}
     ours = SharedWeightsObjective(space, DATA, **settings | options)
@@ -228,7 +228,7 @@ def test_shared_weights_on_a_lazy_space(tmp_path):
     assert all(norm.running_mean is None for norm in norms)  # children have none in common
     told = []
     for _ in range(2):  # the second one goes on with the weights of the first
-        kept = {"weights": tmp_path / "shared.pt", "on_epoch": told.append}
+        kept = {"checkpoints": tmp_path, "on_epoch": lambda *event: told.append(event)}
         assert shared(lazy_net, **kept)[1] == values
     assert len(told) == 2
 

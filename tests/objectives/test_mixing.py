@@ -1,4 +1,4 @@
-"""What makes each remedy of DARTS what it is: specs in the papers named in ``_mixing``."""
+"""Each mixing is what its paper says; the papers are named in the variants' files."""
 
 from __future__ import annotations
 
@@ -7,73 +7,75 @@ import math
 import pytest
 import torch
 
-from optuna_nas.objectives import Dirichlet, HardGumbel, Sigmoid, Softmax
+from optuna_nas.objectives import DirichletMixing, GumbelMixing, SigmoidMixing, SoftmaxMixing
+from optuna_nas.spaces.base._one_shot import AlphaLayout
 
 ALPHA = torch.tensor([0.3, -1.0, 0.0, 2.0])
 
 
 def test_softmax():
-    torch.testing.assert_close(Softmax().draw(ALPHA, 0.5), ALPHA.softmax(0))
-    assert Softmax().penalty({"a": ALPHA}, {"a": ("none", "b", "c", "d")}) is None
-    assert Softmax().to_dict() == {"mixing": "Softmax"}
+    torch.testing.assert_close(SoftmaxMixing().sample(ALPHA, 0.5), ALPHA.softmax(0))
+    layout = AlphaLayout(choices={"a": ("none", "b", "c", "d")})
+    assert SoftmaxMixing().penalty({"a": ALPHA}, layout) is None
+    assert SoftmaxMixing().to_dict() == {"mixing": "Softmax"}
 
 
-def test_a_gumbel_draw_is_one_choice_with_soft_gradients():
+def test_a_gumbel_sample_is_one_choice_with_soft_gradients():
     torch.manual_seed(0)
-    mixing, counts = HardGumbel(), torch.zeros(4)
+    mixing, counts = GumbelMixing(), torch.zeros(4)
     for _ in range(4000):
-        draw = mixing.draw(ALPHA, 0.0)
+        draw = mixing.sample(ALPHA, 0.0)
         assert sorted(draw.tolist()) == [0.0, 0.0, 0.0, 1.0]
         counts += draw
-    # Whatever the temperature, a choice is drawn with its softmax.
+    # Whatever the temperature, a choice is sampled with its softmax.
     torch.testing.assert_close(counts / 4000, ALPHA.softmax(0), rtol=0, atol=0.03)
     alpha = ALPHA.clone().requires_grad_()
-    (mixing.draw(alpha, 0.0) * torch.arange(4.0)).sum().backward()
+    (mixing.sample(alpha, 0.0) * torch.arange(4.0)).sum().backward()
     assert (alpha.grad != 0).all()
 
 
-def test_the_gradient_of_a_gumbel_draw_is_that_of_the_soft_one():
+def test_the_gradient_of_a_gumbel_sample_is_that_of_the_soft_one():
     alpha = ALPHA.double().requires_grad_()
     torch.manual_seed(3)
-    (mixed,) = torch.autograd.grad(HardGumbel().draw(alpha, 0.5)[1], alpha)
+    (mixed,) = torch.autograd.grad(GumbelMixing().sample(alpha, 0.5)[1], alpha)
     torch.manual_seed(3)
     noise = -torch.empty_like(alpha).exponential_().log()
-    soft = ((alpha.log_softmax(0) + noise) / HardGumbel().tau(0.5)).softmax(0)
+    soft = ((alpha.log_softmax(0) + noise) / GumbelMixing().tau(0.5)).softmax(0)
     (expected,) = torch.autograd.grad(soft[1], alpha)
     torch.testing.assert_close(mixed, expected)
 
 
 def test_the_temperature_falls_in_a_line():
-    mixing = HardGumbel()
+    mixing = GumbelMixing()
     assert [mixing.tau(p) for p in (0.0, 0.5, 1.0)] == pytest.approx([10.0, 5.05, 0.1])
     assert mixing.mean(ALPHA).tolist() == [0.0, 0.0, 0.0, 1.0]
     with pytest.raises(ValueError, match="`tau_start` and `tau_end` must be more than 0"):
-        HardGumbel(tau_end=0.0)
+        GumbelMixing(tau_end=0.0)
 
 
 def test_sigmoids_do_not_compete():
     alpha = ALPHA.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(Sigmoid().draw(alpha, 0.0)[2], alpha)
+    (gradient,) = torch.autograd.grad(SigmoidMixing().sample(alpha, 0.0)[2], alpha)
     assert gradient.nonzero().flatten().tolist() == [2]
-    assert Softmax().mean(ALPHA).sum() == pytest.approx(1.0)
-    assert Sigmoid().mean(torch.full((4,), 9.0)).sum() > 3.9
+    assert SoftmaxMixing().mean(ALPHA).sum() == pytest.approx(1.0)
+    assert SigmoidMixing().mean(torch.full((4,), 9.0)).sum() > 3.9
 
 
 def test_the_zero_one_loss():
     """0 where all sigmoids are 1/2, -w / 4 where they are 0 or 1; `none` does not count."""
-    choices = {"a": ("none", "b", "c"), "b": ("d", "e")}
+    layout = AlphaLayout(choices={"a": ("none", "b", "c"), "b": ("d", "e")})
     flat = {"a": torch.tensor([50.0, 0.0, 0.0]), "b": torch.zeros(2)}
-    assert float(Sigmoid().penalty(flat, choices)) == 0.0
+    assert float(SigmoidMixing().penalty(flat, layout)) == 0.0
     sure = {"a": torch.tensor([0.0, 50.0, -50.0]), "b": torch.tensor([-50.0, 50.0])}
-    assert float(Sigmoid(zero_one=8.0).penalty(sure, choices)) == pytest.approx(-2.0)
+    assert float(SigmoidMixing(zero_one=8.0).penalty(sure, layout)) == pytest.approx(-2.0)
 
 
 def test_dirichlet_is_uniform_over_the_simplex_at_zero():
-    mixing, zeros = Dirichlet(), torch.zeros(3)
+    mixing, zeros = DirichletMixing(), torch.zeros(3)
     assert mixing.concentration(zeros).tolist() == [1.0, 1.0, 1.0]
     assert mixing.concentration(torch.tensor(-3.0)) == pytest.approx(math.exp(-3.0))
     torch.manual_seed(0)
-    draws = torch.stack([mixing.draw(zeros, 0.0) for _ in range(3000)])
+    draws = torch.stack([mixing.sample(zeros, 0.0) for _ in range(3000)])
     torch.testing.assert_close(draws.sum(1), torch.ones(3000))
     # The first two moments of the uniform distribution: 1/3 and 1/18.
     torch.testing.assert_close(draws.mean(0), torch.full((3,), 1 / 3), rtol=0, atol=0.02)
@@ -85,7 +87,10 @@ def test_dirichlet_has_pathwise_gradients():
     torch.manual_seed(0)
     values = torch.tensor([1.0, 0.0, 0.0], dtype=torch.float64)
     gradients = torch.stack(
-        [torch.autograd.grad(Dirichlet().draw(alpha, 0.0) @ values, alpha)[0] for _ in range(4000)]
+        [
+            torch.autograd.grad(DirichletMixing().sample(alpha, 0.0) @ values, alpha)[0]
+            for _ in range(4000)
+        ]
     )
     # The mean is c_i / sum(c), whose slopes at c = 1 are 2/9 and -1/9.
     expected = torch.tensor([2 / 9, -1 / 9, -1 / 9], dtype=torch.float64)
@@ -94,6 +99,7 @@ def test_dirichlet_has_pathwise_gradients():
 
 def test_the_divergence_from_uniform():
     alphas = {"a": torch.zeros(3), "b": torch.tensor([1.0, 0.0, 0.0])}
-    assert Dirichlet().penalty(alphas, {}) is None
-    assert float(Dirichlet(kl=2.0).penalty({"a": alphas["a"]}, {})) == pytest.approx(0.0)
-    assert float(Dirichlet(kl=2.0).penalty(alphas, {})) > 0.01
+    layout = AlphaLayout(choices={"a": (1, 2, 3), "b": (1, 2, 3)})
+    assert DirichletMixing().penalty(alphas, layout) is None
+    assert float(DirichletMixing(kl=2.0).penalty({"a": alphas["a"]}, layout)) == pytest.approx(0.0)
+    assert float(DirichletMixing(kl=2.0).penalty(alphas, layout)) > 0.01

@@ -6,9 +6,9 @@ import optuna
 import pytest
 import torch
 
-from optuna_nas.objectives import DARTSObjective, Perturbation
-from optuna_nas.objectives.one_shot._perturbation import select
+from optuna_nas.objectives import DARTSObjective, DARTSVariant, Perturbation
 from optuna_nas.spaces import DARTSSpace, NASBench201Space
+from optuna_nas.spaces.base._one_shot import AlphaLayout
 from optuna_nas.training import Recipe, load_data
 
 OPS = ("none", "skip", "conv")
@@ -28,24 +28,38 @@ WORTH = {
 ALPHA = dict.fromkeys(EDGES, [0.4, 0.35, 0.25])
 
 
-def run(seed=0):
-    tuned = []
+LAYOUT = AlphaLayout(
+    choices=dict.fromkeys(EDGES, OPS),
+    cells=tuple(
+        tuple(name for name in EDGES if name.startswith(scope)) for scope in ("normal_", "reduce_")
+    ),
+    nodes=tuple(map(tuple, NODES.values())),
+)
 
-    def accuracy(rows):
+
+class Linear:
+    """A supernet whose accuracy is the worth of its operations, weighted as they are mixed."""
+
+    layout = LAYOUT
+    weights = ALPHA
+
+    def __init__(self, seed):
+        self.seed = seed
+        self.tuned = []
+
+    def score(self, weights):
         return sum(
-            w * v for name, row in rows.items() for w, v in zip(row, WORTH[name], strict=True)
+            w * v for name, row in weights.items() for w, v in zip(row, WORTH[name], strict=True)
         )
 
-    found = select(
-        ALPHA,
-        dict.fromkeys(EDGES, OPS),
-        accuracy,
-        lambda rows: tuned.append({name: list(row) for name, row in rows.items()}),
-        scopes=["normal_", "reduce_"],
-        nodes=NODES,
-        seed=seed,
-    )
-    return found, tuned
+    def tune(self, weights, *, epochs, lr_share=1.0):
+        assert (epochs, lr_share) == (5, 0.1)
+        self.tuned.append({name: list(row) for name, row in weights.items()})
+
+
+def run(seed=0):
+    supernet = Linear(seed)
+    return Perturbation().select(supernet), supernet.tuned
 
 
 def test_the_most_missed_operation_stays():
@@ -93,7 +107,7 @@ def test_it_derives(space):
         value="one_shot",
         supernet=size,
         recipe=Recipe(batch_size=8),
-        selection=Perturbation(tune_epochs=1),
+        variant=DARTSVariant(selection=Perturbation(tune_epochs=1)),
         device="cpu",
     )
     found = []

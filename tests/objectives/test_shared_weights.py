@@ -91,8 +91,10 @@ def test_weights_are_trained_in_train_mode_and_judge_in_eval_mode():
 def test_weights_learn_before_each_block_of_trials():
     ours = study()
     told = []
-    ours.optimize(objective(on_epoch=told.append), n_trials=14)
-    assert [result.epoch for result in told] == [1, 2, 3]
+    ours.optimize(objective(on_epoch=lambda *event: told.append(event)), n_trials=14)
+    assert [(phase, result.epoch) for phase, result in told] == [
+        *(("shared_weights", 1), ("shared_weights", 2), ("shared_weights", 3))
+    ]
     assert [trial.user_attrs[EPOCH] for trial in ours.trials] == [
         *(1, 1, 1, 1, 2, 2, 2, 2),
         *(3, 3, 3, 3, 3, 3),
@@ -186,7 +188,7 @@ def test_pretrain_trains_first_and_then_evaluates():
 
 def test_other_samplers_train_on_uniform_children_with_a_warning():
     judge, tpe = objective(), study(optuna.samplers.TPESampler(seed=0))
-    with pytest.warns(UserWarning, match="uniformly drawn children.*has no `propose`"):
+    with pytest.warns(UserWarning, match="uniformly sampled children.*has no `propose`"):
         tpe.optimize(judge, n_trials=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # once is enough
@@ -280,6 +282,8 @@ def test_published_recipes():
         ({"epochs": 0}, ValueError, "`epochs` must be at least 1"),
         ({"children_per_epoch": 0}, ValueError, "`children_per_epoch` must be"),
         ({"supernet": {"depth": 1}}, TypeError, r"`supernet` must name.*not \['depth'\]"),
+        ({"keep_checkpoints": 1}, ValueError, "`keep_checkpoints` must be 0, since all trials"),
+        ({"weights": "shared.pt"}, TypeError, r"SharedWeightsObjective takes .*not \['weights'\]"),
     ],
 )
 def test_settings_out_of_range(options, error, message):
@@ -309,15 +313,74 @@ def test_a_file_is_shared(tmp_path, monkeypatch):
         "_epoch",
         lambda self, number, children: trained.append(number) or epoch(self, number, children),
     )
-    path = tmp_path / "shared.pt"
-    ours, alone = study(), study()
+    ours, alone = study(study_name="a/b"), study()
     for _ in range(3):  # as after a restart, in the middle of a block
-        ours.optimize(objective(weights=path), n_trials=3)
+        ours.optimize(objective(checkpoints=tmp_path), n_trials=3)
     assert trained == [1, 2, 3]
+    assert (tmp_path / "a%2Fb-weights.pt").exists()  # where the first version had it
     alone.optimize(objective(), n_trials=9)
     assert values(ours) == values(alone)
     with pytest.raises(ValueError, match="`checkpoint` must hold the same run.*epochs was 3"):
-        study().optimize(objective(weights=path, epochs=4), n_trials=1)
+        study(study_name="a/b").optimize(objective(checkpoints=tmp_path, epochs=4), n_trials=1)
+    judge = objective(checkpoints=tmp_path)
+    other = study(study_name="other")
+    other.optimize(judge, n_trials=1)
+    assert trained == [1, 2, 3, *(1, 2, 3), 1]  # weights of its own
+    with pytest.raises(ValueError, match="weights of one study, 'other', but.*belongs to 'a/b'"):
+        ours.optimize(judge, n_trials=1)
+
+
+def test_an_artifact_store_keeps_the_weights(tmp_path):
+    ours, alone = study(study_name="s"), study()
+    for epochs in (2, 3):
+        store = optuna.artifacts.FileSystemArtifactStore(tmp_path)
+        judge = objective(checkpoints=store)
+        ours.optimize(judge, n_trials=5)
+        assert judge.weights.epochs_done == epochs
+    alone.optimize(objective(), n_trials=10)
+    assert values(ours) == values(alone)
+    assert [path.name for path in tmp_path.iterdir()] == ["s-weights.pt"]
+
+
+def test_what_was_trained_before_a_study_is_known_is_kept(tmp_path):
+    judge = objective(checkpoints=tmp_path)
+    child = sample_architectures(SPACE, 1)[0]
+    judge.weights.train_until(1, lambda epoch, steps: [child] * steps)
+    trained = {name: w.clone() for name, w in supernet_of(judge).weights().items()}
+    study(study_name="s").optimize(judge, n_trials=2)  # which need no more than that epoch
+    assert judge.weights.epochs_done == 1
+    assert all(torch.equal(w, trained[n]) for n, w in supernet_of(judge).weights().items())
+
+
+def test_limits_end_the_trial_of_a_child():
+    ours = study()
+    sizes = {}
+    for architecture in sample_architectures(SPACE, 40, seed=0):
+        model = architecture.build(num_classes=10, in_channels=1, **SIZE)
+        sizes[architecture.digest] = sum(p.numel() for p in model.parameters())
+    limit = sorted(sizes.values())[len(sizes) // 2]
+    judge = objective(max_params=limit, build=SIZE)
+    ours.optimize(judge, n_trials=12)
+    states = {trial.state for trial in ours.trials}
+    assert states == {TrialState.COMPLETE, TrialState.PRUNED}
+    for trial in ours.trials:
+        fits = trial.user_attrs["optuna_nas:params"] <= limit
+        assert (trial.state == TrialState.COMPLETE) == fits
+    assert judge.weights.epochs_done == 3
+
+
+def test_nothing_is_counted_without_limits():
+    ours = study()
+    ours.optimize(objective(), n_trials=1)
+    assert "optuna_nas:params" not in ours.trials[0].user_attrs
+
+
+def test_a_child_is_drawn(tmp_path):
+    ours = study()
+    store = optuna.artifacts.FileSystemArtifactStore(tmp_path)
+    ours.optimize(objective(artifact_store=store), n_trials=1)
+    (picture,) = optuna.artifacts.get_all_artifact_meta(ours.trials[0], storage=ours._storage)
+    assert picture.mimetype == "image/svg+xml"
 
 
 def _work(folder: Path, kill_in: int) -> None:
@@ -340,7 +403,7 @@ def _work(folder: Path, kill_in: int) -> None:
     )
     fail_dead_trials(ours)
     stop = optuna.study.MaxTrialsCallback(9, states=(TrialState.COMPLETE,))
-    ours.optimize(objective(schedule="pretrain", weights=folder / "shared.pt"), callbacks=[stop])
+    ours.optimize(objective(schedule="pretrain", checkpoints=folder), callbacks=[stop])
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forks beside threads

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from optuna_nas.objectives import AlphaRecipe, DARTSObjective
+from optuna_nas.objectives.one_shot import SigmoidMixing
 from optuna_nas.objectives.one_shot._learner import MixedNetwork
-from optuna_nas.objectives.one_shot._mixing import Sigmoid
 from optuna_nas.spaces import DARTSSpace
 from optuna_nas.training import Recipe, load_data
 
@@ -88,7 +88,7 @@ def test_edges_are_normalised():
     assert all(float(row.sum()) == pytest.approx(1.0) for row in mixture.values())
     halved = cell(ours, 0, rows(ours, SKIP, share=0.5))[:, :8]
     torch.testing.assert_close(halved, 0.5 * cell(ours, 0, rows(ours, SKIP, share=1.0))[:, :8])
-    network = MixedNetwork(ours, Sigmoid())
+    network = MixedNetwork(ours, SigmoidMixing())
     shares = network.mixture()["normal_3_edges"].detach()
     torch.testing.assert_close(shares, mixture["normal_3_edges"])
     assert float(network.penalty().detach()) < 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,19 +28,23 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import Trial
 
-    from optuna_nas.objectives import DARTSObjective
+    from optuna_nas.objectives import DARTSObjective, DARTSVariant
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import EpochResult, ImageData
 
+    _Text = click.ParamType[str]
+else:  # before click 8.2 it is not generic
+    _Text = click.ParamType
+
 __all__ = ["darts"]
 
-# The names of VARIANTS, which needs torch, as the help does not.
-REMEDIES = ("none", "pc-darts", "es", "pt", "gdas", "fair", "drnas")
+NONE = "none"
+VARIANTS, EVAL_EPOCHS = "remedy", "judge_epochs"  # keys in studies, from the first version on
 DEFAULTS: Mapping[str, Any] = {
     "order": 1,
     "epochs": 50,
-    "judge_epochs": 20,
-    "remedy": [],
+    EVAL_EPOCHS: 20,
+    VARIANTS: [],
     "cells": None,
     "channels": None,
     "supernet": {},
@@ -55,21 +59,46 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def _remedies(
+class _VariantName(_Text):
+    """A name of a published variant; which there are is asked where torch may be imported."""
+
+    name = "variant"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self._names())}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value not in self._names():
+            self.fail(f"{value!r} is not one of {', '.join(self._names())}.", param, ctx)
+        return str(value)
+
+    def _names(self) -> tuple[str, ...]:
+        from optuna_nas.objectives.one_shot import VARIANTS
+
+        return NONE, *VARIANTS
+
+
+def _variants(
     ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
 ) -> list[str] | None:
     """Callback that refuses what does not go together."""
-    if len(values) > 1:
-        from optuna_nas.objectives.one_shot import combine_variants
+    if len(values) > 1 and NONE in values:
+        other = next((name for name in values if name != NONE), NONE)
+        raise click.BadParameter(f"{NONE} and {other} do not go together: take one")
+    names = [name for name in values if name != NONE]
+    try:
+        _combined(names)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return names if values else None
 
-        if "none" in values:
-            other = next((name for name in values if name != "none"), "none")
-            raise click.BadParameter(f"none and {other} do not go together: take one")
-        try:
-            combine_variants(values)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from error
-    return [name for name in values if name != "none"] if values else None
+
+def _combined(names: Sequence[str], **more: Any) -> DARTSVariant:
+    """Published variants as one, with more settings."""
+    from optuna_nas.objectives.one_shot import VARIANTS, combine_variants
+
+    combined = combine_variants([VARIANTS[name] for name in names])
+    return dataclasses.replace(combined, **more)
 
 
 @click.command()
@@ -77,9 +106,10 @@ def _remedies(
 @click.option("--order", type=click.IntRange(1, 2), help="Of alpha's gradient.  [default: 1]")
 @click.option("--epochs", type=EPOCHS, help="Of a search.  [default: 50]")
 @click.option(
-    "--judge-epochs",
+    "--eval-epochs",
+    EVAL_EPOCHS,
     type=EPOCHS,
-    help="Of what is derived, trained on its own.  [default: 20]",
+    help="Of the derived network, trained on its own.  [default: 20]",
 )
 @click.option(
     "--trials",
@@ -89,11 +119,12 @@ def _remedies(
     help="Searches to add to the study.",
 )
 @click.option(
-    "--remedy",
-    type=click.Choice(REMEDIES),
+    "--variant",
+    VARIANTS,
+    type=_VariantName(),
     multiple=True,
-    callback=_remedies,
-    help="Against collapse; repeatable where they go together.  [default: none]",
+    callback=_variants,
+    help="Published variant; repeatable where they go together.  [default: none]",
 )
 @changes_option("--alpha", "How alpha learns, such as lr=0.01 or warmup_epochs=5")
 @changes_option("--build", "Argument of the derived network")
@@ -134,7 +165,7 @@ def darts(
     study, searched, data, chosen = begin(
         storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given
     )
-    with PhaseBars({"search": chosen["epochs"], "judge": chosen["judge_epochs"]}) as bars:
+    with PhaseBars({"search": chosen["epochs"], "evaluation": chosen[EVAL_EPOCHS]}) as bars:
         objective = _objective(searched, data, chosen, storage, artifacts, device, bars)
         make_ready(study, objective, chosen)
         _search(study, objective, trials, bars, prune_collapse=chosen["prune_collapse"])
@@ -171,29 +202,25 @@ def _objective(
     """The objective that was chosen."""
     from optuna_nas.dashboard import picture_store
     from optuna_nas.objectives import AlphaRecipe, DARTSObjective
-    from optuna_nas.objectives.one_shot import combine_variants, published_recipe
+    from optuna_nas.objectives.one_shot import published_recipe
 
     def on_epoch(phase: str, result: EpochResult) -> None:
         bars.advance(phase, f"accuracy {result.val_accuracy:.1%}")
 
-    remedies = chosen["remedy"]
-    if "pc-darts" in remedies and "partial" not in space.supernet_arguments:
-        raise click.UsageError(
-            f"--remedy pc-darts needs a supernet with partial channels, which {space.name} has not"
-        )
-    variant = combine_variants(remedies)
+    variant = _combined(
+        chosen[VARIANTS], order=chosen["order"], watch_eigenvalue=chosen["watch_eigenvalue"]
+    )
     store = picture_store(storage, artifacts=artifacts)
     return DARTSObjective(
         space,
         data,
-        order=chosen["order"],
+        variant=variant,
         epochs=chosen["epochs"],
-        supernet=sizes(chosen, {**variant.supernet, **chosen["supernet"]}),
+        supernet=sizes(chosen, chosen["supernet"]),
         recipe=dataclasses.replace(published_recipe(space), **chosen["recipe"]),
         alpha=AlphaRecipe(**{**variant.alpha, **chosen["alpha"]}),
-        judge_epochs=chosen["judge_epochs"],
+        eval_epochs=chosen[EVAL_EPOCHS],
         build=sizes(chosen, chosen["build"]),
-        watch_eigenvalue=chosen["watch_eigenvalue"],
         recompute=chosen["recompute"],
         seed=chosen["seed"],
         artifact_store=store,
@@ -201,7 +228,6 @@ def _objective(
         checkpoints=folder_of(storage, artifacts),
         keep_checkpoints=1,
         on_epoch=on_epoch,
-        **variant.options,
     )
 
 

@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import click
 
@@ -107,8 +106,8 @@ def enas(
     )
     count = _left(study, chosen) if trials is None else trials
     with PhaseBars({WEIGHTS: chosen["epochs"], CHILDREN: count}) as bars:
-        weights = folder_of(storage, artifacts) / f"{quote(study_name, safe='')}-weights.pt"
-        objective = _objective(searched, data, chosen, weights, device, bars)
+        folder = folder_of(storage, artifacts)
+        objective = _objective(searched, data, chosen, folder, device, bars)
         make_ready(study, objective, chosen)
         study.sampler = _sampler(chosen, searched)
         _search(study, objective, count, bars)
@@ -146,7 +145,7 @@ def _objective(
     space: SearchSpace,
     data: ImageData,
     chosen: Mapping[str, Any],
-    weights: Path,
+    folder: Path,
     device: str,
     bars: PhaseBars,
 ) -> SharedWeightsObjective:
@@ -154,14 +153,13 @@ def _objective(
     from optuna_nas.objectives import SharedWeightsObjective
     from optuna_nas.objectives.one_shot import published_shared_recipe
 
-    def on_epoch(result: EpochResult) -> None:
+    def on_epoch(phase: str, result: EpochResult) -> None:
         text = f"loss of the weights {result.train_loss:.3f}"
         if chosen["schedule"] == "pretrain":
             bars.advance(WEIGHTS, text)
         else:
             bars.note(f"epoch {result.epoch} of {chosen['epochs']}: {text}")
 
-    weights.parent.mkdir(parents=True, exist_ok=True)
     return SharedWeightsObjective(
         space,
         data,
@@ -170,7 +168,7 @@ def _objective(
         children_per_epoch=chosen["children_per_epoch"],
         supernet=sizes(chosen, chosen["supernet"]),
         recipe=dataclasses.replace(published_shared_recipe(space), **chosen["recipe"]),
-        weights=weights,
+        checkpoints=folder,
         seed=chosen["seed"],
         device=device,
         on_epoch=on_epoch,
@@ -186,9 +184,9 @@ def _sampler(chosen: Mapping[str, Any], space: SearchSpace) -> BaseSampler:
         return samplers.RandomSearchSampler(seed=seed, space=space)
     if name == "evolution":
         return samplers.RegularizedEvolutionSampler(seed=seed, space=space)
-    if space.name == "enas_macro":
-        return samplers.ReinforceSampler.enas_macro(seed=seed, space=space)
-    return samplers.ReinforceSampler.enas_micro(seed=seed, space=space)
+    controller = getattr(samplers.ReinforceSampler, space.one_shot.controller)
+    made: BaseSampler = controller(seed=seed, space=space)
+    return made
 
 
 def _search(study: Study, objective: SharedWeightsObjective, trials: int, bars: PhaseBars) -> None:

@@ -1,4 +1,4 @@
-"""How alpha learns, as a value.
+"""Recipe of alpha: how it learns, as a value.
 
 References:
     Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019. arXiv:1806.09055.
@@ -10,14 +10,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from optuna_nas._checks import is_number, require_bool, require_int, shown
+from optuna_nas._checks import is_number, require_bool, require_int, require_share, shown
 
 __all__ = ["AlphaRecipe"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AlphaRecipe:
-    """How alpha learns: by Adam, one step before every step of the weights.
+    """Recipe of alpha: it learns by Adam, one step before every step of the weights.
 
     The defaults are those of the released code of DARTS.
 
@@ -27,6 +27,8 @@ class AlphaRecipe:
         weight_decay: L2 penalty on alpha, at least 0.
         warmup_epochs: Epochs in which only the weights learn, at least 0; PC-DARTS takes 15.
         exact: With ``order=2``: differentiate twice instead of taking a finite difference.
+        share: Share of the training images that alpha learns from, in [0, 1); they are the last
+            ones.
 
     Raises:
         ValueError: If a number is out of range.
@@ -43,6 +45,7 @@ class AlphaRecipe:
     weight_decay: float = 1e-3
     warmup_epochs: int = 0
     exact: bool = False
+    share: float = 0.5
 
     def __post_init__(self) -> None:
         if not is_number(self.lr) or self.lr <= 0:
@@ -58,7 +61,13 @@ class AlphaRecipe:
             raise ValueError(f"`betas` must be two numbers in [0, 1), but got {shown(betas)}.")
         require_int("warmup_epochs", self.warmup_epochs, at_least=0)
         require_bool("exact", self.exact)
+        require_share("share", self.share)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a dict for JSON."""
-        return {**dataclasses.asdict(self), "betas": list(self.betas)}
+        """Return the settings as a dict for JSON, but :attr:`share`.
+
+        That stands beside it in what studies keep, as ``alpha_share``.
+        """
+        settings = {**dataclasses.asdict(self), "betas": list(self.betas)}
+        del settings["share"]
+        return settings

@@ -66,11 +66,13 @@ class SGDStep:
 
     @property
     def share(self) -> float:
-        """How far the weights go with the gradient, in units of ``xi``."""
+        """Distance that the weights go with the gradient, in units of ``xi``."""
         return 1.0 + self.momentum if self.nesterov else 1.0
 
     def direction(self, weights: Tensors, gradients: Gradients) -> Gradients:
         """Return ``m b + dL + wd w``, which times ``xi`` is subtracted from the weights."""
+        # As torch.optim.SGD does it: decay first, then momentum; Nesterov's step looks ahead by m
+        # times the new buffer. Before the first step the buffer is the gradient itself.
         ahead = _added(gradients, weights, self.weight_decay)
         if self.buffers is None:
             return [(1.0 + self.momentum) * d for d in ahead] if self.nesterov else ahead
@@ -107,9 +109,12 @@ def second_order(
     Returns:
         One gradient for each alpha.
     """
+    # w' is made in place of w, and w put back: one model, and no second set of batch norms whose
+    # statistics would have to agree.
     kept = [weight.detach().clone() for weight in weights]
     ahead = step.direction(kept, _gradients(train_loss, weights, off=alphas))
     _set(weights, _added(kept, ahead, -step.lr))  # w'
+    # One backward pass at w' gives both terms of eq. 7: the direct one, and v for the product.
     both = _gradients(val_loss, [*weights, *alphas])
     v, direct = both[: len(weights)], both[len(weights) :]
     _set(weights, kept)
@@ -124,6 +129,8 @@ def _finite_difference(
     weights: Tensors, alphas: Tensors, train_loss: Loss, v: Gradients, kept: Tensors
 ) -> Gradients:
     """The derivative of ``dL_train/da`` along ``v``, from its values on both sides of ``w``."""
+    # The step along v is STEP long whatever the size of v: a derivative in a direction is linear
+    # in v, and dividing by 2 eps gives its length back.
     norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(v)))
     if norm == 0.0:
         return [torch.zeros_like(alpha) for alpha in alphas]
@@ -139,6 +146,7 @@ def _finite_difference(
 
 def _exact_product(weights: Tensors, alphas: Tensors, train_loss: Loss, v: Gradients) -> Gradients:
     """The derivative of ``dL_train/da`` along ``v``: that of ``dL_train/dw . v`` for ``a``."""
+    # d/da (dL/dw . v) is the mixed second derivative times v, without a matrix of both sizes.
     with requiring([*weights, *alphas], True):
         slopes = torch.autograd.grad(
             train_loss(), weights, create_graph=True, materialize_grads=True
@@ -149,6 +157,7 @@ def _exact_product(weights: Tensors, alphas: Tensors, train_loss: Loss, v: Gradi
 
 def _gradients(loss: Loss, on: Tensors, off: Tensors = ()) -> Gradients:
     """Differentiate for some of the leaves, so that nothing is kept for the others."""
+    # Leaves that need no gradient keep no activations, which saves memory in the first order.
     with requiring(on, True), requiring(off, False):
         return list(torch.autograd.grad(loss(), on, materialize_grads=True))
 

@@ -1,4 +1,4 @@
-"""How sharp the validation loss is in alpha: what tells early that DARTS collapses.
+"""Sharpness of the validation loss in alpha, which tells early that DARTS collapses.
 
 References:
     [Zela2020] Zela et al. Understanding and Robustifying Differentiable Architecture Search.
@@ -12,66 +12,17 @@ Differences from the released code:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
-from optuna_nas._checks import is_number, require_int, shown
 from optuna_nas.objectives.one_shot._bilevel import Tensors
 
-__all__ = ["EigenvalueStop", "largest_eigenvalue"]
+__all__ = ["largest_eigenvalue"]
 
 TOLERANCE = 0.01  # relative, of the eigenvalue
-
-
-@dataclass(frozen=True, kw_only=True)
-class EigenvalueStop:
-    """DARTS-ES: ends a search when the eigenvalue has risen, and goes back to before that.
-
-    Args:
-        window: Epochs of which the local average is taken, at least 1.
-        lag: How many epochs earlier it is compared with, at least 1.
-        ratio: By how much it may grow, more than 0.
-        from_epoch: The first epoch, from 0 as in the released code, that may be returned.
-
-    Raises:
-        ValueError: If a number is out of range.
-    """
-
-    window: int = 5
-    lag: int = 4
-    ratio: float = 1.3
-    from_epoch: int = 10
-
-    def __post_init__(self) -> None:
-        for name in ("window", "lag"):
-            require_int(name, getattr(self, name))
-        require_int("from_epoch", self.from_epoch, at_least=0)
-        if not is_number(self.ratio) or self.ratio <= 0:
-            raise ValueError(f"`ratio` must be more than 0, but got ratio={shown(self.ratio)}.")
-
-    def stops_at(self, eigenvalues: Sequence[float]) -> int | None:
-        """Return the number, from 1, of the epoch to go back to, or None to go on.
-
-        Args:
-            eigenvalues: One for each epoch until now.
-        """
-        if len(eigenvalues) < self.window + self.lag:
-            return None
-        means = np.convolve(eigenvalues, np.ones(self.window) / self.window, mode="valid")
-        centre = len(eigenvalues) - 1 - self.window // 2  # of the last window, from 0
-        before = centre - self.lag
-        if before < self.from_epoch or not means[-1] > self.ratio * means[-1 - self.lag]:
-            return None
-        return before + 1
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings for JSON."""
-        return asdict(self)
 
 
 def largest_eigenvalue(loss: torch.Tensor, alphas: Tensors) -> float:
@@ -80,18 +31,25 @@ def largest_eigenvalue(loss: torch.Tensor, alphas: Tensors) -> float:
     Args:
         loss: A scalar that can be differentiated twice.
         alphas: Leaf tensors.
+
+    Returns:
+        The largest one, not the largest in size; NaN if the iteration does not converge.
     """
     slopes = torch.autograd.grad(loss, alphas, create_graph=True, materialize_grads=True)
     slope = torch.cat([g.flatten() for g in slopes])
     size = len(slope)
 
     def product(vector: Any) -> Any:
+        # H v is the gradient of (dL/da . v): one more backward pass, and no matrix of size
+        # squared. The graph is kept, since Lanczos asks for a few dozen products.
         v = torch.as_tensor(vector, dtype=slope.dtype, device=slope.device).flatten()
         rows = torch.autograd.grad(slope @ v, alphas, retain_graph=True, materialize_grads=True)
         return torch.cat([row.flatten() for row in rows]).double().cpu().numpy()
 
     operator = LinearOperator((size, size), matvec=product, dtype=np.float64)
-    start = np.linspace(1.0, 2.0, size)  # ARPACK's own would be random
+    # ARPACK's own start vector would be random. This one is not constant: a constant vector would
+    # be lost on alphas that only differ, as under a softmax, whose rows sum to nothing in H.
+    start = np.linspace(1.0, 2.0, size)
     try:
         values = eigsh(
             operator, k=1, which="LA", tol=TOLERANCE, v0=start, return_eigenvectors=False

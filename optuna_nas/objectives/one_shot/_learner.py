@@ -16,7 +16,7 @@ from optuna_nas.objectives.one_shot._bilevel import (
     second_order,
 )
 from optuna_nas.objectives.one_shot._eigenvalue import largest_eigenvalue
-from optuna_nas.objectives.one_shot._readings import Reading, take_reading
+from optuna_nas.objectives.one_shot._readings import SearchReading, take_reading
 from optuna_nas.training import Processes
 from optuna_nas.training.data import Batch
 from optuna_nas.training.loop import Learner
@@ -24,27 +24,28 @@ from optuna_nas.training.optim import restore_optimizer
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
-    from optuna_nas.objectives.one_shot._mixing import Mixing
+    from optuna_nas.objectives.one_shot.variants import DARTSVariant, Mixing
     from optuna_nas.spaces.base._supernet import Supernet
     from optuna_nas.training import ImageData, Recipe
 
 __all__ = ["BilevelLearner", "MixedNetwork"]
 
-EDGES = "_edges"  # end of the names of alphas that weigh edges, always by their softmax
-
 
 class MixedNetwork(nn.Module):
     """A supernet as a network like any other: mixed in one way, without further arguments.
 
-    In train mode the weights are those of one batch, else those by which it is judged.
+    In train mode the weights are those of one batch, else those by which it is evaluated.
 
     Args:
-        supernet: What mixes.
-        mixing: From its alphas to weights.
+        supernet: The supernet that is mixed.
+        mixing: Way from its alphas to weights.
 
     Attributes:
-        progress: Of the search, from 0 to 1.
+        progress: Progress of the search, from 0 to 1.
         decided: Weights that are used instead of the alphas'; None: none.
+
+    Raises:
+        ValueError: If a user's mixing gives weights of another shape.
     """
 
     def __init__(self, supernet: Supernet, mixing: Mixing) -> None:
@@ -66,15 +67,22 @@ class MixedNetwork(nn.Module):
         return {name: self._weights(name, alpha) for name, alpha in self.supernet.alphas().items()}
 
     def penalty(self) -> torch.Tensor | None:
-        """What the mixing adds to the loss, if anything."""
-        alphas = self.supernet.alphas()
-        ops = {name: alpha for name, alpha in alphas.items() if not name.endswith(EDGES)}
-        return self.mixing.penalty(ops, self.supernet.choices)
+        """The term that the mixing adds to the loss; None: nothing."""
+        alphas, layout = self.supernet.alphas(), self.supernet.layout
+        return self.mixing.penalty({name: alphas[name] for name in layout.operations}, layout)
 
     def _weights(self, name: str, alpha: torch.Tensor) -> torch.Tensor:
-        if name.endswith(EDGES):
+        # Edges share a node's sum whatever the mixing of operations: PC-DARTS has a softmax.
+        if name in self.supernet.layout.edge_weights:
             return alpha.softmax(-1)
-        return self.mixing.draw(alpha, self.progress) if self.training else self.mixing.mean(alpha)
+        mixing = self.mixing
+        weights = mixing.sample(alpha, self.progress) if self.training else mixing.mean(alpha)
+        if weights.shape != alpha.shape:
+            raise ValueError(
+                f"{mixing} must give a weight for each of the {len(alpha)} choices of {name!r}, "
+                f"but gave a tensor of shape {tuple(weights.shape)}."
+            )
+        return weights
 
 
 class BilevelLearner:
@@ -82,12 +90,11 @@ class BilevelLearner:
 
     Args:
         supernet: On ``device``.
-        data: What its logits must fit.
-        recipe: How its weights learn.
-        alpha: How its alphas learn.
-        mixing: How it mixes.
-        order: 1 or 2.
-        device: Where it learns.
+        data: Data whose classes its logits must fit.
+        recipe: Recipe of its weights.
+        alpha: Recipe of its alphas.
+        variant: Decides how it mixes, and by gradients of which order its alphas learn.
+        device: Device that it learns on.
         recompute: Whether backward passes compute depthwise results again, to save memory.
 
     Attributes:
@@ -104,18 +111,17 @@ class BilevelLearner:
         data: ImageData,
         recipe: Recipe,
         alpha: AlphaRecipe,
-        mixing: Mixing,
+        variant: DARTSVariant,
         *,
-        order: int,
         device: torch.device,
         recompute: bool = False,
     ) -> None:
         for module in supernet.modules():
             if isinstance(module, MixedOp):
                 module.recomputes = recompute
-        self.network = MixedNetwork(supernet, mixing)
-        self.readings: list[Reading] = []
-        self._order = order
+        self.network = MixedNetwork(supernet, variant.mixing)
+        self.readings: list[SearchReading] = []
+        self._order = variant.order
         self._alpha = alpha
         self._alphas = list(supernet.alphas().values())
         self._weights = list(supernet.weights().values())
@@ -124,7 +130,9 @@ class BilevelLearner:
                 f"`space` must leave something open for alpha, but {supernet.space} has only one "
                 "choice everywhere."
             )
-        for parameter in self._alphas:  # what requires a gradient learns by the recipe
+        # The recipe's optimizer takes every parameter that requires a gradient, and alpha has an
+        # optimizer of its own: it requires one only while its gradient is taken.
+        for parameter in self._alphas:
             parameter.requires_grad_(False)
         self._learner = Learner(self.network, recipe, data, device, Processes())
         if self._learner.scaler is not None:
@@ -137,13 +145,15 @@ class BilevelLearner:
         )
 
     @property
-    def judged(self) -> nn.Module:
-        """The network that counts."""
-        return self._learner.judged
+    def judged(self) -> MixedNetwork:
+        """The network that counts: the average of the weights where there is one."""
+        network = self._learner.judged
+        assert isinstance(network, MixedNetwork)
+        return network
 
     @property
     def learner(self) -> Learner:
-        """Of the weights."""
+        """The learner of the weights."""
         return self._learner
 
     def step(self, train: Batch, val: Batch | None, lr: float) -> torch.Tensor:
@@ -159,7 +169,8 @@ class BilevelLearner:
             ):
                 parameter.grad = gradient
             self._alpha_optimizer.step()
-            for parameter in self._alphas:  # clipping looks at all gradients that there are
+            # The weights' step clips the norm of all gradients that there are: alpha's are gone.
+            for parameter in self._alphas:
                 parameter.grad = None
         return self._learner.step(train, lr)
 
@@ -195,10 +206,10 @@ class BilevelLearner:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Become what a learner of the same supernet was when it gave its ``state``."""
+        """Take on the ``state`` of a learner of the same supernet."""
         self._learner.restore(state["weights"])
         restore_optimizer(self._alpha_optimizer, state["alpha_optimizer"])
-        self.readings = [Reading(**reading) for reading in state["readings"]]
+        self.readings = [SearchReading(**reading) for reading in state["readings"]]
 
     def _loss(self, batch: Batch) -> torch.Tensor:
         loss = self._learner.loss(batch.images, batch.labels)
@@ -206,5 +217,6 @@ class BilevelLearner:
         return loss if penalty is None else loss + penalty
 
     def _eigenvalue(self, val: Batch) -> float:
+        # In eval mode, so that neither samples nor running statistics change by looking.
         with requiring(self._weights, False), requiring(self._alphas, True):
             return largest_eigenvalue(self._loss(val), self._alphas)

@@ -1,4 +1,4 @@
-"""What a search by alphas looks like after each epoch, and where it is kept.
+"""Readings of a search by alphas after each epoch, and their place in a trial.
 
 Legend: ``O`` choices of a decision.
 """
@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from optuna_nas._attributes import Attribute, list_of, mapping, real, text
 from optuna_nas.keys import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY, SKIP_SHARE_KEY
-from optuna_nas.nn.ops import IDENTITIES
 
 if TYPE_CHECKING:
     import torch
     from optuna.trial import BaseTrial, FrozenTrial
 
-    from optuna_nas.spaces import Architecture, SearchSpace
+    from optuna_nas.spaces import Architecture
     from optuna_nas.spaces.base._supernet import Supernet
 
 __all__ = [
-    "Reading",
+    "SearchReading",
     "keep_readings",
     "read_alphas",
-    "scopes_of",
     "take_reading",
 ]
 
@@ -37,15 +35,17 @@ DIGITS = 4  # of mixing weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class SearchReading:
     """The state of a search after an epoch.
 
     Attributes:
-        entropy: Mean over the decisions, in nats.
-        skip_share: As kept under ``SKIP_SHARE_KEY``.
+        entropy: Mean entropy of the mixing weights over the decisions, in nats.
+        skip_share: Share of skip connections in the cell that would be derived, in [0, 1]; of
+            several cells, in that which has most.
         weights: Mixing weights ``(O,)`` by decision, rounded.
-        params: Of the architecture that would be derived.
-        eigenvalue: None if nobody asked for it.
+        params: Decisions of the architecture that would be derived.
+        eigenvalue: Largest eigenvalue of the Hessian of the validation loss with respect to
+            alpha; None if nothing has asked for it.
     """
 
     entropy: float
@@ -57,11 +57,11 @@ class Reading:
 
 def take_reading(
     supernet: Supernet, mixture: Mapping[str, torch.Tensor], eigenvalue: float | None = None
-) -> Reading:
-    """Read the state off a supernet and the weights by which it is judged."""
+) -> SearchReading:
+    """Read the state off a supernet and the weights by which it is evaluated."""
     architecture = supernet.derive(mixture)
     rows = {name: row.tolist() for name, row in mixture.items()}
-    return Reading(
+    return SearchReading(
         entropy=math.fsum(_entropy(row) for row in rows.values()) / len(rows),
         skip_share=skip_share(supernet, architecture),
         weights={name: [round(w, DIGITS) for w in row] for name, row in rows.items()},
@@ -75,21 +75,22 @@ def skip_share(supernet: Supernet, architecture: Architecture) -> float:
 
     Decisions that do not offer a skip connection are not counted.
     """
+    layout = supernet.layout
     chosen = {
         name: choice
         for name, choice in supernet.chosen(architecture).items()
-        if any(skip in supernet.choices[name] for skip in IDENTITIES)
+        if not layout.skips.isdisjoint(layout.choices[name])
     }
     shares = [
-        sum(choice in IDENTITIES for choice in cell) / len(cell)
-        for scope in scopes_of(supernet.space)
-        if (cell := [choice for name, choice in chosen.items() if name.startswith(scope)])
+        sum(choice in layout.skips for choice in cell) / len(cell)
+        for names in layout.cells
+        if (cell := [chosen[name] for name in names if name in chosen])
     ]
     return max(shares, default=0.0)
 
 
 def keep_readings(
-    trial: BaseTrial, readings: Sequence[Reading], choices: Mapping[str, Sequence[Any]]
+    trial: BaseTrial, readings: Sequence[SearchReading], choices: Mapping[str, Sequence[Any]]
 ) -> None:
     """Write the readings of all epochs until now to a trial; those of earlier calls are there.
 
@@ -139,8 +140,3 @@ def _entropy(row: Sequence[float]) -> float:
     """The entropy of weights that may not add up to 1."""
     total = math.fsum(row)
     return -math.fsum(w / total * math.log(w / total) for w in row if w > 0.0)
-
-
-def scopes_of(space: SearchSpace) -> list[str]:
-    """How the names of a cell's decisions begin; one scope where there are no cells."""
-    return [f"{space.prefix}{scope}_" for scope in getattr(space, "scopes", ())] or [space.prefix]

@@ -4,7 +4,7 @@ References:
     Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019. arXiv:1806.09055.
 
 Differences from the released code:
-    1. Alpha's batches go through its images in a new order again and again; there each is drawn
+    1. Alpha's batches go through its images in a new order again and again; there each is sampled
        anew from all of them.
     2. The supernet's accuracy is that on ``data.val``, which neither weights nor alphas learn
        from; there it is that on alpha's images.
@@ -16,26 +16,24 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from optuna_nas._checks import is_int, shown
 from optuna_nas._keyed import derived_seed
 from optuna_nas.nn import set_drop_path
-from optuna_nas.nn.supernets import edges_of
-from optuna_nas.objectives.one_shot._learner import EDGES, BilevelLearner
-from optuna_nas.objectives.one_shot._perturbation import Perturbation, Rows, select
-from optuna_nas.objectives.one_shot._readings import scopes_of
-from optuna_nas.spaces import DARTSSpace
+from optuna_nas.objectives.one_shot._learner import BilevelLearner
+from optuna_nas.objectives.one_shot._trained import SearchedSupernet
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes
 from optuna_nas.training.data import Batch, Feed
 from optuna_nas.training.loop import Checkpoints, Evaluation, judge, seeded
 from optuna_nas.training.optim import drop_path, learning_rate
 
 if TYPE_CHECKING:
-    from optuna_nas.objectives.one_shot._eigenvalue import EigenvalueStop
-    from optuna_nas.spaces import SearchSpace
+    from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
+    from optuna_nas.objectives.one_shot.variants import DARTSVariant, Selection
     from optuna_nas.training import ImageData, Recipe
 
 __all__ = ["AlphaSearch", "split_for_alpha"]
@@ -51,8 +49,8 @@ def split_for_alpha(data: ImageData, share: float) -> tuple[ImageData, ImageData
     first = count - int(count * share)
     if min(first, count - first) < 2:
         raise ValueError(
-            f"`alpha_share` must leave two training images for the weights and two for alpha, but "
-            f"got alpha_share={share} and {count} images."
+            f"`share` of alpha must leave two training images for the weights and two for alpha, "
+            f"but got share={share} and {count} images: load more, or take a share nearer to 0.5."
         )
     order = torch.arange(count)
     return (
@@ -62,19 +60,17 @@ def split_for_alpha(data: ImageData, share: float) -> tuple[ImageData, ImageData
 
 
 class AlphaSearch:
-    """One search: a supernet that learns, and the images that it is fed and judged with.
+    """One search: a supernet that learns, and the images that it is trained and evaluated on.
 
     Args:
         learner: The supernet, its alphas and their optimizers.
         data: On any device.
-        recipe: How the weights learn; batch size and augmentation are alpha's too.
+        recipe: Recipe of the weights; batch size and augmentation are alpha's too.
+        alpha: Recipe of alpha, with its share of the training images.
+        variant: Decides when the search ends, and whether it needs the eigenvalue.
         epochs: At least 1.
-        warmup: Epochs in which only the weights learn.
-        alpha_share: Of the training images.
-        seed: Of data order, augmentation and what is drawn.
+        seed: Seed of data order, augmentation and all that is random.
         device: Where the learner is.
-        stop: Ends the search before that.
-        watch_eigenvalue: Whether the eigenvalue is computed after each epoch.
     """
 
     def __init__(
@@ -82,27 +78,26 @@ class AlphaSearch:
         learner: BilevelLearner,
         data: ImageData,
         recipe: Recipe,
+        alpha: AlphaRecipe,
+        variant: DARTSVariant,
         *,
         epochs: int,
-        warmup: int,
-        alpha_share: float,
         seed: int,
         device: torch.device,
-        stop: EigenvalueStop | None = None,
-        watch_eigenvalue: bool = False,
     ) -> None:
         self._learner = learner
         self._data = data
         self._recipe = recipe
         self._epochs = epochs
-        self._warmup = warmup
+        self._warmup = alpha.warmup_epochs
         self._seed = seed
         self._device = device
-        self._stop = stop
-        self._watches = watch_eigenvalue or stop is not None
-        weights, alpha = split_for_alpha(data, alpha_share)
-        self._feed = Feed(weights, recipe, seed, device, Processes())
-        self._alpha_feed = Feed(alpha, recipe, derived_seed(seed, 0, "alpha"), device, Processes())
+        self._variant = variant
+        self._tuned: int | None = None
+        for_weights, for_alpha = split_for_alpha(data, alpha.share)
+        self._feed = Feed(for_weights, recipe, seed, device, Processes())
+        alpha_seed = derived_seed(seed, 0, "alpha")
+        self._alpha_feed = Feed(for_alpha, recipe, alpha_seed, device, Processes())
         self._val = data.val.to(device)
 
     def run(
@@ -138,64 +133,43 @@ class AlphaSearch:
                 return self._learner.readings[back_to - 1].params
         return self._learner.readings[-1].params
 
-    def select(self, perturbation: Perturbation) -> dict[str, Any]:
-        """Decide on the architecture by perturbations of the trained supernet.
+    def select(self, selection: Selection) -> dict[str, Any]:
+        """Decide on the architecture after the search.
+
+        Args:
+            selection: Way to decide.
 
         Returns:
-            Its params.
+            Params of the architecture.
         """
-        network = self._learner.network
-        supernet = network.supernet
-        network.eval()
-        rows = {name: row.tolist() for name, row in network.mixture().items()}
-        tuned = itertools.count(1)
-
-        def use(decided: Rows) -> None:
-            mixture = {
-                name: torch.tensor(row, device=self._device)
-                for name, row in (rows | decided).items()
-            }
-            for mixed in (network, self._learner.judged):  # an average of weights is a copy
-                mixed.decided = mixture  # type: ignore[assignment]
-
-        def accuracy(rows: Rows) -> float:
-            use(rows)
-            return self._judge().accuracy
-
-        def tune(rows: Rows) -> None:
-            use(rows)
-            self._tune(perturbation, next(tuned))
-
-        selected = select(
-            {name: row for name, row in rows.items() if not name.endswith(EDGES)},
-            supernet.choices,
-            accuracy,
-            tune,
-            scopes=scopes_of(supernet.space),
-            nodes=_nodes(supernet.space, rows),
+        trained = SearchedSupernet(
+            self._learner,
             seed=derived_seed(self._seed, 0, "perturbation"),
+            evaluate=lambda: self._evaluate().accuracy,
+            tune=self._tune,
         )
-        use(selected)
-        return dict(supernet.derive(network.decided).params)
+        return trained.derive(selection)
 
-    def _tune(self, perturbation: Perturbation, number: int) -> None:
+    def _tune(self, epochs: int, lr_share: float) -> None:
         """Let the weights recover from a decision."""
         self._learner.network.train()
-        epochs = perturbation.tune_epochs
+        lr = self._recipe.lr * lr_share
         recipe = dataclasses.replace(
-            self._recipe,
-            lr=self._recipe.lr * perturbation.lr_share,
-            lr_min=min(self._recipe.lr_min, self._recipe.lr * perturbation.lr_share),
-            warmup_epochs=0.0,
+            self._recipe, lr=lr, lr_min=min(self._recipe.lr_min, lr), warmup_epochs=0.0
         )
+        if self._tuned is None:
+            self._tuned = self._epochs + epochs
         for epoch in range(epochs):
-            key = self._epochs + number * epochs + epoch  # no epoch of the search
-            for step, batch in enumerate(self._feed.epoch(key)):
+            # Each epoch of tuning has a number of its own, beyond those of the search: batches in
+            # another order than ever before.
+            for step, batch in enumerate(self._feed.epoch(self._tuned)):
                 done = epoch * self._feed.steps + step
-                lr = learning_rate(recipe, done, self._feed.steps, epochs)
-                self._learner.step(batch, None, lr)
+                self._learner.step(
+                    batch, None, learning_rate(recipe, done, self._feed.steps, epochs)
+                )
+            self._tuned += 1
 
-    def _judge(self) -> Evaluation:
+    def _evaluate(self) -> Evaluation:
         return judge(
             self._learner.judged,
             self._val,
@@ -205,28 +179,38 @@ class AlphaSearch:
         )
 
     def _stops_at(self) -> int | None:
-        if self._stop is None:
+        stop, readings = self._variant.stop, self._learner.readings
+        if stop is None:
             return None
-        return self._stop.stops_at(
-            [reading.eigenvalue or 0.0 for reading in self._learner.readings]
-        )
+        number = stop.stops_at(readings)
+        last = len(readings)
+        first = 1 if stop.goes_back else last
+        if number is not None and (not is_int(number) or not first <= number <= last):
+            raise ValueError(
+                f"`stops_at` of {stop} must return None or "
+                f"{f'an epoch from 1 to {last}' if stop.goes_back else f'the last epoch, {last}'},"
+                f" but returned {shown(number)}. A stop that may return an earlier one says "
+                "`goes_back: ClassVar[bool] = True`."
+            )
+        return number
 
     def _epoch(self, epoch: int) -> EpochResult:
         started = time.perf_counter()
         self._learner.network.progress = (epoch - 1) / max(1, self._epochs - 1)
         with seeded(derived_seed(self._seed, epoch, "network"), device=self._device):
             train_loss = self._train(epoch)
-            judged = self._judge()
-        if not math.isfinite(judged.loss):
+            found = self._evaluate()
+        if not math.isfinite(found.loss):
             last = self._feed.steps - 1
             lr = self._learning_rate(epoch, last)
-            raise NonFiniteLossError(epoch, last + 1, lr, judged.loss, "validation")
-        self._learner.take_reading(next(self._alpha_batches(epoch)) if self._watches else None)
+            raise NonFiniteLossError(epoch, last + 1, lr, found.loss, "validation")
+        watches = self._variant.needs_eigenvalue
+        self._learner.take_reading(next(self._alpha_batches(epoch)) if watches else None)
         return EpochResult(
             epoch=epoch,
             train_loss=train_loss,
-            val_loss=judged.loss,
-            val_accuracy=judged.accuracy,
+            val_loss=found.loss,
+            val_accuracy=found.accuracy,
             seconds=time.perf_counter() - started,
             lr=self._learning_rate(epoch, 0),
         )
@@ -251,7 +235,7 @@ class AlphaSearch:
         return total / images
 
     def _alpha_batches(self, epoch: int) -> Iterator[Batch]:
-        """Batches without end; what is drawn is keyed by (epoch, number of the pass)."""
+        """Batches without end; their random state is keyed by (epoch, number of the pass)."""
         passes = -(-self._feed.steps // self._alpha_feed.steps)
         for number in itertools.count(epoch * passes):
             yield from self._alpha_feed.epoch(number)
@@ -259,13 +243,3 @@ class AlphaSearch:
     def _learning_rate(self, epoch: int, step: int) -> float:
         done = (epoch - 1) * self._feed.steps + step
         return learning_rate(self._recipe, done, self._feed.steps, self._epochs)
-
-
-def _nodes(space: SearchSpace, names: Iterable[str]) -> dict[str, list[str]]:
-    """The edges into each node, in spaces where two of them are kept."""
-    nodes: dict[str, list[str]] = {}
-    if isinstance(space, DARTSSpace):
-        for name in names:
-            if not name.endswith(EDGES):
-                nodes.setdefault(edges_of(name), []).append(name)
-    return nodes

@@ -3,7 +3,6 @@
 References:
     [Liu2019] Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019.
     arXiv:1806.09055.
-    [Dong2020] Dong, Yang. NAS-Bench-201. ICLR 2020. arXiv:2001.00326.
 """
 
 from __future__ import annotations
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from optuna_nas._checks import require_int
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.spaces.base._given import require_space
-from optuna_nas.training import Recipe
+from optuna_nas.training import Recipe, recipes
 
 if TYPE_CHECKING:
+    from optuna_nas.objectives.one_shot.variants import DARTSVariant
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
@@ -25,6 +25,7 @@ __all__ = [
     "changed",
     "check_at_least_one",
     "published_recipe",
+    "published_shared_recipe",
     "supernet_arguments",
 ]
 
@@ -40,17 +41,27 @@ _DARTS = Recipe(
 )
 """The weights of the supernet of [Liu2019]."""
 
-_OTHERS: Mapping[str, Recipe] = {
-    "nasbench201": dataclasses.replace(_DARTS, nesterov=True, weight_decay=5e-4)
-}
-"""Where a paper has its own: NAS-Bench-201, arXiv:2001.00326."""
-
 ALPHA_PREFIX = "alpha_"  # of hyperparameters that are fields of AlphaRecipe
 
 
 def published_recipe(space: SearchSpace) -> Recipe:
-    """Return how the weights of a space's supernet learn, as published."""
-    return _OTHERS.get(space.identity["space"], _DARTS)
+    """Return the recipe of a supernet's weights while alphas learn, as published.
+
+    Args:
+        space: Its ``one_shot.recipe`` says it.
+    """
+    return _recipe(space.one_shot.recipe)
+
+
+def published_shared_recipe(space: SearchSpace) -> Recipe:
+    """Return the recipe of the weights that a space's children share, as published.
+
+    Args:
+        space: Its ``one_shot.shared_recipe`` says it; where that is None, ``one_shot.recipe``.
+    """
+    shared = space.one_shot.shared_recipe
+    recipe = published_recipe(space) if shared is None else _recipe(shared)
+    return dataclasses.replace(recipe, drop_path=0.0)  # one path alone has none to drop
 
 
 def changed(
@@ -83,15 +94,32 @@ def changed(
 
 
 def supernet_arguments(
-    space: SearchSpace, data: ImageData, arguments: Mapping[str, Any] | None
+    space: SearchSpace,
+    data: ImageData,
+    arguments: Mapping[str, Any] | None,
+    variant: DARTSVariant | None = None,
 ) -> dict[str, Any]:
-    """Complete arguments of ``space.supernet`` by what the data decides.
+    """Complete arguments of ``space.supernet`` by what the data and the variant decide.
+
+    Args:
+        space: One with a supernet.
+        data: Decides on classes and channels.
+        arguments: As the user gives them; they count more.
+        variant: Of the search, if it is one by alphas.
 
     Raises:
         TypeError: If the space has no supernet, or does not take one of them, or is no space.
     """
     require_space(space)
     takes = space.supernet_arguments
+    needed = {} if variant is None else dict(variant.supernet)
+    missing = sorted(needed.keys() - takes.keys())
+    if missing:
+        raise TypeError(
+            f"`variant` needs a supernet that takes {missing}, but that of {space} takes "
+            f"{sorted(takes)}: search in a space that has them, such as DARTSSpace, or by another "
+            "variant."
+        )
     unknown = sorted((arguments or {}).keys() - takes.keys())
     if unknown:
         raise TypeError(
@@ -99,9 +127,8 @@ def supernet_arguments(
             f"{unknown}."
         )
     decided = {"num_classes": data.num_classes, "in_channels": data.in_channels}
-    return {name: value for name, value in decided.items() if name in takes} | {
-        **(arguments or {})
-    }
+    known = {name: value for name, value in decided.items() if name in takes}
+    return {**known, **needed, **(arguments or {})}
 
 
 def check_at_least_one(**numbers: int) -> None:
@@ -112,6 +139,12 @@ def check_at_least_one(**numbers: int) -> None:
     """
     for name, value in numbers.items():
         require_int(name, value, at_least=1)
+
+
+def _recipe(told: str | Mapping[str, Any]) -> Recipe:
+    if isinstance(told, str):
+        return recipes.by_name(told)
+    return dataclasses.replace(_DARTS, **told)
 
 
 def _fields(cls: type[Any]) -> set[str]:

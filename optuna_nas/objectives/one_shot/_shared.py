@@ -1,4 +1,4 @@
-"""Judges children by weights that they share: thousands of trials for the price of one training.
+"""Evaluates children on weights that they share: thousands of trials for one training.
 
 References:
     [Pham2018] Pham et al. Efficient Neural Architecture Search via Parameter Sharing. ICML 2018.
@@ -15,54 +15,45 @@ Differences from the papers:
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
-import torch
 from optuna.trial import TrialState
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._checks import require_seed
+from optuna_nas._checks import require_seed, shown
 from optuna_nas._keyed import derived_seed
 from optuna_nas.keys import DERIVED_KEY, EPOCH_KEY
-from optuna_nas.objectives._base import DIGEST, Objective, TrialRun
+from optuna_nas.objectives._base import DIGEST, Objective
+from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._data import images_of
+from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives.one_shot._settings import (
     check_at_least_one,
-    published_recipe,
+    published_shared_recipe,
     supernet_arguments,
 )
 from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
 from optuna_nas.objectives.one_shot._supernets import make_supernet
+from optuna_nas.objectives.one_shot._weights_place import WeightsPlace
 from optuna_nas.objectives.trial._failures import attributed_failures
+from optuna_nas.objectives.trial._limits import Limits
+from optuna_nas.objectives.trial._run import TrialRun
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
-from optuna_nas.training import ImageData, Recipe, recipes, resolve_device
+from optuna_nas.training import ImageData, Recipe
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
     from optuna_nas.training import EpochResult
 
-__all__ = ["ScoredChild", "SharedWeightsObjective", "published_shared_recipe"]
+__all__ = ["ScoredChild", "SharedWeightsObjective"]
 
 SCHEDULES = ("alternate", "pretrain")
 
-_PUBLISHED: Mapping[str, Recipe] = {
-    "enas_micro": dataclasses.replace(recipes.ENAS_MICRO_SEARCH, drop_path=0.0),
-    "enas_macro": recipes.ENAS_MACRO_SEARCH,
-}
-
-
-def published_shared_recipe(space: SearchSpace) -> Recipe:
-    """Return how the weights that the children of a space share learn, as published."""
-    return _PUBLISHED.get(space.identity["space"]) or published_recipe(space)
-
 
 class ScoredChild(NamedTuple):
-    """A child, and what the shared weights say of it.
+    """A child, and its accuracy on the shared weights.
 
     Attributes:
         architecture: The child.
@@ -85,9 +76,9 @@ class SharedWeightsObjective(Objective[Architecture]):
     - ``schedule="alternate"`` is ENAS: before each block of ``children_per_epoch`` trials the
       weights are trained for one epoch, one child per batch, as the study's sampler proposes them
       (``ReinforceSampler.enas_micro()`` or ``.enas_macro()``); other samplers than ours cannot
-      propose, so children are then drawn uniformly, which a warning says.
+      propose, so children are then sampled uniformly, which a warning says.
     - ``schedule="pretrain"`` is random search with weight sharing, and single-path one-shot: the
-      weights are trained on uniformly drawn children first; trials only evaluate.
+      weights are trained on uniformly sampled children first; trials only evaluate.
 
     Thousands of trials: keep the study in memory or a journal file. One machine per supernet.
     When not to use it: on spaces where a child trains in seconds; then ``TrainingObjective`` ranks
@@ -96,24 +87,26 @@ class SharedWeightsObjective(Objective[Architecture]):
     Args:
         space: One with a supernet.
         data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``. The weights
-            learn from ``train``, children are judged on ``val``.
-        schedule: ``"alternate"`` or ``"pretrain"``.
-        epochs: For which the weights are trained in all, at least 1.
+            learn from ``train``, children are evaluated on ``val``.
+        schedule: ``"alternate"`` or ``"pretrain"``. Default: ``"alternate"``.
+        epochs: Number of epochs for which the weights are trained in all, at least 1. Default:
+            150.
         children_per_epoch: Trials after an epoch of ``"alternate"``, at least 1; 300 in ENAS's
-            cell search, 1,000 in its search for whole networks.
+            cell search, 1,000 in its search for whole networks. Default: 300.
         supernet: As for :class:`DARTSObjective`.
         recipe: How the weights learn. Default: as published for the space.
-        weights: A file that keeps the shared weights after every epoch. Workers of this machine
-            share it, and a killed one goes on from it; None: they are lost with the process.
-        seed: Of weights, data order and uniformly drawn children.
-        artifact_store: As for ``TrainingObjective``; a picture takes longer than a child.
-        notes: As for ``TrainingObjective``.
-        device: ``"auto"`` (CUDA, MPS, CPU) or any torch device.
-        on_epoch: Called after every epoch of the weights that this process trains.
+        build: Arguments for ``architecture.build``, of the network that limits are about. Default:
+            ``space.proxy``.
+        seed: Seed of weights, data order and uniformly sampled children. Default: 0.
+        options: See :class:`ObjectiveOptions`. With ``checkpoints``, the weights are kept there
+            after every epoch, once for a study: a search that was killed goes on from them, and
+            workers of this machine share them if it is a folder. Limits end the trial of a child;
+            the weights are trained on all children. A picture takes longer than a child.
 
     Raises:
         ValueError: If a setting is out of range.
-        TypeError: If the space has no supernet, or an argument that it does not take is given.
+        TypeError: If the space has no supernet, or an argument or option is given that is not
+            there.
 
     Example::
 
@@ -145,37 +138,40 @@ class SharedWeightsObjective(Objective[Architecture]):
         children_per_epoch: int = 300,
         supernet: Mapping[str, Any] | None = None,
         recipe: Recipe | None = None,
-        weights: str | Path | None = None,
+        build: Mapping[str, Any] | None = None,
         seed: int = 0,
-        artifact_store: seam.ArtifactStore | None = None,
-        notes: bool = True,
-        device: str | torch.device = "auto",
-        on_epoch: Callable[[EpochResult], None] | None = None,
+        **options: Unpack[ObjectiveOptions],
     ) -> None:
+        check_options(self, options)
         check_at_least_one(epochs=epochs, children_per_epoch=children_per_epoch)
         require_seed(seed)
         if schedule not in SCHEDULES:
             raise ValueError(f"`schedule` must be one of {SCHEDULES}, but got {schedule!r}.")
-        super().__init__(
-            metric="shared-weights accuracy", artifact_store=artifact_store, notes=notes
-        )
+        if options.get("keep_checkpoints"):
+            raise ValueError(
+                "`keep_checkpoints` must be 0, since all trials have the weights in common, which "
+                f"are kept, but got {shown(options['keep_checkpoints'])}: leave it out."
+            )
+        place = options.pop("checkpoints", None)
+        super().__init__(metric="shared-weights accuracy", **options)
         self.space = space
         self.data = images_of(data)
         self.epochs = epochs
         self.supernet = supernet_arguments(space, self.data, supernet)
+        self.build = build_arguments(space, self.data, build)
         self.recipe = recipe or published_shared_recipe(space)
         self._schedule = schedule
         self._children_per_epoch = children_per_epoch
-        self._path = None if weights is None else Path(weights)
+        self._place = None if place is None else WeightsPlace(place)
         self._seed = seed
-        self._device = resolve_device(device)
-        self._told = on_epoch
         self._weights: SharedWeights | None = None
         self._warned = False
+        if self.limits != Limits():  # else nothing is counted, since nothing depends on it
+            self.costs = self.network_costs(self.build, self.data)
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
         identity = {
             **self.space.identity,
             "objective": type(self).__name__,
@@ -196,15 +192,14 @@ class SharedWeightsObjective(Objective[Architecture]):
         if self._weights is None:
             supernet = make_supernet(self.space, self.supernet, self.data, self._seed)
             self._weights = SharedWeights(
-                supernet.to(self._device),
+                supernet.to(self.device),
                 self.data,
                 self.recipe,
                 epochs=self.epochs,
                 seed=self._seed,
-                device=self._device,
-                path=self._path,
+                device=self.device,
                 run=self.identity,
-                on_epoch=self._told,
+                on_epoch=self._tell,
             )
         return self._weights
 
@@ -219,7 +214,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         trial = run.trial
         trial.set_user_attr(EPOCH_KEY, self.weights.epochs_done)
         run.admit(child)
-        with attributed_failures(trial, child, self.data.input_size, "judging"):
+        with attributed_failures(trial, child, self.data.input_size, "evaluating"):
             return self.weights.accuracy_on_batch(child, trial.number)
 
     def derive(self, study: Study, top_k: int = 10) -> list[ScoredChild]:
@@ -229,7 +224,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         ``train`` go by it.
 
         Args:
-            study: One that this objective has judged.
+            study: One whose trials this objective has evaluated.
             top_k: How many different ones, at least 1; by the values of their trials.
 
         Returns:
@@ -255,6 +250,8 @@ class SharedWeightsObjective(Objective[Architecture]):
 
     def _train(self, study: Study | None, number: int) -> None:
         """Bring the weights to where they must be for a trial."""
+        if self._place is not None and study is not None:
+            self.weights.keep_in(self._place.of(study))
         if self._schedule == "pretrain":
             self.weights.train_until(self.epochs, self._uniform)
             return
@@ -263,6 +260,10 @@ class SharedWeightsObjective(Objective[Architecture]):
             return self._proposed(study, epoch, steps)
 
         self.weights.train_until(number // self._children_per_epoch + 1, children)
+
+    def _tell(self, result: EpochResult) -> None:
+        if self._on_epoch is not None:
+            self._on_epoch("shared_weights", result)
 
     def _uniform(self, epoch: int, steps: int) -> Sequence[Architecture]:
         seed = derived_seed(self._seed, epoch, "children")
@@ -279,7 +280,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         if not self._warned:
             self._warned = True
             warnings.warn(
-                "The shared weights are trained on uniformly drawn children, since the study's "
+                "The shared weights are trained on uniformly sampled children, since the study's "
                 "sampler has no `propose`: take a sampler of optuna_nas.samplers, or "
                 'schedule="pretrain".',
                 stacklevel=4,

@@ -11,11 +11,10 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from filelock import FileLock
 from torch import nn
 
 from optuna_nas._keyed import derived_seed
@@ -24,7 +23,6 @@ from optuna_nas.nn.ops import use_batch_statistics
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, evaluate, seeded
 from optuna_nas.training.data import Feed
 from optuna_nas.training.loop import (
-    CheckpointFile,
     Checkpoints,
     Learner,
     keyed_generator,
@@ -32,8 +30,7 @@ from optuna_nas.training.loop import (
 from optuna_nas.training.optim import learning_rate
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from optuna_nas.objectives.one_shot._weights_place import KeptWeights
     from optuna_nas.spaces import Architecture
     from optuna_nas.spaces.base._supernet import Supernet
     from optuna_nas.training import ImageData, Recipe
@@ -71,14 +68,13 @@ class SharedWeights(PerProcess):
 
     Args:
         supernet: On ``device``.
-        data: ``train`` teaches the weights, ``val`` judges children.
+        data: The weights learn from ``train``, children are evaluated on ``val``.
         recipe: How they learn.
         epochs: Length of the schedule.
-        seed: Of data order and what is drawn.
+        seed: Seed of data order and all that is random.
         device: Where they are.
-        path: A file that keeps them after each epoch, so that they survive the process, and other
-            processes of this machine go on with them; None: they live in this process alone.
-        run: What the weights belong to, ready for JSON; a file of another run is refused.
+        run: Settings that the weights belong to, ready for JSON; a checkpoint of others is
+            refused.
         on_epoch: Called after every epoch that is trained here.
     """
 
@@ -91,7 +87,6 @@ class SharedWeights(PerProcess):
         epochs: int,
         seed: int,
         device: torch.device,
-        path: Path | None,
         run: dict[str, Any],
         on_epoch: Callable[[EpochResult], None] | None = None,
     ) -> None:
@@ -107,8 +102,8 @@ class SharedWeights(PerProcess):
         self._feed = Feed(data, recipe, seed, device, Processes())
         self._val = data.val.to(device)
         self._results: list[EpochResult] = []
-        self._path = path
-        self._checkpoints = None if path is None else Checkpoints(CheckpointFile(path), run)
+        self._run = run
+        self._kept: KeptWeights | None = None
         self._on_epoch = on_epoch
         self._forget()
 
@@ -119,6 +114,23 @@ class SharedWeights(PerProcess):
     def epochs_done(self) -> int:
         """For how many epochs they have been trained."""
         return len(self._results)
+
+    def keep_in(self, kept: KeptWeights) -> None:
+        """Keep the weights after every epoch from now on, and go on from those that are there.
+
+        Args:
+            kept: Place of the study's weights; always the same.
+
+        Raises:
+            ValueError: If they are kept elsewhere already.
+        """
+        with self._lock:
+            if self._kept is not None and self._kept.name != kept.name:
+                raise ValueError(
+                    f"`checkpoints` keep the weights of one study, {self._kept.name!r}, but the "
+                    f"trial belongs to {kept.name!r}: make another objective for that one."
+                )
+            self._kept = kept
 
     def train_until(self, epochs: int, children: Children) -> None:
         """Train them until they have had so many epochs, unless another process has done so.
@@ -134,13 +146,17 @@ class SharedWeights(PerProcess):
         with self._lock:
             if self.epochs_done >= needed:
                 return
-            with self._alone():
-                if self._checkpoints is not None:
-                    self._results = self._checkpoints.restore(self._learner)
+            # Another process may have trained further: its weights count, and one at a time adds
+            # an epoch to them.
+            kept = self._kept
+            with contextlib.nullcontext() if kept is None else kept.alone():
+                checkpoints = None if kept is None else Checkpoints(kept.slot, self._run)
+                if checkpoints is not None:
+                    self._results = checkpoints.restore(self._learner) or self._results
                 while self.epochs_done < needed:
                     self._results.append(self._epoch(self.epochs_done + 1, children))
-                    if self._checkpoints is not None:
-                        self._checkpoints.save(self._learner, self._results)
+                    if checkpoints is not None:
+                        checkpoints.save(self._learner, self._results)
                     if self._on_epoch is not None:
                         self._on_epoch(self._results[-1])
 
@@ -178,6 +194,8 @@ class SharedWeights(PerProcess):
         total, images = 0.0, 0
         self._network.train()
         with seeded(derived_seed(self._seed, epoch, "network"), device=self._device):
+            # One child per batch: the sampled path alone gets gradients, and the optimizer skips
+            # parameters without one, so that momentum and decay do not move the others.
             batches = zip(children(epoch, self._feed.steps), self._feed.epoch(epoch), strict=True)
             for step, (child, batch) in enumerate(batches):
                 self._network.child = child
@@ -199,12 +217,3 @@ class SharedWeights(PerProcess):
     def _learning_rate(self, epoch: int, step: int) -> float:
         done = (epoch - 1) * self._feed.steps + step
         return learning_rate(self._recipe, done, self._feed.steps, self._epochs)
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the lock on the file, if there is one."""
-        if self._path is None:
-            yield
-            return
-        with FileLock(f"{self._path}.lock"):
-            yield

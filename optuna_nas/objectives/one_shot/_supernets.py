@@ -25,7 +25,7 @@ def make_supernet(
     Args:
         space: One with a supernet.
         arguments: Of ``space.supernet``.
-        data: What its inputs look like.
+        data: Data whose inputs it takes.
         seed: Of the weights and alphas; the process's random state is neither used nor changed.
 
     Raises:

@@ -9,7 +9,8 @@ A space is a subclass of :class:`SearchSpace` with a ``name`` and two hooks, ``d
   place in it.
 - ``graph``: returns a :class:`optuna_nas.drawing.Graph`.
 - ``relax``: :func:`open_choices` lists what is left to choose. :class:`Supernet` is made from
-  what the hook returns.
+  what the hook returns; ``alpha_layout`` says what its alphas stand for (:class:`AlphaLayout`).
+- ``one_shot``: :class:`OneShotDefaults`, published settings of one-shot search.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._enumeration import SizeEstimate
 from optuna_nas.spaces.base._given import require_space
+from optuna_nas.spaces.base._one_shot import AlphaLayout, OneShotDefaults
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.base._sampling import sample_architectures
 from optuna_nas.spaces.base._sizes import size_of
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
     from optuna_nas.spaces.base._supernet import Supernet
 
 __all__ = [
+    "AlphaLayout",
     "Architecture",
     "Choices",
     "DecisionTrial",
     "Form",
+    "OneShotDefaults",
     "Scanner",
     "SearchSpace",
     "SizeEstimate",

@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution
 from optuna_nas.drawing import Graph
 from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._notation import read_decisions
+from optuna_nas.spaces.base._one_shot import AlphaLayout
 from optuna_nas.spaces.base._probing import Probe, first_decisions, name_pattern, probe
 from optuna_nas.spaces.base._relaxation import Choices, no_relaxation
 
@@ -136,6 +137,14 @@ class SpaceHooks(ABC):
         The default takes the largest for each decision; ties keep the first.
         """
         return {name: max(of, key=of.__getitem__) for name, of in weights.items()}
+
+    def alpha_layout(self, choices: Choices) -> AlphaLayout:
+        """Return what the alphas of a supernet stand for; by default one cell of operations.
+
+        Args:
+            choices: Choices of each alpha, by name without prefix.
+        """
+        return AlphaLayout(choices=choices)
 
     # What the defaults go by
 

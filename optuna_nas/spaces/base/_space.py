@@ -25,6 +25,7 @@ from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams, LiveTr
 from optuna_nas.spaces.base._enumeration import SizeEstimate, count_leaves, estimate_leaves
 from optuna_nas.spaces.base._hooks import SpaceHooks
 from optuna_nas.spaces.base._identity import jsonable, note_of
+from optuna_nas.spaces.base._one_shot import OneShotDefaults
 from optuna_nas.spaces.base._relaxation import no_relaxation
 from optuna_nas.spaces.base._sizes import size_of
 
@@ -99,6 +100,7 @@ class SearchSpace(SpaceHooks):
     """
 
     version: ClassVar[int] = 1
+    one_shot: ClassVar[OneShotDefaults] = OneShotDefaults()
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({})
     from_settings: ClassVar[bool] = True
     not_in_digest: ClassVar[frozenset[str]] = frozenset({"prefix"})

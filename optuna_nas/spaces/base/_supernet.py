@@ -47,6 +47,7 @@ class Supernet(nn.Module):
 
     Attributes:
         choices: What the entries of each alpha stand for, by the names of :meth:`alphas`.
+        layout: The same with the part that each alpha plays (cells, edges, nodes).
 
     Example::
 
@@ -67,6 +68,8 @@ class Supernet(nn.Module):
         self._choices = dict(choices)
         open_names = [name for name, values in choices.items() if len(values) > 1]
         self.choices = {space.prefix + name: choices[name] for name in open_names}
+        open_choices = {name: choices[name] for name in open_names}
+        self.layout = space.alpha_layout(open_choices).with_prefix(space.prefix)
         self._alphas = nn.ParameterList(
             nn.Parameter(ALPHA_SCALE * torch.randn(len(values)))
             for values in self.choices.values()

@@ -23,6 +23,8 @@ from optuna_nas._genotype import Cell, Node
 from optuna_nas.drawing import Graph
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._decisions import DecisionTrial
+from optuna_nas.spaces.base._one_shot import AlphaLayout
+from optuna_nas.spaces.base._relaxation import Choices
 from optuna_nas.spaces.base._space import SearchSpace
 from optuna_nas.spaces.cells._cell_graph import cell_graph
 
@@ -151,6 +153,13 @@ class CellNetworkSpace(SearchSpace):
         panels = {"normal": "normal cell", "reduce": "reduction cell", "cell": "cell"}
         cells = self._by_scope(genotype)
         return cell_graph({panels[s]: cell for s, cell in cells.items()}, title=self.title)
+
+    def alpha_layout(self, choices: Choices) -> AlphaLayout:
+        cells = (
+            tuple(name for name in choices if name.startswith(f"{scope}_"))
+            for scope in self.scopes
+        )
+        return AlphaLayout(choices=choices, cells=tuple(cells))
 
     @property
     def build_arguments(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from optuna_nas._checks import require_bool, shown
 from optuna_nas._genotype import Edge, Node
 from optuna_nas.spaces.base._decisions import DecisionTrial
+from optuna_nas.spaces.base._one_shot import AlphaLayout
 from optuna_nas.spaces.base._relaxation import Choices
 from optuna_nas.spaces.base._text import text_error
 from optuna_nas.spaces.cells._cells import (
@@ -182,6 +183,23 @@ class DARTSSpace(CellNetworkSpace):
             for names in (names for nodes in edges.values() for names in nodes):
                 choices[edges_of(names[0])] = tuple(range(len(names)))
         return network, choices
+
+    def alpha_layout(self, choices: Choices) -> AlphaLayout:
+        edges = {
+            (scope, state): [_edge(scope, state, j) for j in range(state)]
+            for scope in self.scopes
+            for state in self._states
+        }
+        names = [name for names in edges.values() for name in names]
+        return AlphaLayout(
+            choices=choices,
+            cells=tuple(
+                tuple(name for name in names if name.startswith(f"{scope}_"))
+                for scope in self.scopes
+            ),
+            edge_weights=frozenset(choices) - frozenset(names),
+            nodes=tuple(tuple(names) for names in edges.values()),
+        )
 
     def path(self, architecture: Architecture) -> dict[str, str]:
         return {

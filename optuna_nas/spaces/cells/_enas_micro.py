@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 from optuna_nas._genotype import Edge, Node
+from optuna_nas.spaces.base._one_shot import OneShotDefaults
 from optuna_nas.spaces.base._text import text_error
 from optuna_nas.spaces.cells._blocks import BlockSpace
 from optuna_nas.spaces.cells._cells import NUM_INPUTS, CellPair
@@ -73,6 +74,7 @@ class ENASMicroSpace(BlockSpace):
     family: ClassVar[str] = "enas"
     inputs_are_ends: ClassVar[bool] = True
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 6, "channels": 20})
+    one_shot: ClassVar[OneShotDefaults] = OneShotDefaults(shared_recipe="enas_micro_search")
     sizes: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "cells": 15,

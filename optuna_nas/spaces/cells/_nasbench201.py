@@ -18,6 +18,7 @@ from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._decisions import DecisionTrial
+from optuna_nas.spaces.base._one_shot import OneShotDefaults
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.base._space import SearchSpace
 from optuna_nas.spaces.base._text import text_error
@@ -57,6 +58,9 @@ class NASBench201Space(SearchSpace):
 
     name: ClassVar[str] = "nasbench201"
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"cells": 5, "channels": 16})
+    one_shot: ClassVar[OneShotDefaults] = OneShotDefaults(
+        recipe={"nesterov": True, "weight_decay": 5e-4}  # of the benchmark's own searches
+    )
 
     def decide(self, trial: DecisionTrial) -> Cell:
         return tuple(

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from optuna_nas._checks import shown
 from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._decisions import DecisionTrial
+from optuna_nas.spaces.base._one_shot import OneShotDefaults
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.base._space import SearchSpace
 from optuna_nas.spaces.base._text import Scanner
@@ -82,6 +83,9 @@ class ENASMacroSpace(SearchSpace):
 
     name: ClassVar[str] = "enas_macro"
     proxy: ClassVar[Mapping[str, Any]] = MappingProxyType({"channels": 36, "dropout": 0.1})
+    one_shot: ClassVar[OneShotDefaults] = OneShotDefaults(
+        shared_recipe="enas_macro_search", controller="enas_macro"
+    )
 
     num_layers: int | tuple[int, int] = 12
     rules: str = "paper"

@@ -1,4 +1,4 @@
-"""Trains what a search has derived, to say what it is worth on its own."""
+"""Trains the network that a search has derived, to evaluate it on its own."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from optuna_nas.spaces import Architecture
     from optuna_nas.training import EpochResult, ImageData, Recipe
 
-__all__ = ["Judge"]
+__all__ = ["DerivedEvaluation"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judge:
-    """How a derived network is trained from scratch.
+class DerivedEvaluation:
+    """The training from scratch of a derived network.
 
     Attributes:
-        data: All training images are learned from; the validation images judge.
-        epochs: At least 1.
+        data: The network learns from all training images, and is validated on ``val``.
+        epochs: Number of epochs, at least 1.
         build: Arguments for ``architecture.build``.
         device: Where it is trained.
     """
@@ -47,9 +47,9 @@ class Judge:
         """Return the validation accuracy after the last epoch.
 
         Args:
-            architecture: What is built.
-            recipe: How it is trained.
-            seed: Of weights and data order.
+            architecture: The derived one.
+            recipe: Recipe of its training.
+            seed: Seed of weights and data order.
             slot: Where its state is kept until it is done.
             on_epoch: As for ``fit``.
         """
