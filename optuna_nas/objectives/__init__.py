@@ -17,8 +17,6 @@ from optuna_nas.objectives.evaluation import (
     NetworkTraining,
     TrainingJob,
     distributed_optimize,
-    train_in_trial,
-    training_seed,
 )
 from optuna_nas.objectives.one_shot import (
     AlphaRecipe,
@@ -119,7 +117,5 @@ __all__ = [
     "recipe_of",
     "sampled_hyperparameters",
     "score_architectures",
-    "train_in_trial",
-    "training_seed",
     "warm_start",
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -72,6 +74,7 @@ NEEDS: dict[str, Callable[[], dict[str, Any]]] = {
     "SharedWeightsObjective": search,
     "SizeReward": lambda: {"target_params": 10},
     "TrainingObjective": search,
+    "TrainingJob": lambda: {"network": spaces.published.NASBENCH201_RESNET, "epochs": 1},
     "estimate": lambda: {"space": spaces.NASBench201Space(), "data": data()},
     "layer_table": lambda: {"model": model(), "input_size": (1, 8, 8)},
     "measure_latency": lambda: {"model": model(), "input_size": (1, 8, 8)},
@@ -98,9 +101,22 @@ def is_abstract(made: Any) -> bool:
 
 def parameters(made: Any) -> list[inspect.Parameter]:
     try:
-        return list(inspect.signature(made).parameters.values())
+        given = list(inspect.signature(made).parameters.values())
     except (TypeError, ValueError):
         return []
+    return [one for parameter in given for one in unpacked(made, parameter)]
+
+
+def unpacked(made: Any, parameter: inspect.Parameter) -> list[inspect.Parameter]:
+    """Parameters that ``**options: Unpack[Options]`` stands for, of a typed dictionary there."""
+    found = re.fullmatch(r"Unpack\[(\w+)\]", str(parameter.annotation))
+    if found is None:
+        return [parameter]
+    options = getattr(sys.modules[made.__module__], found[1])
+    return [
+        inspect.Parameter(name, parameter.KEYWORD_ONLY, annotation=kind.__forward_arg__)
+        for name, kind in options.__annotations__.items()
+    ]
 
 
 def kind_of(parameter: inspect.Parameter) -> type | None:
@@ -116,6 +132,7 @@ def test_there_are_many() -> None:
     assert len(NUMBERS) > 100
     assert ("training.Recipe", "lr") in NUMBERS
     assert ("samplers.PPOSampler", "clip") in NUMBERS
+    assert ("objectives.ProxyObjective", "keep_checkpoints") in NUMBERS
 
 
 @pytest.mark.parametrize(("path", "name"), NUMBERS, ids=map(".".join, NUMBERS))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import torch
+from optuna.artifacts import FileSystemArtifactStore, get_all_artifact_meta
 from optuna.trial import TrialState
 from plain_network import PlainNetwork
 from torch import nn
@@ -20,7 +24,9 @@ from optuna_nas.objectives import (
     ScalingStudyObjective,
     StrategyObjective,
     TrainingJob,
+    proxies,
 )
+from optuna_nas.objectives.scaling._picture import picture_of
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.scaling import (
     Coefficients,
@@ -32,7 +38,7 @@ from optuna_nas.scaling import (
     fit,
     read_results,
 )
-from optuna_nas.training import Recipe, load_data
+from optuna_nas.training import EpochResult, Recipe, load_data
 
 BASE = PlainNetwork()
 TINY = ResNet(blocks=(1, 1, 1, 1), kind="basic", stem="cifar", width=0.125, resolution=8)
@@ -297,3 +303,113 @@ def test_resolution_changes_between_training_and_validation() -> None:
     assert {size for trains, size in seen if not trains} == {32}
     with pytest.raises(ValueError, match=r"`start` must lie in \(0, 1\]"):
         ScaledTraining("digits", start=0.0)
+
+
+def one_size(evaluator: Any = None, **options: Any) -> ScalingStudyObjective:
+    grid = ScalingGrid(widths=(0.125,), depths=(1,), resolutions=(12,), regimes=(2,))
+    data = load_data("digits", train_size=64, val_size=64)
+    base = ResNet(blocks=(1, 1, 1, 1), kind="basic", stem="cifar")
+    return ScalingStudyObjective(
+        base, ScaledTraining(data) if evaluator is None else evaluator, grid=grid,
+        **{"device": "cpu"} | options,
+    )  # fmt: skip
+
+
+def run(objective: ScalingStudyObjective) -> optuna.Study:
+    study = optuna.create_study(direction="maximize", sampler=objective.sampler(seed=0))
+    study.optimize(objective)
+    return study
+
+
+def test_a_trial_has_a_picture_and_a_note_of_its_network(tmp_path: Path) -> None:
+    study = run(one_size(artifact_store=FileSystemArtifactStore(tmp_path)))
+    (artifact,) = get_all_artifact_meta(study.trials[0], storage=study._storage)
+    assert "stages 1" in (tmp_path / artifact.artifact_id).read_text()
+    attributes = study._storage.get_study_system_attrs(study._study_id)
+    (note,) = [value for key, value in attributes.items() if "note" in key and "ver" not in key]
+    assert "ResNet (width 0.125, depth 1, 12 px)" in note
+    assert re.search(r"validation accuracy \*\*\d+\.\d\d%\*\*; [\d,]+ parameters", note)
+
+
+def test_a_trial_that_died_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    def end(phase: str, result: EpochResult) -> None:
+        if result.epoch == 1:
+            raise KeyboardInterrupt
+
+    whole = run(one_size()).trials[0]
+    objective = one_size(checkpoints=tmp_path, on_epoch=end)
+    study = optuna.create_study(direction="maximize", sampler=objective.sampler(seed=0))
+    with pytest.raises(KeyboardInterrupt):
+        study.optimize(objective)
+    assert len(list(tmp_path.iterdir())) == 1
+    told: list[tuple[str, bool]] = []
+    again = one_size(
+        checkpoints=tmp_path, on_epoch=lambda *of: told.append((of[0], of[1].restored))
+    )
+    attributes = study.trials[0].user_attrs
+    study.add_trial(optuna.create_trial(
+        state=TrialState.WAITING, user_attrs=attributes,
+        system_attrs={"fixed_params": study.trials[0].params, "failed_trial": 0},
+    ))  # fmt: skip
+    study.optimize(again, n_trials=1)
+    assert study.trials[1].intermediate_values == whole.intermediate_values
+    assert told == [("training", True), ("training", False)]
+
+
+def test_the_latency_of_equal_networks_is_measured_once(tmp_path: Path) -> None:
+    measured: list[tuple[int, ...]] = []
+
+    def meter(model: nn.Module, size: tuple[int, ...]) -> float:
+        measured.append(size)
+        return 4.0
+
+    objective = one_size(lambda job, **_: 0.5, latency=meter, repetitions=3, **KNOWN)
+    study = run(objective)
+    assert measured == [(1, 12, 12)]
+    assert [trial.user_attrs[LATENCY_KEY] for trial in study.trials] == [4.0] * 3
+    run_again = one_size(lambda job, **_: 0.5, latency=meter, repetitions=3, **KNOWN)
+    run_again(study.ask())
+    assert len(measured) == 1  # another process reads it from the study
+
+
+def test_a_limit_on_latency_needs_no_meter() -> None:
+    study = run(one_size(lambda job, **_: 0.5, max_latency_ms=1e-6, **KNOWN))
+    assert (
+        "ms of latency against max_latency_ms=1e-06" in study.trials[0].user_attrs[INFEASIBLE_KEY]
+    )
+    kept = run(one_size(lambda job, **_: 0.5, max_latency_ms=1e9, **KNOWN))
+    assert read_results(kept)[0].latency_ms == kept.trials[0].user_attrs[LATENCY_KEY]
+
+
+def test_a_limit_on_a_proxy_is_computed_at_the_resolution() -> None:
+    study = run(one_size(min_proxy={"synflow": 1e300}))
+    assert study.trials[0].state == TrialState.PRUNED
+    score = study.trials[0].user_attrs["optuna_nas:proxy:synflow"]
+    network = one_size().base.at(width=0.125, depth=1, resolution=12)
+    torch.manual_seed(0)
+    model = network.build(**KNOWN)
+    images = torch.ones(2, 1, 12, 12)
+    assert score == pytest.approx(proxies.synflow(model, images, torch.zeros(2)), rel=1e-6)
+
+
+def test_a_picture_shows_the_stages_of_any_network() -> None:
+    graph = picture_of(TINY, KNOWN)
+    labels = [node.label for node in graph.nodes]
+    assert labels[0] == "1 x 8 x 8"
+    assert labels[2].startswith("stages 1: ")
+    assert labels[-1] == "10 classes"
+    total = TINY.profile(**KNOWN).params
+    drawn = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) parameters", " ".join(labels))]
+    assert sum(drawn) == total
+    assert picture_of(BASE.at(depth=30), KNOWN).title.startswith("PlainNetwork")
+
+
+class Many(PlainNetwork):
+    def _build(self, num_classes: int, in_channels: int) -> nn.Module:
+        return nn.Sequential(*(nn.Linear(2, 2, bias=False) for _ in range(30)))
+
+
+def test_a_picture_of_many_parts_stays_small() -> None:
+    labels = [node.label for node in picture_of(Many(), KNOWN).nodes]
+    assert len(labels) == 14
+    assert labels[-2] == "19 more parts\n76 parameters"

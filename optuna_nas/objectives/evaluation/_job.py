@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from optuna_nas._checks import require_int, require_seed
 from optuna_nas._names import identity_of
 from optuna_nas.training import EpochResult, History, Recipe, seeded
 
@@ -37,6 +38,9 @@ class TrainingJob:
         device: ``"auto"`` or any torch device.
         accumulate: Parts in which each batch is learned, one after the other.
         image_size: Size of training images by epoch, as for :func:`optuna_nas.training.fit`.
+
+    Raises:
+        ValueError: If ``epochs``, ``accumulate`` or ``seed`` is out of range.
     """
 
     network: Buildable
@@ -48,6 +52,11 @@ class TrainingJob:
     device: str | torch.device = "auto"
     accumulate: int = 1
     image_size: Callable[[int], int] | None = None
+
+    def __post_init__(self) -> None:
+        require_int("epochs", self.epochs, at_least=1)
+        require_int("accumulate", self.accumulate, at_least=1)
+        require_seed(self.seed)
 
     def model(self) -> nn.Module:
         """Build the network with the weights of the job's seed."""
