@@ -23,7 +23,7 @@ from optuna_nas.samplers import (
 from optuna_nas.samplers.policy._learned import LearnedSampler
 from optuna_nas.samplers.policy._reinforce import cubed
 from optuna_nas.samplers.policy._sentences import read
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 both = pytest.mark.parametrize("make", [ReinforceSampler, PPOSampler])
 Make = Callable[..., LearnedSampler]
