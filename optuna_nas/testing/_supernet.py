@@ -124,11 +124,12 @@ class SupernetTestCase(SpaceCase):
             other = copy.deepcopy(supernet).eval()
             before = other(x, architecture)
             _loss(before).backward()  # type: ignore[no-untyped-call]
-            untouched = {name for name, p in other.weights().items() if p.grad is None}
+            weights = other.weights()
+            untouched = {name for name, p in weights.items() if p.grad is None}
             assert not [name for name, alpha in other.alphas().items() if alpha.grad is not None]
             with torch.no_grad():
                 for name in untouched:
-                    other.weights()[name].fill_(math.nan)
+                    weights[name].fill_(math.nan)
                 for alpha in other.alphas().values():
                     alpha.fill_(math.nan)
             _assert_equal(other(x, architecture), before)
