@@ -11,21 +11,19 @@ from typing import Any, Protocol
 import numpy as np
 import optuna
 
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToyProblem, ToySpace
 
 DATA_SETS = ("cifar10", "cifar100", "imagenet")
 
 
 class Problem(Protocol):
-    """One problem; the order of choices is permuted by ``seed``, so that none can profit of it."""
-
-    seed: int
+    """One problem; the order of choices is permuted by a seed, so that none can profit of it."""
 
     @property
     def optimum(self) -> float:
         """The best value there is."""
 
-    def evaluate(self, trial: optuna.Trial) -> float:
+    def __call__(self, trial: optuna.Trial) -> float:
         """What a trial sees."""
 
     def true_value(self, params: Mapping[str, Any]) -> float:
@@ -68,7 +66,7 @@ class NASBench201Table:
     def optimum(self) -> float:
         return _optimum_of_table(self.data_set)
 
-    def evaluate(self, trial: optuna.Trial) -> float:
+    def __call__(self, trial: optuna.Trial) -> float:
         for edge, choices in enumerate(self._choices):
             trial.suggest_categorical(f"op_{edge}", choices)
         if not self.noisy:
@@ -92,36 +90,13 @@ class NASBench201Table:
         ]
 
 
-@dataclass(frozen=True)
-class ToyChain:
-    """A chain of one to eight layers, with terms for layers and pairs, and a price for depth.
-
-    Args:
-        seed: Of the order of choices, and of the noise.
-        noisy: A trial sees the value with Gaussian noise of standard deviation 0.3.
-    """
-
-    seed: int
-    noisy: bool = False
-    space: ToySpace = ToySpace(num_layers=(1, 8), num_ops=5)
-
-    @property
-    def optimum(self) -> float:
-        return self.space.optimum()[1]
-
-    def evaluate(self, trial: optuna.Trial) -> float:
-        for layer in range(1, trial.suggest_int("num_layers", 1, 8) + 1):
-            order = np.random.RandomState([self.seed, layer]).permutation(self.space.num_ops)
-            choices = [self.space.ops[i] for i in order]
-            trial.suggest_categorical(f"layer_{layer:02d}_op", choices)
-        noise = np.random.RandomState([self.seed, 7, trial.number]).normal(0.0, 0.3)
-        return self.true_value(trial.params) + noise * self.noisy
-
-    def true_value(self, params: Mapping[str, Any]) -> float:
-        return self.space.evaluate(params)
+def toy_chain(seed: int, noisy: bool) -> ToyProblem:
+    """A chain of one to eight layers, with terms for layers and pairs, and a price for depth."""
+    space = ToySpace(num_layers=(1, 8), num_ops=5)
+    return ToyProblem(space=space, seed=seed, noise=0.3 if noisy else 0.0)
 
 
 PROBLEMS: dict[str, Callable[[int, bool], Problem]] = {
     **{name: functools.partial(NASBench201Table, name) for name in DATA_SETS},
-    "toy": ToyChain,
+    "toy": toy_chain,
 }

@@ -45,7 +45,7 @@ def run_once(run: Run, trials: int) -> Steps:
     study = optuna.create_study(direction="maximize", sampler=ALL_SAMPLERS[run.sampler](run.seed))
     steps: Steps = []
     for count in range(1, trials + 1):
-        study.optimize(problem.evaluate, n_trials=1)
+        study.optimize(problem, n_trials=1)
         choice = _choice(study, run, count)
         if choice is None:
             continue

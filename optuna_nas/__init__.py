@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         scaling,
         spaces,
         stores,
+        testing,
         training,
         visualization,
     )
@@ -50,6 +51,7 @@ __all__ = [
     "scaling",
     "spaces",
     "stores",
+    "testing",
     "training",
     "visualization",
 ]

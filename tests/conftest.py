@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import optuna
 import pytest
 
-pytest.register_assert_rewrite("optuna.testing.pytest_samplers")
+pytest.register_assert_rewrite("optuna.testing.pytest_samplers", "optuna_nas.testing")
 
 
 @pytest.fixture(autouse=True)

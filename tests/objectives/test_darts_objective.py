@@ -18,8 +18,8 @@ from optuna_nas.objectives import (
     TrainingObjective,
     read_alphas,
     read_identity,
-    training_seed,
 )
+from optuna_nas.objectives.evaluation import training_seed
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.training import Recipe, fit, seeded
 

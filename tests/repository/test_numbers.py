@@ -25,6 +25,7 @@ RESULTS = {
     *("Comparison", "CompoundFit", "EpochResult", "Estimate", "Evaluation", "FoldedNetwork"),
     *("ImageData", "Latency", "LayerProfile", "NonFiniteLossError", "Payoff", "PowerLaw"),
     *("Processes", "Profile", "ScalingAnalysis", "ScalingResult", "ScoredArchitecture"),
+    "SearchReading",
     *("ScoredChild", "SizeEstimate", "StreamedSplit", "Verdict", "OptunaPruningCallback"),
 }
 ELSEWHERE = {
@@ -112,7 +113,8 @@ def unpacked(made: Any, parameter: inspect.Parameter) -> list[inspect.Parameter]
     found = re.fullmatch(r"Unpack\[(\w+)\]", str(parameter.annotation))
     if found is None:
         return [parameter]
-    options = getattr(sys.modules[made.__module__], found[1])
+    here = vars(sys.modules[made.__module__])  # samplers import theirs for type checkers only
+    options = here.get(found[1]) or getattr(samplers.base, found[1])
     return [
         inspect.Parameter(name, parameter.KEYWORD_ONLY, annotation=kind.__forward_arg__)
         for name, kind in options.__annotations__.items()

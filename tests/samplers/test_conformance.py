@@ -21,7 +21,7 @@ from optuna_nas.samplers import (
     RegularizedEvolutionSampler,
     ReinforceSampler,
 )
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 
 class TestRandomSearch(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):

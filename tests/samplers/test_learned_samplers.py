@@ -28,7 +28,7 @@ from optuna_nas.samplers.base import History
 from optuna_nas.samplers.policy._learned import LearnedSampler
 from optuna_nas.samplers.policy._reinforce import cubed
 from optuna_nas.samplers.policy._token_sequences import read
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 both = pytest.mark.parametrize("make", [ReinforceSampler, PPOSampler])
 Make = Callable[..., LearnedSampler]

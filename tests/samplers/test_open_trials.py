@@ -26,7 +26,7 @@ from optuna_nas.samplers import (
     RegularizedEvolutionSampler,
     ReinforceSampler,
 )
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 Make = Callable[..., ArchitectureSampler]
 Order = Sequence[int]  # which trial goes on

@@ -23,7 +23,7 @@ from optuna_nas.samplers.predictor._acquisition import log_expected_improvement
 from optuna_nas.samplers.predictor._evidence import Archive
 from optuna_nas.samplers.predictor._gaussian_process import GaussianProcess, Kernel
 from optuna_nas.samplers.predictor._surrogate import last_step
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 
 def _grid(trial: optuna.Trial) -> float:

@@ -25,7 +25,7 @@ from optuna_nas.samplers.predictor._encoding import Encoding
 from optuna_nas.samplers.progressive._growth import Growth
 from optuna_nas.samplers.progressive._levels import MAX_CANDIDATES, Level, _choices
 from optuna_nas.spaces import PNASSpace
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 TWO_OPS = PNASSpace(num_blocks=(1, 2), ops=("sep_conv_3x3", "max_pool_3x3"))
 LAYERS = ToySpace(num_layers=(1, 4), num_ops=3, interaction=0.0)

@@ -14,7 +14,7 @@ from optuna_nas.samplers import (
     RandomSearchSampler,
     RegularizedEvolutionSampler,
 )
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 
 @pytest.mark.parametrize(

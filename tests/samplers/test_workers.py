@@ -24,8 +24,8 @@ from optuna_nas.samplers import (
     RegularizedEvolutionSampler,
     ReinforceSampler,
 )
-from optuna_nas.spaces._toy import ToySpace
 from optuna_nas.stores import open_storage
+from optuna_nas.testing import ToySpace
 
 SPACE = ToySpace(num_layers=(1, 5), num_ops=5)
 MAKERS: dict[str, Callable[[], ArchitectureSampler]] = {

@@ -3,7 +3,7 @@
 import pytest
 from cell_examples import OWN, OWN_SHARED
 from function_examples import chain_net, prefixed_net
-from space_testing import SpaceTestCase
+from space_testing import IMAGES, ImageSpaceTestCase
 
 from optuna_nas.spaces import (
     AmoebaNetSpace,
@@ -14,31 +14,31 @@ from optuna_nas.spaces import (
     NASRLSpace,
     PNASSpace,
 )
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 
-class TestNASBench201Space(SpaceTestCase):
-    small = {"cells": 1, "channels": 4}
+class TestNASBench201Space(ImageSpaceTestCase):
+    build = {**IMAGES, "cells": 1, "channels": 4}
 
     @pytest.fixture
     def space(self):
         return NASBench201Space()
 
 
-class TestNASRLSpace(SpaceTestCase):
+class TestNASRLSpace(ImageSpaceTestCase):
     @pytest.fixture
     def space(self):
         return NASRLSpace(num_layers=4)
 
 
-class TestNASRLSpaceWithStridesAndDepths(SpaceTestCase):
+class TestNASRLSpaceWithStridesAndDepths(ImageSpaceTestCase):
     @pytest.fixture
     def space(self):
         return NASRLSpace(num_layers=(1, 6), strides=(1, 2, 3))
 
 
-class CellSpaceTestCase(SpaceTestCase):
-    small = {"cells": 1, "channels": 4}
+class CellSpaceTestCase(ImageSpaceTestCase):
+    build = {**IMAGES, "cells": 1, "channels": 4}
     image_sizes = (16, 20)
 
 
@@ -73,7 +73,7 @@ class TestGrowingPNASSpace(CellSpaceTestCase):
 
 
 class TestENASMicroSpace(CellSpaceTestCase):
-    small = {"cells": 4, "channels": 4}
+    build = {**IMAGES, "cells": 4, "channels": 4}
 
     @pytest.fixture
     def space(self):
@@ -81,7 +81,7 @@ class TestENASMicroSpace(CellSpaceTestCase):
 
 
 class TestDARTSSpace(CellSpaceTestCase):
-    small = {"cells": 3, "channels": 4}
+    build = {**IMAGES, "cells": 3, "channels": 4}
 
     @pytest.fixture
     def space(self):
@@ -89,7 +89,7 @@ class TestDARTSSpace(CellSpaceTestCase):
 
 
 class TestDARTSSpaceWithNone(CellSpaceTestCase):
-    small = {"cells": 3, "channels": 4}
+    build = {**IMAGES, "cells": 3, "channels": 4}
 
     @pytest.fixture
     def space(self):
@@ -108,25 +108,25 @@ class TestCellSpaceOfOneCell(CellSpaceTestCase):
         return OWN_SHARED
 
 
-class TestToySpace(SpaceTestCase):
+class TestToySpace(ImageSpaceTestCase):
     @pytest.fixture
     def space(self):
         return ToySpace()
 
 
-class TestConditionalToySpace(SpaceTestCase):
+class TestConditionalToySpace(ImageSpaceTestCase):
     @pytest.fixture
     def space(self):
         return ToySpace(num_layers=(1, 5), num_ops=5)
 
 
-class TestFunctionSpace(SpaceTestCase):
+class TestFunctionSpace(ImageSpaceTestCase):
     @pytest.fixture
     def space(self):
         return chain_net
 
 
-class TestPrefixedFunctionSpace(SpaceTestCase):
+class TestPrefixedFunctionSpace(ImageSpaceTestCase):
     @pytest.fixture
     def space(self):
         return prefixed_net

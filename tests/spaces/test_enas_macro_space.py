@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from space_testing import SpaceTestCase, new_study
+from space_testing import IMAGES, ImageSpaceTestCase, new_study
 from torch import nn
 
 from optuna_nas.spaces import Architecture, ENASMacroSpace, published, sample_architectures
@@ -11,16 +11,16 @@ from optuna_nas.spaces.layers._enas_macro import OPS
 RELEASED = published.ENAS_MACRO
 
 
-class TestENASMacroSpace(SpaceTestCase):
-    small = {"channels": 4}
+class TestENASMacroSpace(ImageSpaceTestCase):
+    build = {**IMAGES, "channels": 4}
 
     @pytest.fixture
     def space(self):
         return ENASMacroSpace(num_layers=5)
 
 
-class TestENASMacroSpaceOfTheReleaseWithDepths(SpaceTestCase):
-    small = {"channels": 4}
+class TestENASMacroSpaceOfTheReleaseWithDepths(ImageSpaceTestCase):
+    build = {**IMAGES, "channels": 4}
 
     @pytest.fixture
     def space(self):

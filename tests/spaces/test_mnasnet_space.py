@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from space_testing import SpaceTestCase, new_study
+from space_testing import IMAGES, ImageSpaceTestCase, new_study
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -14,8 +14,8 @@ A1, B1, SMALL = published.MNASNET_A1, published.MNASNET_B1, published.MNASNET_SM
 SPACE = MnasNetSpace()
 
 
-class TestMnasNetSpace(SpaceTestCase):
-    small = {"width": 0.25}
+class TestMnasNetSpace(ImageSpaceTestCase):
+    build = {**IMAGES, "width": 0.25}
 
     @pytest.fixture
     def space(self):

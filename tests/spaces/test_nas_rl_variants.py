@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from space_testing import SpaceTestCase
+from space_testing import ImageSpaceTestCase
 
 from optuna_nas.spaces import NASRLSpace, published, sample_architectures
 
 POOLING = NASRLSpace(num_layers=13, filters=(6, 12, 24, 36), block_layers=3, pool_after=(13, 24))
 
 
-class TestNASRLSpaceOfBlocks(SpaceTestCase):
+class TestNASRLSpaceOfBlocks(ImageSpaceTestCase):
     num_builds = 1
 
     @pytest.fixture

@@ -16,7 +16,7 @@ from optuna_nas.spaces import (
     published,
     sample_architectures,
 )
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 EVERY_SPACE = [
     *CELL_SPACES,

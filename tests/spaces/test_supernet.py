@@ -1,27 +1,19 @@
-"""Supernets of NAS-Bench-201, and what holds for the supernets of all static spaces."""
+"""Supernets of NAS-Bench-201, and the arguments and errors of all supernets."""
 
-import copy
-import dataclasses
 import itertools
 import re
 
 import pytest
 import torch
-from cell_examples import OWN_SHARED
-from space_testing import new_study, sample
-from supernet_testing import assert_paths_are_one_hot_mixtures
+from space_testing import sample
 from torch import nn
 
 from optuna_nas.nn import ImageTooSmallError
 from optuna_nas.nn.supernets._nasbench201_supernet import NASBench201MixedCell
 from optuna_nas.spaces import (
     SPACES,
-    AmoebaNetSpace,
     DARTSSpace,
-    ENASMacroSpace,
-    ENASMicroSpace,
     NASBench201Space,
-    NASNetSpace,
     NASRLSpace,
     PNASSpace,
     function_space,
@@ -203,123 +195,6 @@ def test_images_that_are_too_small():
         SPACE.supernet(**SMALL)(torch.zeros(2, 2, 2, 2))
 
 
-# All static spaces
-
-CASES = {
-    "nasbench201": (SPACE, SMALL),
-    "darts": (DARTSSpace(num_nodes=2), {**SMALL, "cells": 3}),
-    "enas": (ENASMicroSpace(num_blocks=2), {**SMALL, "cells": 1, "dropout": 0.0}),
-    "nasnet": (NASNetSpace(num_blocks=2), {**SMALL, "dropout": 0.0}),
-    "amoebanet": (
-        AmoebaNetSpace(num_blocks=2, concat={"normal": (0, 3), "reduce": (2,)}),
-        {**SMALL, "dropout": 0.0},
-    ),
-    "pnas": (PNASSpace(num_blocks=2), {**SMALL, "dropout": 0.0}),
-    "cells": (OWN_SHARED, {**SMALL, "dropout": 0.0}),
-    "enas_macro": (
-        ENASMacroSpace(num_layers=3),
-        {k: v for k, v in SMALL.items() if k != "cells"} | {"dropout": 0.0},
-    ),
-    "prefix": (NASBench201Space(prefix="my_"), SMALL),
-    "darts_prefix": (DARTSSpace(num_nodes=2, prefix="my_"), {**SMALL, "cells": 2}),
-}
-
-
-@pytest.fixture(params=CASES)
-def case(request):
-    space, arguments = CASES[request.param]
-    torch.manual_seed(0)
-    return space, space.supernet(**arguments)
-
-
-def test_mixture_and_path(case):
-    space, supernet = case
-    assert supernet(X).shape == (2, 5)
-    assert all(name.startswith(space.prefix) for name in supernet.alphas())
-    for architecture in sample(space, 3):
-        assert supernet(X, architecture).shape == (2, 5)
-    weights = supernet.mixture()
-    assert torch.equal(supernet(X, mixture=weights), supernet(X))
-    for row in weights.values():
-        torch.testing.assert_close(row.sum(), torch.tensor(1.0))
-
-
-@pytest.mark.parametrize("name", ["enas", "nasnet", "pnas", "cells", "enas_macro"])
-def test_no_norm_keeps_statistics_if_none_shall(name):
-    space, arguments = CASES[name]
-    modules = list(space.supernet(track_running_stats=False, **arguments).modules())
-    norms = [module for module in modules if isinstance(module, nn.BatchNorm2d)]
-    assert norms
-    assert all(norm.running_mean is None for norm in norms)
-
-
-def test_derive_round_trip(case):
-    space, supernet = case
-    derived = supernet.derive()
-    assert derived == space.architecture(derived.params)
-    scale = {name: value for name, value in CASES_BUILD.items() if name in space.build_arguments}
-    assert derived.build(**scale)(X).shape == (2, 5)
-    study = new_study()
-    derived.enqueue(study)
-    study.optimize(lambda trial: len(str(space.suggest(trial))), n_trials=1)
-    assert space.architecture(study.trials[0]) == derived
-
-
-CASES_BUILD = {**SMALL, "cells": 2}
-
-
-def test_alphas_and_weights_are_all_parameters(case):
-    _, supernet = case
-    parts = [*supernet.weights().values(), *supernet.alphas().values()]
-    assert [id(p) for p in parts] == [id(p) for p in supernet.parameters()]
-    assert max(alpha.abs().max() for alpha in supernet.alphas().values()) < 6e-3
-
-
-def test_supernets_copy_and_store(case):
-    _, supernet = case
-    supernet.eval()
-    other = copy.deepcopy(supernet)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.mul_(2.0)
-    assert not torch.equal(supernet(X), other(X))
-    supernet.load_state_dict(other.state_dict())
-    assert torch.equal(supernet(X), other(X))
-    assert supernet.derive() == other.derive()
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_on_the_meta_device(name):
-    space, arguments = CASES[name]
-    with torch.device("meta"):
-        supernet = space.supernet(**arguments)
-        x = X.to("meta")
-        assert supernet(x).shape == (2, 5)
-        assert supernet(x, sample(space, 1)[0]).shape == (2, 5)
-    assert all(p.is_meta for p in supernet.parameters())
-
-
-def test_architectures_of_other_spaces(case):
-    space, supernet = case
-    with pytest.raises(ValueError, match="`architecture` belongs to another space"):
-        supernet(X, published.MNASNET_A1)
-    with pytest.raises(ValueError, match="prefix='.*' here, prefix='other_' there"):
-        supernet(X, sample(dataclasses.replace(space, prefix="other_"), 1)[0])
-
-
-def test_wrong_mixtures(case):
-    _, supernet = case
-    weights = supernet.mixture()
-    name = next(iter(weights))
-    with pytest.raises(ValueError, match="both"):
-        supernet(X, supernet.derive(), mixture=weights)
-    del weights[name]
-    with pytest.raises(ValueError, match=rf"`mixture` must have the names.*\['{name}'\]"):
-        supernet(X, mixture=weights)
-    with pytest.raises(ValueError, match=rf"`mixture` must have the names.*\['{name}'\]"):
-        supernet.derive(weights)
-
-
 def test_arguments():
     assert SPACE.supernet_arguments["cells"] == 5
     assert DARTSSpace().supernet_arguments["channels"] == 16
@@ -347,11 +222,6 @@ def test_spaces_without_a_supernet():
         NASRLSpace(num_layers=2).supernet(cells=3)
     with pytest.raises(ValueError, match="no fixed list of decisions"):
         PNASSpace(num_blocks=(1, 5)).supernet()
-
-
-def test_one_hot_is_one_path(case):
-    space, supernet = case
-    assert_paths_are_one_hot_mixtures(supernet.eval(), X, sample(space, 3))
 
 
 def test_all_cells_of_a_small_supernet_are_reached():

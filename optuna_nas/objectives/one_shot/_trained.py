@@ -12,7 +12,7 @@ from optuna_nas._checks import is_number, shown
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._learner import BilevelLearner
     from optuna_nas.objectives.one_shot.variants import MixingWeights, Selection
-    from optuna_nas.spaces.base._one_shot import AlphaLayout
+    from optuna_nas.spaces.base import AlphaLayout
 
 __all__ = ["SearchedSupernet"]
 

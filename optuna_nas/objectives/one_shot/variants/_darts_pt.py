@@ -24,7 +24,7 @@ from optuna_nas.objectives.one_shot.variants._variant import DARTSVariant
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot.variants._selection import TrainedSupernet
-    from optuna_nas.spaces.base._one_shot import AlphaLayout
+    from optuna_nas.spaces.base import AlphaLayout
 
 __all__ = ["DARTS_PT", "Perturbation"]
 

@@ -21,7 +21,7 @@ from optuna_nas.objectives.one_shot.variants._mixing import Mixing
 from optuna_nas.objectives.one_shot.variants._variant import DARTSVariant
 
 if TYPE_CHECKING:
-    from optuna_nas.spaces.base._one_shot import AlphaLayout
+    from optuna_nas.spaces.base import AlphaLayout
 
 __all__ = ["DRNAS", "DirichletMixing"]
 

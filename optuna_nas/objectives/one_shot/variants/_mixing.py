@@ -19,7 +19,7 @@ from optuna_nas.objectives.one_shot.variants._part import VariantPart
 if TYPE_CHECKING:
     import torch
 
-    from optuna_nas.spaces.base._one_shot import AlphaLayout
+    from optuna_nas.spaces.base import AlphaLayout
 
 __all__ = ["Mixing", "SoftmaxMixing"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 from optuna_nas.objectives.one_shot.variants._part import VariantPart
 
 if TYPE_CHECKING:
-    from optuna_nas.spaces.base._one_shot import AlphaLayout
+    from optuna_nas.spaces.base import AlphaLayout
 
 __all__ = ["MixingWeights", "Selection", "TrainedSupernet"]
 

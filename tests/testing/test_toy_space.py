@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from optuna_nas.spaces._toy import ToySpace
+from optuna_nas.testing import ToySpace
 
 
 def all_architectures(space):

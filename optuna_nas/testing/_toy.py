@@ -32,13 +32,16 @@ Chain = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class ToySpace(SearchSpace):
-    """Chains of operations. All of them compute different networks.
+    """Space of chains of operations, all of which compute different networks.
+
+    Its size is known, and its best chain exactly (:meth:`optimum`), so that samplers are tested on
+    it in milliseconds.
 
     Args:
-        num_layers: Length of the chain, or its range ``(low, high)``, which makes the space
-            conditional: ``num_layers`` is decided first.
-        num_ops: How many of the five operations can be chosen.
-        interaction: Weight of the pair terms; 0 makes every decision independent.
+        num_layers: Length of the chain, in [1, 99], or its range ``(low, high)``, which makes the
+            space conditional: ``num_layers`` is decided first.
+        num_ops: Number of operations to choose from, in [1, 5].
+        interaction: Weight of the pair terms, at least 0; 0 makes every decision independent.
         prefix: See :class:`SearchSpace`.
 
     Example::
@@ -70,8 +73,13 @@ class ToySpace(SearchSpace):
         return OPS[: self.num_ops]
 
     @property
+    def depths(self) -> tuple[int, int]:
+        """The lowest and the highest number of layers."""
+        return depth_range(self.num_layers)
+
+    @property
     def num_architectures(self) -> int:
-        low, high = self._depths
+        low, high = self.depths
         return sum(self.num_ops**depth for depth in range(low, high + 1))
 
     def evaluate(self, params: Mapping[str, Any]) -> float:
@@ -84,7 +92,7 @@ class ToySpace(SearchSpace):
 
     def optimum(self) -> tuple[dict[str, Any], float]:
         """Return the best parameters and their value, by dynamic programming."""
-        low, high = self._depths
+        low, high = self.depths
         best: tuple[float, list[int]] | None = None
         # For each last operation the best chain of the present depth that ends in it.
         ending = {op: (_single(0, op), [op]) for op in range(self.num_ops)}
@@ -108,16 +116,11 @@ class ToySpace(SearchSpace):
         return value + _single(layer, op), [*chain, op]
 
     @property
-    def _depths(self) -> tuple[int, int]:
-        depths = self.num_layers
-        return depths if isinstance(depths, tuple) else (depths, depths)
-
-    @property
     def conditional(self) -> bool:
         return isinstance(self.num_layers, tuple)
 
     def decide(self, trial: DecisionTrial) -> Chain:
-        depth, high = self._depths
+        depth, high = self.depths
         if self.conditional:
             depth = trial.suggest_int("num_layers", depth, high)
         return tuple(
