@@ -1,6 +1,6 @@
 """The plain value that every picture is made from: labelled nodes, labelled edges, panels.
 
-Spaces describe an architecture as a :class:`Graph`; this room lays it out and writes it as SVG,
+Spaces describe an architecture as a :class:`Graph`; this package lays it out and writes it as SVG,
 PNG or a plotly figure. A graph knows nothing of networks, so anything with parts and arrows can
 be drawn.
 """

@@ -68,7 +68,7 @@ class ScalingAnalysis:
         return list(pareto_front(self.of(self._regime(epochs)), metric))
 
     def power_law(self, metric: str = "macs", *, epochs: int | None = None) -> PowerLaw:
-        """Fit a power law to the cheaper half of a regime, and judge it on the other half."""
+        """Fit a power law to the cheaper half of a regime, and check it on the other half."""
         return power_law(self.of(self._regime(epochs)), metric)
 
     def verdict(

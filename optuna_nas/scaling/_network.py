@@ -32,7 +32,7 @@ class ScalableNetwork(ABC):
     """A network as a value that can be made wider, deeper and for larger images.
 
     Nothing is built before :meth:`build`, so that a thousand sizes can be compared by what they
-    would cost. The networks of this room are subclasses. One of your own is a frozen dataclass
+    would cost. The networks of this package are subclasses. One of your own is a frozen dataclass
     that says its ``stride`` and writes ``_build``, with ``self.width`` and ``self.depth`` in it.
 
     Args:

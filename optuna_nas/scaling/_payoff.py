@@ -122,9 +122,9 @@ def _neighbours(
         lines[rest].append((float(size[position]), cost, error))
     for line in lines.values():
         line.sort()
-        for (_, cheap, before), (_, dear, after) in zip(line, line[1:], strict=False):
-            if dear > cheap:
-                yield dear - cheap, before - after
+        for (_, cheap, before), (_, costly, after) in zip(line, line[1:], strict=False):
+            if costly > cheap:
+                yield costly - cheap, before - after
 
 
 def _payoff(dimension: str, pairs: list[tuple[float, float]]) -> Payoff | None:

@@ -1,4 +1,4 @@
-"""Whether costs predict errors: a power law on the cheap half, judged on the dear half.
+"""Whether costs predict errors: a power law on the cheap half, checked on the expensive half.
 
 References:
     - Bello et al. Revisiting ResNets: Improved Training and Scaling Strategies. NeurIPS 2021.
@@ -52,7 +52,8 @@ class PowerLaw:
         return (
             f"error = {self.a:.3g} * {self.metric} ** {-self.b:.3f}; it is off by "
             f"{_percent(self.residual_small)} on the {self.n_small} cheaper runs that it was "
-            f"fitted to, by {_percent(self.residual_large)} on the {self.n_large} dearer ones"
+            f"fitted to, by {_percent(self.residual_large)} on the {self.n_large} more expensive "
+            "ones"
         )
 
 

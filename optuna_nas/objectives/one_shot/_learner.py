@@ -137,9 +137,9 @@ class BilevelLearner:
         )
 
     @property
-    def judged(self) -> nn.Module:
+    def evaluated(self) -> nn.Module:
         """The network that counts."""
-        return self._learner.judged
+        return self._learner.evaluated
 
     @property
     def learner(self) -> Learner:

@@ -30,7 +30,7 @@ from optuna_nas.objectives.one_shot._readings import scopes_of
 from optuna_nas.spaces import DARTSSpace
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes
 from optuna_nas.training.data import Batch, Feed
-from optuna_nas.training.loop import Checkpoints, Evaluation, judge, seeded
+from optuna_nas.training.loop import Checkpoints, Evaluation, evaluate_split, seeded
 from optuna_nas.training.optim import drop_path, learning_rate
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class AlphaSearch:
                 name: torch.tensor(row, device=self._device)
                 for name, row in (rows | decided).items()
             }
-            for mixed in (network, self._learner.judged):  # an average of weights is a copy
+            for mixed in (network, self._learner.evaluated):  # an average of weights is a copy
                 mixed.decided = mixture  # type: ignore[assignment]
 
         def accuracy(rows: Rows) -> float:
@@ -196,8 +196,8 @@ class AlphaSearch:
                 self._learner.step(batch, None, lr)
 
     def _judge(self) -> Evaluation:
-        return judge(
-            self._learner.judged,
+        return evaluate_split(
+            self._learner.evaluated,
             self._val,
             self._data,
             self._device,

@@ -32,7 +32,7 @@ class ImageData:
     Attributes:
         name: What it was loaded as, such as "cifar10" or "folder:flowers".
         train: What networks are trained on.
-        val: What a search judges networks by; empty in :meth:`merged` data.
+        val: Images on which a search evaluates networks; empty in :meth:`merged` data.
         test: What a search never sees; may be empty.
         classes: Names of the K classes; the label is the position.
         mean: Per channel over ``train``, pixels in [0, 1].

@@ -45,7 +45,7 @@ class Restorable(Protocol):
     """What learns: a ``Learner``, or what consists of several."""
 
     @property
-    def judged(self) -> nn.Module:
+    def evaluated(self) -> nn.Module:
         """The network that counts."""
 
     def state(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Checkpoints:
             "run": self._run,
             "results": [dataclasses.asdict(result) for result in results],
             "learner": learner.state(),
-            "judged": learner.judged.state_dict(),
+            "judged": learner.evaluated.state_dict(),
         }
         self._slot.write(packed(state))
 
@@ -118,7 +118,7 @@ class Checkpoints:
         if differences:
             raise ValueError(
                 f"`checkpoint` must hold the same run, but {'; '.join(differences)}: go on with "
-                "the settings it was begun with, or give another place."
+                "the settings it was created with, or give another place."
             )
         try:
             learner.restore(state["learner"])
@@ -142,7 +142,7 @@ class Checkpoints:
 def load_checkpoint(
     model: nn.Module, checkpoint: str | os.PathLike[str] | CheckpointSlot
 ) -> History:
-    """Give a network the weights that :func:`fit` judged last, and return the epochs until then.
+    """Load the weights that :func:`fit` evaluated last, and return the epochs until then.
 
     Example:
         >>> import tempfile

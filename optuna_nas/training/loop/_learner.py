@@ -61,7 +61,7 @@ class Learner:
         self._network = torch.compile(network) if compile else network
 
     @property
-    def judged(self) -> nn.Module:
+    def evaluated(self) -> nn.Module:
         """The network that counts: the average where there is one."""
         return self.model if self.average is None else self.average.module
 
