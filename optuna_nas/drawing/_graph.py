@@ -22,7 +22,7 @@ class Node:
 
     Args:
         key: Unique within the graph; edges name it.
-        label: What is written in the box; ``"\\n"`` breaks lines.
+        label: Text in the box; ``"\\n"`` breaks lines.
         kind: ``"input"``, ``"state"`` (a hidden state: a small round node, as in DARTS and
             NAS-Bench-201 figures), ``"op"`` (an operation or layer), ``"merge"`` (add or concat)
             or ``"output"``. It chooses shape and colour only.

@@ -57,8 +57,8 @@ def random_search(
     Args:
         study: The other search.
         objective: Objective of the other search.
-        space: That is searched.
-        seed: Of the draw; not that of the search, whose first trials may be drawn alike.
+        space: Space that is searched.
+        seed: Seed of the draw; not that of the search, whose first trials may be drawn alike.
         max_trials: An upper limit on trials, for searches that are too expensive to be repeated.
 
     Raises:
@@ -108,8 +108,8 @@ def random_search_pick(
 
     Args:
         random_study: The random search: :func:`random_search`, or any study of yours.
-        space: That it searches.
-        data: What the network will be trained on.
+        space: Space that it searches.
+        data: Data on which the network will be trained.
         epochs: The budget; later trials are not looked at.
         build: See :func:`of_architecture`.
         recipe: See :func:`found`.

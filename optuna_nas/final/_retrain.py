@@ -116,7 +116,7 @@ def retrain(
         study: The search.
         objective: Objective of the search.
         folder: For weights, model cards and the table.
-        epochs: Of each run.
+        epochs: Epochs of each run.
         top: How many of the best different architectures.
         seeds: How many, or which.
         build: Other build arguments; by default the space's final size, with the recipe's drop

@@ -27,12 +27,12 @@ class PowerLaw:
     Attributes:
         a: Factor.
         b: Exponent; above 0 where more cost means less error.
-        metric: Which cost.
+        metric: The cost.
         split: The largest cost of the half that was fitted.
         residual_small: Root mean square of ``log(error / predicted)`` on that half.
         residual_large: The same on the other half. Where it is much larger, the law is not one.
         n_small: Results of that half.
-        n_large: Of the other.
+        n_large: Number of the other results.
     """
 
     a: float
@@ -61,7 +61,7 @@ def power_law(results: Sequence[ScalingResult], metric: str = "macs") -> PowerLa
     """Fit a power law to the cheaper half of the results.
 
     Args:
-        results: Of one regime, at least six at different costs.
+        results: Results of one regime, at least six at different costs.
         metric: ``"macs"``, ``"params"`` or ``"latency_ms"``.
 
     Raises:

@@ -42,7 +42,7 @@ class CheckpointSlot(Protocol):
 
 
 class Restorable(Protocol):
-    """What learns: a ``Learner``, or what consists of several."""
+    """A ``Learner``, or a group of several, with a state to keep."""
 
     @property
     def evaluated(self) -> nn.Module:
@@ -82,7 +82,7 @@ class Checkpoints:
 
     Args:
         slot: Where it is kept: a file or another place.
-        run: What the run is, ready for JSON: a checkpoint of another run is refused.
+        run: Identity of the run, ready for JSON: a checkpoint of another run is refused.
     """
 
     def __init__(self, slot: str | os.PathLike[str] | CheckpointSlot, run: dict[str, Any]) -> None:

@@ -75,7 +75,7 @@ def fit(
         data: See :func:`load_data`; already on ``device`` where many runs share it.
         epochs: At least 1.
         recipe: The settings; by default ``Recipe()``.
-        seed: Of data order, augmentation and dropout. The weights are the caller's: build the
+        seed: Seed of data order, augmentation and dropout. The weights are the caller's: build the
             model within :func:`seeded`.
         device: See :func:`resolve_device`.
         channels_last: Use that memory format, which tensor cores and many CPUs prefer.
