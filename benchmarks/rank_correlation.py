@@ -82,7 +82,7 @@ def main(
     study = optuna.create_study(direction="maximize", sampler=RandomSearchSampler(seed=0))
     study.optimize(shared, n_trials=1)  # which trains the weights
     after = [shared.weights.accuracy(child) for child in drawn]
-    judge = TrainingObjective(
+    objective = TrainingObjective(
         SPACE,
         loaded,
         epochs=alone_epochs,
@@ -95,7 +95,7 @@ def main(
         if not results.has("alone", number):
             one = optuna.create_study(direction="maximize")
             one.enqueue_trial(dict(child.params))
-            one.optimize(judge, n_trials=1)
+            one.optimize(objective, n_trials=1)
             results.add(
                 kind="alone",
                 seed=number,

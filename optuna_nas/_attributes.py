@@ -124,8 +124,8 @@ def pass_over(owner: BaseTrial | Study, key: str, why: str) -> None:
 
     Args:
         owner: The trial or study.
-        key: Of the attribute.
-        why: What is wrong: "must be ..., but is ...".
+        key: Key of the attribute.
+        why: Rule that is broken: "must be ..., but is ...".
     """
     identity: tuple[object, object]
     if isinstance(owner, Study):
@@ -143,7 +143,7 @@ def pass_over(owner: BaseTrial | Study, key: str, why: str) -> None:
 
 
 class _Warned:
-    """What has been warned of, up to ``MAX_WARNINGS``."""
+    """Attributes that were warned of, up to ``MAX_WARNINGS``."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[object, ...]] = set()

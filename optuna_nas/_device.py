@@ -1,4 +1,4 @@
-"""Which device a network is trained on."""
+"""Choice of the device on which a network is trained."""
 
 from __future__ import annotations
 

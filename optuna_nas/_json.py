@@ -33,7 +33,7 @@ def parse_json(
     that no file can take.
 
     Args:
-        text: What was found.
+        text: The text that was found.
         what: The name of the text, for messages: "The model card 'card.json'".
         max_length: Characters that are read at most.
         lenient: Whether ``NaN``, ``Infinity`` and halves of surrogate pairs are read: Python

@@ -8,7 +8,7 @@ __all__ = ["identity_of"]
 
 
 def identity_of(thing: Any) -> Any:
-    """What tells a callable apart, for JSON: its ``identity``, or its name or its type's."""
+    """Return the ``identity`` of a callable for JSON, else its name or its type's."""
     identity = getattr(thing, "identity", None)
     if identity is not None:
         return identity

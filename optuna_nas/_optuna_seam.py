@@ -53,7 +53,7 @@ def read_afresh(study: Study) -> None:
 
 
 def study_key(study: Study) -> tuple[BaseStorage, int]:
-    """What tells two studies apart within this process (Hyperband's brackets are one study)."""
+    """Key of a study within this process (Hyperband's brackets are one study)."""
     return study._storage, study._study_id
 
 
@@ -109,12 +109,12 @@ def stored_state(trial: Trial) -> TrialState:
 
 
 def enqueued_params(trial: FrozenTrial) -> dict[str, Any]:
-    """What was enqueued for a trial, as a sampler sees it."""
+    """Parameters that were enqueued for a trial, as a sampler sees it."""
     return FIXED_PARAMS.read(trial) or {}
 
 
 def fixed_params(trial: object) -> dict[str, Any]:
-    """What was enqueued for a live trial or given to a ``FixedTrial``; else empty."""
+    """Parameters enqueued for a live trial or given to a ``FixedTrial``; else empty."""
     if isinstance(trial, FixedTrial):
         return dict(trial._params)
     fixed = getattr(trial, "_fixed_params", {})

@@ -1,6 +1,6 @@
 """The plain value that every picture is made from: labelled nodes, labelled edges, panels.
 
-Spaces describe an architecture as a :class:`Graph`; this room lays it out and writes it as SVG,
+Spaces describe an architecture as a :class:`Graph`; this package lays it out and writes it as SVG,
 PNG or a plotly figure. A graph knows nothing of networks, so anything with parts and arrows can
 be drawn.
 """
@@ -22,7 +22,7 @@ class Node:
 
     Args:
         key: Unique within the graph; edges name it.
-        label: What is written in the box; ``"\\n"`` breaks lines.
+        label: Text in the box; ``"\\n"`` breaks lines.
         kind: ``"input"``, ``"state"`` (a hidden state: a small round node, as in DARTS and
             NAS-Bench-201 figures), ``"op"`` (an operation or layer), ``"merge"`` (add or concat)
             or ``"output"``. It chooses shape and colour only.

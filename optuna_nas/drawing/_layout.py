@@ -54,7 +54,7 @@ def layout(graph: Graph) -> Layout:
     becomes rows, and a chain with many skips an arc diagram.
 
     Args:
-        graph: What to draw.
+        graph: Graph to draw.
 
     Returns:
         The layout.

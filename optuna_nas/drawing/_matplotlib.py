@@ -43,7 +43,7 @@ def to_svg(graph: Graph) -> str:
     Letters are drawn as paths, so that the picture looks the same in every browser.
 
     Args:
-        graph: What to draw.
+        graph: Graph to draw.
 
     Returns:
         A standalone SVG document.
@@ -72,7 +72,7 @@ def to_png(graph: Graph, *, dpi: float = 192.0) -> bytes:
     """Draws a graph as PNG.
 
     Args:
-        graph: What to draw.
+        graph: Graph to draw.
         dpi: Pixels per inch. At 96 the picture has as many pixels as its layout; the default is
             twice as fine, for screens of high resolution.
 
@@ -100,7 +100,7 @@ def save_picture(graph: Graph, path: str | os.PathLike[str]) -> None:
     The file appears only when it is complete: an old one stays until then.
 
     Args:
-        graph: What to draw.
+        graph: Graph to draw.
         path: Where to write. The suffix chooses the format.
 
     Raises:

@@ -33,7 +33,7 @@ def to_plotly(graph: Graph) -> go.Figure:
     boxes. Each tells under the mouse what it is.
 
     Args:
-        graph: What to draw.
+        graph: Graph to draw.
 
     Returns:
         The figure.

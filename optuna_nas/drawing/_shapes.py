@@ -28,7 +28,7 @@ class Box:
 
     Args:
         key: Key of the node.
-        label: What is written, in its lines.
+        label: Text, in its lines.
         kind: Kind of the node.
         x: Horizontal centre.
         y: Vertical centre.
@@ -85,7 +85,7 @@ class Arrow:
     Args:
         source: Key of the node where it starts.
         target: Key of the node where it ends.
-        label: What is written on it.
+        label: Text on it.
         color_key: Arrows with equal keys have equal colours.
         points: From the border of the source to the border of the target. The last piece is
             straight and as long as the arrowhead.

@@ -70,7 +70,7 @@ class ModuleClass:
         parent: Arguments of the base's constructor.
         children: Name and constructor of each attribute.
         forward: None if the base's is used, or nobody calls it.
-        parameters: Of the constructor.
+        parameters: Parameters of the constructor.
         constants: Value of each slot where it is the same in all places.
     """
 
@@ -136,7 +136,7 @@ class _Classes:
         return self._used[module]
 
     def _children(self, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-        """Those that are written: of a sequence all, else those that do something."""
+        """Children that are written: all of a sequence, else those that do something."""
         for name, child in module.named_children():
             if is_plain_sequence(module) and module in self._first.called:
                 yield name, child

@@ -62,7 +62,7 @@ def model_code(
     Args:
         model: Takes float images (B, C, H, W), gives one tensor; with its weights, on the CPU.
         input_size: (C, H, W).
-        title: What the network is, for the text at the top.
+        title: Description of the network, for the text at the top.
         classes: Names of the classes, written as ``CLASSES``.
         mean: Per channel, of pixels in [0, 1]; with ``std`` it gives a function ``prepare``.
         std: Per channel.
@@ -260,7 +260,7 @@ def example_images(model: nn.Module, input_size: tuple[int, ...], count: int) ->
 
 
 def answer_of(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """What a model gives for images, in eval mode.
+    """Return the output of a model for images, in eval mode.
 
     Raises:
         ValueError: If it cannot take them, or gives anything but one tensor.

@@ -48,7 +48,7 @@ _logger = optuna.logging.get_logger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Exported:
-    """What :func:`export` wrote. Printing it gives a list.
+    """Files that :func:`export` wrote. Printing it gives a list.
 
     Attributes:
         folder: Where.
@@ -268,7 +268,7 @@ def _with_weights(code: str, model: nn.Module) -> nn.Module:
 
 
 def _loaded(code: bytes, path: Path) -> nn.Module:
-    """What ``load()`` of a file gives, with the weights beside it."""
+    """Return the network of a file's ``load()``, with the weights beside it."""
     space: dict[str, Any] = {"__name__": "model", "__file__": str(path)}
     exec(compile(code, "model.py", "exec"), space)
     with seeded(0):

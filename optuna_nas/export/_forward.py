@@ -1,4 +1,4 @@
-"""What a module's forward did, as lines of Python.
+"""The forward pass of a module, as lines of Python.
 
 A value that is used once is written where it is used, unless something is changed in place, where
 the order of the steps counts. Numbers and tuples are slots, since they may differ between modules
@@ -60,8 +60,8 @@ class Constant:
     """A number in a forward or a constructor.
 
     Attributes:
-        name: What it is called there.
-        value: What it is.
+        name: Its name there.
+        value: The value itself.
     """
 
     name: str
@@ -73,9 +73,9 @@ class Statement:
     """A line: ``name = expression``, or ``return expression`` without a name.
 
     Attributes:
-        name: What is assigned to.
-        expression: What is computed.
-        shape: Of the result, where it is one tensor.
+        name: Name that is assigned to.
+        expression: Expression that is computed.
+        shape: Shape of the result, where it is one tensor.
     """
 
     name: str | None
@@ -305,7 +305,7 @@ class _Writer:
 
 
 def _named(op: Op) -> str:
-    """What the result of a step is called."""
+    """Name the result of a step."""
     if op.module is not None:
         return identifier(op.module, "x")
     name = op.function.removesuffix(".__get__").rpartition(".")[2].strip("_")
@@ -313,7 +313,7 @@ def _named(op: Op) -> str:
 
 
 def _constant_name(op: Op) -> str:
-    """What a number among the arguments of a function is called."""
+    """Name a number among the arguments of a function."""
     name = op.function.rpartition(".")[2].strip("_")
     return "size" if name.startswith("new_") or name in _SHAPING else name
 

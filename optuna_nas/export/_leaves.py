@@ -93,7 +93,7 @@ def arguments_of(module: nn.Module, cls: type[nn.Module]) -> list[Argument] | No
 
 
 def _parameters(cls: type[nn.Module]) -> Sequence[inspect.Parameter] | None:
-    """Those of the constructor; None if it takes any, and nothing tells which."""
+    """Arguments of the constructor; None if it takes any, and nothing tells which."""
     signature = inspect.signature(cls.__init__)
     overloads = typing.get_overloads(cls.__init__)
     if overloads:  # of recurrent layers, whose own signature is (*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Which numbers of a class are parameters, and what they are called.
+"""Numbers of a class that are parameters, and their names.
 
 Numbers that differ between the modules of a class are parameters; those that always have the same
 values are one parameter, if they are of the same kind. Numbers of channels are all of one kind.
@@ -69,7 +69,7 @@ def parameters_of(
 
 
 def _size_name(slots: list[int], kinds: list[str]) -> str:
-    """What a number of channels is called: by where the first and the last are used."""
+    """Name a number of channels by where the first and the last are used."""
     if {kinds[slot] for slot in slots} == {"groups"}:
         return "groups"
     sizes = [slot for slot, kind in enumerate(kinds) if kind in _CHANNELS - {"groups"}]

@@ -80,7 +80,7 @@ class Keyword(Expr):
 
     @property
     def lead(self) -> str:
-        """What stands before the value."""
+        """Text before the value."""
         return f"{self.name}="
 
     def flat(self, fill: Fill) -> str:
@@ -94,7 +94,7 @@ class Entry(Keyword):
 
     @property
     def lead(self) -> str:
-        """What stands before the value."""
+        """Text before the value."""
         return f"{literal(self.name)}: "
 
 
@@ -113,7 +113,7 @@ class Items(Expr):
         return f"{self.opening}{', '.join(texts)}{comma}{self.closing}"
 
     def texts(self, fill: Fill) -> list[str]:
-        """What stands between the commas."""
+        """Texts between the commas."""
         return [part.flat(fill) for part in self.parts(fill)]
 
     def parts(self, fill: Fill) -> list[Expr]:
@@ -210,9 +210,9 @@ def write(expression: Expr, fill: Fill, *, indent: int, before: int, after: int 
     """Write an expression that stands behind ``before`` characters of its line.
 
     Args:
-        expression: What to write.
+        expression: Expression to write.
         fill: Text of a slot.
-        indent: Of the line that it stands in.
+        indent: Indent of the line that it stands in.
         before: Characters before it, the indent among them.
         after: Characters behind it.
     """

@@ -46,11 +46,11 @@ class Op:
 
     Attributes:
         module: Path of the module that is called, below the frame's; None for a function.
-        function: What torch calls the function, or ``super`` for the parent class's forward.
+        function: Torch's name of the function, or ``super`` for the parent class's forward.
         args: Tensors are ``Ref`` and ``Weight``, the rest is as it was.
         kwargs: The same by name.
         outputs: How each tensor is reached in what is returned ("" or "[0]"), and its number.
-        shape: Of a single output.
+        shape: Shape of a single output.
     """
 
     module: str | None
@@ -66,7 +66,7 @@ class Frame:
     """One run of one module's forward.
 
     Attributes:
-        module: Whose.
+        module: Module that ran.
         path: Its path in the network.
         records: Whether its steps are noted; those of torch's own modules are not.
         inputs: Name and number of every tensor that came in.
@@ -171,6 +171,8 @@ class _Watcher(TorchFunctionMode):
         frame = self._stack[-1] if self._stack else None
         if frame is None or not frame.records:
             return func(*args, **kwargs)
+        # torch counts a tensor's changes in place; a count that rises tells of a side effect,
+        # which code of its own must keep in this order.
         versions = _versions((args, kwargs))
         out = func(*args, **kwargs)
         if any(isinstance(leaf, torch.Tensor) for _, leaf in _leaves(out)):
@@ -183,6 +185,8 @@ class _Watcher(TorchFunctionMode):
         changed = versions != _versions((args, kwargs))
         if not changed and isinstance(out, torch.Tensor) and self._known(frame, out):
             return  # nothing was done
+        # A subclass of a layer of torch may compute its parent's forward with other arguments. If
+        # the result is the parent's for this input, it is written as `super().forward(...)`.
         base = leaf_base(type(frame.module))
         direct = {id(p) for p in frame.module.parameters(recurse=False)}
         own = [a for a in args if isinstance(a, torch.Tensor) and id(a) in direct]
@@ -195,6 +199,8 @@ class _Watcher(TorchFunctionMode):
         return frame.number(tensor) is not None or id(tensor) in self._weights
 
     def _enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        # Within a layer of torch nothing is noted: the layer is one call. A plain nn.Sequential
+        # notes no steps either (its children stand in order), but what runs within it is watched.
         opaque = bool(self._stack) and self._is_opaque(self._stack[-1])
         records = not (opaque or module in self._leaves or is_plain_sequence(module))
         frame = Frame(module, self._paths[module], records)
@@ -223,9 +229,11 @@ class _Watcher(TorchFunctionMode):
             self.idle.add(module)
         parent = self._stack[-1] if self._stack else None
         if idle or parent is None or not parent.records:
-            return
+            return  # a module that does nothing (nn.Identity, drop path) leaves no line
         path = self._below(parent, self._paths[module])
         if frame.records:
+            # Inputs that no step reads are left out of the call, but a forward without any
+            # would not be called with images at all.
             used = frame.used()
             kept = [n for _, n in frame.inputs if n in used] or [n for _, n in frame.inputs][:1]
             given = tuple(frame._alive[number] for number in kept)
@@ -307,7 +315,7 @@ def _identifier(name: str, path: str) -> str:
 
 
 def _resolved(func: Any, frame: Frame) -> str:
-    """What torch calls one of its functions."""
+    """Return torch's name of one of its functions."""
     name: str | None = resolve_name(func)
     if name is None or not name.startswith("torch."):
         raise UnwritableError(

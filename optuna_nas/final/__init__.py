@@ -1,4 +1,4 @@
-"""The last mile: what a search found is trained to the end and told beside what it must beat."""
+"""Final training: the architectures that a search found, trained to the end beside baselines."""
 
 from optuna_nas.final._candidate import Candidate, found, of_architecture
 from optuna_nas.final._card import architecture_of, read_card, trained_network

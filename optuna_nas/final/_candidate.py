@@ -1,4 +1,4 @@
-"""What is trained to the end: a network that can be made again for every seed, and its origin."""
+"""Candidates of final training: networks that are made again for every seed, and their origin."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Candidate:
     Attributes:
         name: Its row in the table and its folder: letters, digits, ``.``, ``_`` and ``-``.
         make: Makes the network anew, with random weights.
-        origin: What the network is and where it comes from, ready for JSON. A run that was
+        origin: Kind and source of the network, ready for JSON. A run that was
             interrupted goes on only if this is the same.
         role: "found", "random search" or "baseline".
         recipe: How it is trained; None: as those beside it.
@@ -92,7 +92,7 @@ def of_architecture(
         build: Other build arguments; by default the space's final size.
         recipe: See :class:`Candidate`; its drop path is built in where the space has one.
         role: See :class:`Candidate`.
-        origin: What else is to be kept of where it comes from.
+        origin: Further facts of its source to be kept.
 
     Raises:
         TypeError: If ``build`` has arguments that the space does not take.
@@ -160,8 +160,8 @@ def found(
 
     Args:
         study: With a single objective.
-        space: That the study searches.
-        data: What the networks will be trained on.
+        space: Space that the study searches.
+        data: Data on which the networks will be trained.
         top: How many at most.
         build: See :func:`of_architecture`.
         recipe: How the network of a trial is trained, such as ``lambda trial: recipe_of(trial,

@@ -128,8 +128,8 @@ def trained_network(
 
     Args:
         folder: ``finalist.folder``.
-        seed: Of the run; by default of the one with the highest validation accuracy, the first
-            where there is none.
+        seed: Seed of the run; by default of the one with the highest validation accuracy, the
+            first where there is none.
         space: Needed for a space of your own only, which is never imported from a file.
 
     Raises:
@@ -158,7 +158,7 @@ def architecture_of(
     """Return the architecture of a card, None for a network that is no point of a space.
 
     Args:
-        card: What :func:`read_card` gives.
+        card: Card as :func:`read_card` gives it.
         space: Needed for a space of your own only.
 
     Raises:
@@ -240,7 +240,7 @@ def _for_people(card: Mapping[str, Any], finalist: Finalist) -> str:
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:
-    """What differs from the defaults."""
+    """Write the settings that differ from the defaults."""
     default = Recipe().to_dict()
     changed = {name: value for name, value in settings.items() if value != default[name]}
     return markdown_code(f"Recipe({as_arguments(changed)})").replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""What a final training found, as a value whose printed form is the table."""
+"""Results of final training, as a value whose printed form is the table."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class FinalRun:
     """One network, trained to the end with one seed.
 
     Attributes:
-        seed: Of weights, order of the images and augmentation.
+        seed: Seed of weights, order of the images and augmentation.
         val_accuracy: After the last epoch, in [0, 1]; NaN if the run failed, or the network was
             trained on the validation images too.
         test_accuracy: The same, looked at once.
@@ -80,7 +80,7 @@ class Finalist:
     Attributes:
         name: As of the candidate.
         role: "found", "random search" or "baseline".
-        origin: What the network is and where it comes from.
+        origin: Kind and source of the network.
         params: Trainable parameters.
         macs: Multiply-adds for one image.
         runs: One for each seed.
@@ -126,12 +126,12 @@ class Finalist:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, repr=False)
 class Comparison:
-    """What was found, beside random search and networks made by hand. Printing it gives a table.
+    """Found networks beside random search and networks made by hand. Printing it gives a table.
 
     Attributes:
         finalists: In the order in which they were given.
         data: Name of the data.
-        epochs: Of each run.
+        epochs: Epochs of each run.
         test_images: Images in the test split.
     """
 
@@ -153,7 +153,7 @@ class Comparison:
 
     @property
     def chosen(self) -> Finalist | None:
-        """Of what was found, that with the best mean validation accuracy; the test has no say.
+        """The found network with the best mean validation accuracy; the test has no say.
 
         Where nothing was validated it is the first, which the search itself held best.
         """

@@ -1,4 +1,4 @@
-"""The honest rival: what random search would have found for the same number of epochs.
+"""The baseline of every search: the best of a random search within the same number of epochs.
 
 References:
     Li and Talwalkar, Random Search and Reproducibility for Neural Architecture Search, arXiv
@@ -56,10 +56,10 @@ def random_search(
 
     Args:
         study: The other search.
-        objective: What judged the other search.
-        space: That is searched.
-        seed: Of the draw; not that of the search, whose first trials may be drawn alike.
-        max_trials: An upper limit on trials, for searches that are too dear to be repeated.
+        objective: Objective of the other search.
+        space: Space that is searched.
+        seed: Seed of the draw; not that of the search, whose first trials may be drawn alike.
+        max_trials: An upper limit on trials, for searches that are too expensive to be repeated.
 
     Raises:
         ValueError: If the other search has spent no epochs that are known of.
@@ -71,7 +71,7 @@ def random_search(
             "equal budget would spend, but has reported none: leave random search out."
         )
     storage, _ = seam.study_key(study)
-    rival = optuna.create_study(
+    random_study = optuna.create_study(
         storage=storage,
         study_name=f"{study.study_name}-random",
         direction=study.direction,
@@ -79,24 +79,24 @@ def random_search(
         pruner=study.pruner,
         load_if_exists=True,
     )
-    fail_dead_trials(rival)
+    fail_dead_trials(random_study)
     limit = _TRIALS_PER_TRIAL * len(study.get_trials(deepcopy=False))
     limit = limit if max_trials is None else min(limit, max_trials)
 
     def is_over() -> bool:
-        return epochs_spent(rival) >= budget or len(_ended(rival)) >= limit
+        return epochs_spent(random_study) >= budget or len(_ended(random_study)) >= limit
 
-    def stop_in_time(rival: Study, _: FrozenTrial) -> None:
+    def stop_in_time(random_study: Study, _: FrozenTrial) -> None:
         if is_over():
-            rival.stop()
+            random_study.stop()
 
     if not is_over():
-        optimize(rival, objective, callbacks=[stop_in_time])
-    return rival
+        optimize(random_study, objective, callbacks=[stop_in_time])
+    return random_study
 
 
 def random_search_pick(
-    rival: Study,
+    random_study: Study,
     space: SearchSpace,
     data: ImageData,
     *,
@@ -107,9 +107,9 @@ def random_search_pick(
     """Return the best architecture that a random search has found within a number of epochs.
 
     Args:
-        rival: The random search: :func:`random_search`, or any study of yours.
-        space: That it searches.
-        data: What the network will be trained on.
+        random_study: The random search: :func:`random_search`, or any study of yours.
+        space: Space that it searches.
+        data: Data on which the network will be trained.
         epochs: The budget; later trials are not looked at.
         build: See :func:`of_architecture`.
         recipe: See :func:`found`.
@@ -119,7 +119,7 @@ def random_search_pick(
     """
     considered: list[FrozenTrial] = []
     spent = 0
-    for trial in _ended(rival):
+    for trial in _ended(random_study):
         if spent >= epochs:
             break
         considered.append(trial)
@@ -127,13 +127,13 @@ def random_search_pick(
     complete = [trial for trial in considered if trial.state == TrialState.COMPLETE]
     if not complete:
         raise ValueError(
-            f"The random search {rival.study_name!r} must have a complete trial within {epochs} "
-            "epochs, but has none: give the search more trials."
+            f"The random search {random_study.study_name!r} must have a complete trial within "
+            f"{epochs} epochs, but has none: give the search more trials."
         )
-    sign = -1 if rival.direction == StudyDirection.MAXIMIZE else 1
+    sign = -1 if random_study.direction == StudyDirection.MAXIMIZE else 1
     best = min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
     return of_trial(
-        rival,
+        random_study,
         best,
         space,
         data,

@@ -87,7 +87,7 @@ def resnet_of_equal_macs(data: ImageData, macs: int) -> Candidate:
 
     Args:
         data: Decides image, channels and classes.
-        macs: What it may cost, such as the found network's.
+        macs: Multiply-adds that it may cost, such as the found network's.
 
     Raises:
         ValueError: If ``macs`` is below 1.

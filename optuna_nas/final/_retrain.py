@@ -1,4 +1,4 @@
-"""From a study to a network that can be used: the best are trained to the end, beside rivals."""
+"""Retraining of the best architectures of a study, beside baselines."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["retrain"]
 
 
-class Judge(Protocol):
-    """What judged the search: a ``TrainingObjective``, or a reward on one."""
+class SearchObjective(Protocol):
+    """Objective of the search, such as a ``TrainingObjective``."""
 
     @property
     def space(self) -> SearchSpace:
-        """What is searched."""
+        """Space that is searched."""
 
     @property
     def data(self) -> ImageData:
-        """What networks are judged on."""
+        """Data on which networks are evaluated."""
 
     @property
     def recipe(self) -> Recipe:
@@ -46,12 +46,12 @@ class Judge(Protocol):
         """Whether each trial samples hyperparameters beside its architecture."""
 
     def __call__(self, trial: Trial) -> float | tuple[float, ...]:
-        """Judge a trial."""
+        """Evaluate a trial."""
 
 
 def retrain(
     study: Study,
-    objective: Judge,
+    objective: SearchObjective,
     *,
     folder: str | Path,
     epochs: int,
@@ -59,8 +59,8 @@ def retrain(
     seeds: int | Sequence[int] = 3,
     build: Mapping[str, Any] | None = None,
     recipe: Recipe | Mapping[str, Any] | None = None,
-    rival: Study | bool = True,
-    max_rival_trials: int | None = None,
+    random_study: Study | bool = True,
+    max_random_trials: int | None = None,
     baselines: Sequence[Candidate] | None = None,
     validate: bool = True,
     device: str | torch.device = "auto",
@@ -72,14 +72,14 @@ def retrain(
 
     All are trained on ``data.train``, with the same seeds, and tested once. With
     ``validate=False`` they are trained on the validation images as well, as papers do in the end;
-    then nothing but the search itself chooses among them. A network whose trial drew
+    then nothing but the search itself chooses among them. A network whose trial sampled
     hyperparameters (``TrainingObjective(hyperparameters=...)``) is trained with them, unless a
     ``recipe`` is given. Beside what was found stand
 
-    - the pick of a random search of equal budget: random architectures judged by the same
+    - the pick of a random search of equal budget: random architectures evaluated by the same
       objective, under ``study.pruner``, until as many epochs are spent as the search has spent
       (see :func:`random_search`), which draw hyperparameters of their own. It costs as much as
-      the search did; ``max_rival_trials`` caps it, a ``rival`` study that has been run already
+      the search did; ``max_random_trials`` caps it, a ``random_study`` that has been run already
       costs nothing.
     - a ResNet-20 with the width that gives it the multiply-adds of the best found network,
       trained as that one is.
@@ -114,17 +114,17 @@ def retrain(
 
     Args:
         study: The search.
-        objective: What judged it.
+        objective: Objective of the search.
         folder: For weights, model cards and the table.
-        epochs: Of each run.
+        epochs: Epochs of each run.
         top: How many of the best different architectures.
         seeds: How many, or which.
         build: Other build arguments; by default the space's final size, with the recipe's drop
             path where the space takes one.
         recipe: How to train; by default each network as its trial was. A ``Recipe`` holds for
             all; some fields of one, such as ``{"drop_path": 0.2}``, change each one's own.
-        rival: A random search of yours to pick from instead, or False to leave it out.
-        max_rival_trials: An upper limit on the random search's trials.
+        random_study: A random search of yours to pick from instead, or False to leave it out.
+        max_random_trials: An upper limit on the random search's trials.
         baselines: Networks to stand beside; by default the ResNet-20. Those without a recipe of
             their own are trained as the best found network is.
         validate: Whether to keep the validation images for choosing the best of what was found.
@@ -139,7 +139,7 @@ def retrain(
 
     Raises:
         ValueError: If the study has no complete trial or several objectives, the search reported
-            no epochs that a random search could spend, its trials drew hyperparameters that
+            no epochs that a random search could spend, its trials sampled hyperparameters that
             those of a random search by this objective would not, or a setting is out of range.
         TypeError: If the space does not take the build arguments, or ``recipe`` has fields that
             a recipe has not.
@@ -154,13 +154,13 @@ def retrain(
     candidates = found(study, space, data, top=top, build=build, recipe=of)
     if baselines is None:
         baselines = [resnet_of_equal_macs(data, candidates[0].size(data).macs)]
-    if rival is True:
-        _check_draws(study, objective)
-        rival = random_search(study, objective, space, max_trials=max_rival_trials)
-    if rival is not False:
+    if random_study is True:
+        _check_samples(study, objective)
+        random_study = random_search(study, objective, space, max_trials=max_random_trials)
+    if random_study is not False:
         budget = epochs_spent(study)
         candidates.append(
-            random_search_pick(rival, space, data, epochs=budget, build=build, recipe=of)
+            random_search_pick(random_study, space, data, epochs=budget, build=build, recipe=of)
         )
     return train_candidates(
         [*candidates, *baselines],
@@ -176,12 +176,12 @@ def retrain(
     )
 
 
-def _check_draws(study: Study, objective: Judge) -> None:
-    drawn = sampled_hyperparameters(study)
-    if drawn and not objective.samples_hyperparameters:
-        names = ", ".join(sorted({name for fields in drawn for name in fields}))
+def _check_samples(study: Study, objective: SearchObjective) -> None:
+    sampled = sampled_hyperparameters(study)
+    if sampled and not objective.samples_hyperparameters:
+        names = ", ".join(sorted({name for fields in sampled for name in fields}))
         raise ValueError(
-            f"`objective` must draw hyperparameters for a random search, as the trials of "
-            f"{study.study_name!r} drew {names}: give it the same "
-            "hyperparameters=..., or give retrain a rival of your own, or rival=False."
+            f"`objective` must sample hyperparameters for a random search, as the trials of "
+            f"{study.study_name!r} sampled {names}: give it the same "
+            "hyperparameters=..., or give retrain a random_study of your own or False."
         )

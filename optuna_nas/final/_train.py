@@ -93,7 +93,7 @@ def train_candidates(
         candidates: With different names.
         data: With a test split.
         folder: Made if it does not exist; each candidate has a folder of its own in it.
-        epochs: Of each run.
+        epochs: Epochs of each run.
         recipe: How to train candidates that have none of their own; by default ``Recipe()``. Its
             drop path is left out for networks that have none.
         seeds: How many, or which.
@@ -138,7 +138,7 @@ def train_candidates(
 
 @dataclasses.dataclass(frozen=True)
 class _Settings:
-    """What all runs have in common."""
+    """Settings that all runs have in common."""
 
     data: ImageData
     epochs: int

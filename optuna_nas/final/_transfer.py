@@ -69,18 +69,18 @@ def transfer(
         )
 
     Args:
-        architecture: Of a cell space.
-        data: What to train on; its images say the resolution.
+        architecture: Architecture of a cell space.
+        data: Data to train on; its images say the resolution.
         searched: Build arguments of the search.
-        cells: Of the larger network, as the space counts them.
-        channels: Of its first stack.
+        cells: Cells of the larger network, as the space counts them.
+        channels: Channels of its first stack.
         folder: For weights, model cards and the table.
-        epochs: Of each run.
+        epochs: Epochs of each run.
         stem: ``"cifar"``, ``"imagenet"`` or what else the space has; None: that of large images
             from 96 pixels on, for spaces that have several.
         recipe: How to train; its drop path is built in where the space has one.
         seeds: How many, or which.
-        origin: What else is to be kept of where the cell comes from.
+        origin: Further facts of the cell's source to be kept.
         device: As for :func:`train_candidates`.
         on_run: Likewise.
 

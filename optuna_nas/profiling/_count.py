@@ -47,7 +47,7 @@ class Count:
         total: Multiply-adds of the network.
         params: Trainable numbers of each module itself that no earlier one has.
         macs: Multiply-adds of each module itself, without the modules that it calls.
-        shapes: Of what each module took and put out, without the batch.
+        shapes: Shapes of the inputs and outputs of each module, without the batch.
         order: When each module first ran.
 
     Raises:

@@ -85,6 +85,8 @@ def fold_batch_norm(
             note = "no batch norm follows a convolution directly" if norms else ""
             return FoldedNetwork(model=original, folded=0, norms=norms, note=note)
         folded = _without_norms(copy.deepcopy(original), pairs)
+        # The observation sees tensors, not intentions: a forward that reads `conv.weight`, for
+        # instance, is seen by the comparison only.
         if not _agree(original, folded, images):
             note = "the folded network computes something else"
             return FoldedNetwork(model=original, folded=0, norms=norms, note=note)
@@ -107,6 +109,7 @@ class _Readers(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.in_norm = False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        # What a batch norm does with the convolution's output is no other reader of it.
         if not self.in_norm:
             self.note_read((args, kwargs))
         return func(*args, **(kwargs or {}))
@@ -147,14 +150,14 @@ def _observe(model: nn.Module, images: torch.Tensor) -> tuple[dict[str, str], in
     finally:
         for hook in hooks:
             hook.remove()
-    readers.note_read(output)
+    readers.note_read(output)  # what the network returns is read by its caller
     names = {module: name for name, module in model.named_modules()}
     pairs = {
         names[norm]: names[made[0]]
         for norm, made in inputs.items()
         if made is not None
         and id(made[1]) not in readers.read
-        and runs[norm] == runs[made[0]] == 1
+        and runs[norm] == runs[made[0]] == 1  # weights are folded once, for one place
         and norm.running_mean is not None
     }
     return pairs, len(inputs)

@@ -47,7 +47,7 @@ class Latency:
         folded: Batch norms that were folded into convolutions.
         norms: Batch norms of the network, those among them.
         note: Why nothing was folded although it was asked for; else empty.
-        clock: Whose time it is: "thread" (that of one thread of the CPU, without the time in which
+        clock: Kind of clock: "thread" (that of one thread of the CPU, without the time in which
             other work pushed it aside), "wall" (several threads, MPS) or "device" (CUDA events).
     """
 

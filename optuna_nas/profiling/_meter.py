@@ -54,7 +54,7 @@ class LatencyMeter:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a figure depends on beside the network and the machine, ready for JSON."""
+        """Settings that a figure depends on beside network and machine, ready for JSON."""
         identity = dataclasses.asdict(self)
         del identity["min_run_time"]
         return identity

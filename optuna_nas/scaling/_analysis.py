@@ -1,4 +1,4 @@
-"""What a scaling study says, and what it does not."""
+"""Conclusions from a scaling study, and their limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ScalingAnalysis:
     """The results of one or more scaling studies, and their conclusions. Print it for a report.
 
     Attributes:
-        results: Of all complete trials.
+        results: Results of all complete trials.
         pruned: Trials that were ended while they trained, and are missing therefore.
     """
 
@@ -68,7 +68,7 @@ class ScalingAnalysis:
         return list(pareto_front(self.of(self._regime(epochs)), metric))
 
     def power_law(self, metric: str = "macs", *, epochs: int | None = None) -> PowerLaw:
-        """Fit a power law to the cheaper half of a regime, and judge it on the other half."""
+        """Fit a power law to the cheaper half of a regime, and check it on the other half."""
         return power_law(self.of(self._regime(epochs)), metric)
 
     def verdict(
@@ -99,7 +99,7 @@ class ScalingAnalysis:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """What the study cannot say."""
+        """Limits of the study's conclusions, as sentences."""
         bases = sorted({result.network for result in self.results})
         largest = max(result.macs for result in self.results)
         found = [
@@ -159,7 +159,7 @@ def analyse(*studies: Study) -> ScalingAnalysis:
     """Read scaling studies, of one base network or of several.
 
     Args:
-        studies: Of ``ScalingStudyObjective``; with more than one base, a verdict counts
+        studies: Studies of ``ScalingStudyObjective``; with more than one base, a verdict counts
             neighbours of each base.
 
     Raises:

@@ -30,7 +30,7 @@ _TRIAL_CHANNELS = 48  # of a network that is looked at only
 
 
 class CellArchitecture(Protocol):
-    """What can be built at a number of cells and channels, such as an ``Architecture``."""
+    """A thing to build at a number of cells and channels, such as an ``Architecture``."""
 
     def build(self, **arguments: Any) -> nn.Module:
         """Build the network, given ``cells``, ``channels``, ``num_classes``, ``in_channels``."""
@@ -134,7 +134,7 @@ def parse_size(text: str, architecture: CellArchitecture) -> tuple[int, int]:
 
     Args:
         text: Such as ``"6 @ 768"``.
-        architecture: Of the NASNet family.
+        architecture: Architecture of the NASNet family.
 
     Returns:
         ``cells`` and ``channels``, such as (6, 32).

@@ -162,7 +162,7 @@ def grown_to(
         base: The smallest network.
         coefficients: How it grows.
         macs: The budget for one image.
-        num_classes: What is built for.
+        num_classes: Number of logits.
         in_channels: Likewise.
         exceed: Whether the network may exceed the budget by less than the next smaller one falls
             short of it.

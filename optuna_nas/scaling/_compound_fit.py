@@ -97,7 +97,7 @@ def fit(study: Study, *, seed: int = 0) -> CompoundFit:
     Args:
         study: With complete trials at ten or more different shares of the coefficients; the more
             seeds for each, the surer is the result.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Raises:
         ValueError: If there are too few different trials to say anything.

@@ -78,7 +78,7 @@ class _Bottlenecks(ScalableNetwork):
     """Stages of inverted bottlenecks.
 
     Args:
-        stages: Of the network at width and depth 1.0.
+        stages: Stages of the network at width and depth 1.0.
         stem: Channels of the first convolution, at width 1.0.
         stem_stride: 2, or 1 for small images.
     """
@@ -134,7 +134,7 @@ class EfficientNet(_Bottlenecks):
         depth: Factor of the layers of every stage.
         resolution: Pixels; B0 halves an image five times.
         dropout: Before the classifier.
-        drop_path: Of the last layer, nearly.
+        drop_path: Drop probability that the last layer nearly has.
         stages: At width and depth 1.0.
         stem: Channels of the first convolution, at width 1.0.
         stem_stride: 2, or 1 for small images.

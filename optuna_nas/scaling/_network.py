@@ -1,4 +1,4 @@
-"""What every network that grows has in common.
+"""Base of the networks that grow.
 
 Legend: ``w`` width, ``d`` depth, ``r`` resolution, as factors.
 
@@ -32,7 +32,7 @@ class ScalableNetwork(ABC):
     """A network as a value that can be made wider, deeper and for larger images.
 
     Nothing is built before :meth:`build`, so that a thousand sizes can be compared by what they
-    would cost. The networks of this room are subclasses. One of your own is a frozen dataclass
+    would cost. The networks of this package are subclasses. One of your own is a frozen dataclass
     that says its ``stride`` and writes ``_build``, with ``self.width`` and ``self.depth`` in it.
 
     Args:
@@ -106,17 +106,17 @@ class ScalableNetwork(ABC):
 
     @property
     def name(self) -> str:
-        """What is scaled, in a word."""
+        """Name of the kind of network, in a word."""
         return type(self).__name__
 
     @property
     def params(self) -> dict[str, float]:
-        """What scaling changes."""
+        """Width, depth and resolution, which scaling changes."""
         return {"width": self.width, "depth": self.depth, "resolution": self.resolution}
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What names the network in a study, ready for JSON."""
+        """Settings that name the network in a study, ready for JSON."""
         return {"network": self.name, **asdict(self)}
 
     def scaled(self, *, width: float = 1.0, depth: float = 1.0, resolution: float = 1.0) -> Self:

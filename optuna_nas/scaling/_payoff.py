@@ -1,4 +1,4 @@
-"""Which dimension pays: how much error one more unit of cost takes away, dimension by dimension.
+"""Payoff of the dimensions: how much error one more unit of cost takes away in each.
 
 Two networks that differ in one dimension only are compared: by how much the logarithm of the error
 fell, and by how much that of the cost rose. Over all such neighbours of a study, the slope of the
@@ -29,13 +29,13 @@ _CLEAR = 2.0  # standard errors between the best two
 
 @dataclass(frozen=True)
 class Payoff:
-    """What a dimension pays.
+    """Payoff of one dimension.
 
     Attributes:
         dimension: ``"width"``, ``"depth"`` or ``"resolution"``.
         slope: Fall of log error per rise of log cost: at 0.1, twice the cost means about 7 % less
             error.
-        std_error: Of the slope; NaN for a single pair.
+        std_error: Standard error of the slope; NaN for a single pair.
         pairs: Neighbours that were compared.
     """
 
@@ -50,7 +50,7 @@ class Payoff:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which dimension pays in one regime.
+    """Verdict on the dimensions in one regime.
 
     Attributes:
         epochs: The regime.
@@ -88,7 +88,7 @@ def verdict(results: Sequence[ScalingResult], metric: str) -> Verdict:
     """Compare the dimensions over results of one regime.
 
     Args:
-        results: Of one regime; results of equal size (other seeds) are averaged.
+        results: Results of one regime; those of equal size (other seeds) are averaged.
         metric: ``"macs"``, ``"params"`` or ``"latency_ms"``.
 
     Raises:
@@ -122,9 +122,9 @@ def _neighbours(
         lines[rest].append((float(size[position]), cost, error))
     for line in lines.values():
         line.sort()
-        for (_, cheap, before), (_, dear, after) in zip(line, line[1:], strict=False):
-            if dear > cheap:
-                yield dear - cheap, before - after
+        for (_, cheap, before), (_, costly, after) in zip(line, line[1:], strict=False):
+            if costly > cheap:
+                yield costly - cheap, before - after
 
 
 def _payoff(dimension: str, pairs: list[tuple[float, float]]) -> Payoff | None:

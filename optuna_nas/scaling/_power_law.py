@@ -1,4 +1,4 @@
-"""Whether costs predict errors: a power law on the cheap half, judged on the dear half.
+"""Whether costs predict errors: a power law on the cheap half, checked on the expensive half.
 
 References:
     - Bello et al. Revisiting ResNets: Improved Training and Scaling Strategies. NeurIPS 2021.
@@ -27,12 +27,12 @@ class PowerLaw:
     Attributes:
         a: Factor.
         b: Exponent; above 0 where more cost means less error.
-        metric: Which cost.
+        metric: The cost.
         split: The largest cost of the half that was fitted.
         residual_small: Root mean square of ``log(error / predicted)`` on that half.
         residual_large: The same on the other half. Where it is much larger, the law is not one.
         n_small: Results of that half.
-        n_large: Of the other.
+        n_large: Number of the other results.
     """
 
     a: float
@@ -52,7 +52,8 @@ class PowerLaw:
         return (
             f"error = {self.a:.3g} * {self.metric} ** {-self.b:.3f}; it is off by "
             f"{_percent(self.residual_small)} on the {self.n_small} cheaper runs that it was "
-            f"fitted to, by {_percent(self.residual_large)} on the {self.n_large} dearer ones"
+            f"fitted to, by {_percent(self.residual_large)} on the {self.n_large} more expensive "
+            "ones"
         )
 
 
@@ -60,7 +61,7 @@ def power_law(results: Sequence[ScalingResult], metric: str = "macs") -> PowerLa
     """Fit a power law to the cheaper half of the results.
 
     Args:
-        results: Of one regime, at least six at different costs.
+        results: Results of one regime, at least six at different costs.
         metric: ``"macs"``, ``"params"`` or ``"latency_ms"``.
 
     Raises:

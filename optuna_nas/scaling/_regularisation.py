@@ -33,7 +33,7 @@ class GrowingRegularisation:
     Args:
         smallest: Multiply-adds of the smallest network.
         largest: Multiply-adds of the largest one, more than ``smallest``.
-        dropout: Of the smallest and of the largest, in [0, 1).
+        dropout: Rates of the smallest and of the largest network, in [0, 1).
         drop_path: Likewise; (0.0, 0.0) for networks without drop path.
 
     Raises:
@@ -87,10 +87,10 @@ class GrowingRegularisation:
 
         Args:
             base: The network that is scaled.
-            grid: Of the study.
-            num_classes: What networks are built for.
+            grid: Grid of the study.
+            num_classes: Number of logits.
             in_channels: Likewise.
-            dropout: Of the smallest and of the largest.
+            dropout: Rates of the smallest and of the largest network.
             drop_path: Likewise.
         """
         points = list(grid)

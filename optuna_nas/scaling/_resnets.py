@@ -83,7 +83,7 @@ class ResNet(ScalableNetwork):
         resolution: Pixels.
         dropout: Before the classifier.
         drop_path: Final drop probability; stage ``s`` of 4 has ``drop_path * (s + 1) / 5``.
-        blocks: Of each of the four stages, at depth 1.0.
+        blocks: Blocks of each of the four stages, at depth 1.0.
         kind: ``"bottleneck"``, or ``"basic"`` as in ResNet-18 and -34.
         stem: ``"imagenet"`` (stride 4), ``"deep"`` (ResNet-RS, stride 4) or ``"cifar"`` (stride
             1).
@@ -143,7 +143,7 @@ class ResNetRS(ScalableNetwork):
         resolution: Pixels.
         dropout: Before the classifier.
         drop_path: Stage ``s`` of 4 drops its paths with ``drop_path * (s + 1) / 5``.
-        se_ratio: Of the channels that a block puts out.
+        se_ratio: Squeezed share of the channels that a block puts out.
         stem: ``"deep"`` (stride 4), or ``"cifar"`` (stride 1) for small images.
 
     Example::

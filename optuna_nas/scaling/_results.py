@@ -1,4 +1,4 @@
-"""What a study of scaled networks has measured."""
+"""Measurements of a study of scaled networks."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def pareto_front(results: Iterable[ScalingResult], metric: str) -> tuple[Scaling
     """Return the results that no other one beats in accuracy at the same cost or less.
 
     Args:
-        results: Of one regime, or their fronts mean little.
+        results: Results of one regime, or their fronts mean little.
         metric: One of ``METRICS``.
 
     Returns:

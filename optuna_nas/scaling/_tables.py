@@ -36,7 +36,7 @@ def strategy_table(results: Sequence[ScalingResult]) -> str:
     """Write what each strategy gave, best first: accuracy as mean, deviation and number of runs.
 
     Args:
-        results: Of a ``StrategyObjective``.
+        results: Results of a ``StrategyObjective``.
     """
     by_rule: dict[str, list[ScalingResult]] = {}
     for result in results:

@@ -1,4 +1,4 @@
-"""What is told to somebody who concludes more than was measured."""
+"""Warning for conclusions that go beyond the measurements."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Files and storages that survive crashes: atomic, checked, no pickle.
 
-Whatever a search leaves on a disk goes through this room: the Optuna storage that several
+Whatever a search leaves on a disk goes through this package: the Optuna storage that several
 processes share, the folder of its artifacts, and single files that are either whole or absent.
 It does not import torch.
 """

@@ -67,8 +67,8 @@ def unsealed(content: bytes, name: str) -> bytes:
     """Return what was given to :func:`sealed`.
 
     Args:
-        content: What it returned.
-        name: What the content is called in an error.
+        content: The bytes that it returned.
+        name: Name of the content in an error.
 
     Raises:
         DamagedFileError: If the content does not agree with the checksum, or there is none.

@@ -17,7 +17,7 @@ from optuna.exceptions import StorageInternalError
 __all__ = ["chain", "explained", "first_line", "is_passing", "way_out"]
 
 _Code: TypeAlias = tuple[str, int | str]
-"""Whose code it is, and the code."""
+"""Owner of an error code, and the code."""
 
 
 class _Trouble(NamedTuple):

@@ -102,7 +102,7 @@ class _Run:
         """Return the message of a lost trial.
 
         Args:
-            error: What ended ``study.optimize``.
+            error: Error that ended ``study.optimize``.
 
         Raises:
             Exception: ``error``, or the objective's own, if that is why it ended.

@@ -53,8 +53,8 @@ class Recipe:
         lr: Learning rate of the schedule's first step, more than 0.
         momentum: In [0, 1).
         nesterov: Nesterov's momentum; needs ``momentum`` > 0.
-        rms_decay: Of "rmsprop": the share of the mean square that is kept, in [0, 1).
-        rms_eps: Of "rmsprop": what is added to the mean square under the root, more than 0.
+        rms_decay: Share of the mean square that "rmsprop" keeps, in [0, 1).
+        rms_eps: Number that "rmsprop" adds to the mean square under the root, more than 0.
         weight_decay: L2 penalty on all weights (decoupled for "adamw"), at least 0.
         batch_size: Images per step, of all processes together, at least 2. A last batch of one
             image is left out, since batch norm cannot take it.
@@ -71,11 +71,11 @@ class Recipe:
         clip_grad_norm: Largest norm of all gradients together, more than 0; None: no limit.
         ema_decay: Share of the averaged weights that a step keeps, in (0, 1); validation and the
             result then use the average. None: no average.
-        auxiliary_weight: Of the loss of an auxiliary head, where the network has one: in train
+        auxiliary_weight: Weight of an auxiliary head's loss, where the network has one: in train
             mode it returns (logits, auxiliary logits).
         batch_norm_momentum: Share of new statistics in batch norm's running ones, in (0, 1]
             (TensorFlow's decay is 1 minus this); None: as the network was built.
-        batch_norm_eps: What batch norm adds to the variance; None: as the network was built.
+        batch_norm_eps: Number that batch norm adds to the variance; None: as it was built.
         crop_padding: Pixels of black around an image before a crop of its size; 0: no crop.
         resized_crop: Smallest share of an image's area that a random crop, resized to the image
             size, takes, in (0, 1]; None: no such crop.

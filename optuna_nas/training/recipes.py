@@ -257,7 +257,7 @@ _RECIPES: Mapping[str, tuple[Recipe, int | None]] = MappingProxyType(
 )
 
 NAMES: tuple[str, ...] = tuple(_RECIPES)
-"""What :func:`by_name` knows."""
+"""Names that :func:`by_name` takes."""
 
 
 def by_name(name: str) -> Recipe:

@@ -31,7 +31,7 @@ class _Rows(NamedTuple):
 
 
 class _Curves(NamedTuple):
-    """What one trial kept after each epoch."""
+    """Records of one trial after each epoch."""
 
     label: str
     skip_share: list[float]
@@ -52,7 +52,7 @@ def plot_alphas(
     """Draw the mixing weights of a search over its epochs, a heat map for each decision.
 
     Args:
-        trial: Of ``DARTSObjective``.
+        trial: Trial of ``DARTSObjective``.
         labels: Names for what the decisions choose from, where there are as many; None: as the
             trial has them.
         only: Decisions whose name begins so, such as ``"normal_"``.
@@ -95,7 +95,7 @@ def plot_collapse(study: Study) -> go.Figure:
     """Draw the share of skip connections and, where there is one, the eigenvalue by epoch.
 
     Args:
-        study: Of ``DARTSObjective``.
+        study: Study of ``DARTSObjective``.
 
     Raises:
         ValueError: If no trial of it has kept them.
@@ -131,7 +131,7 @@ def plot_rank_correlation(shared: Sequence[float], alone: Sequence[float]) -> go
 
     Args:
         shared: Such as ``[objective.weights.accuracy(child) for child in children]``.
-        alone: Of the same architectures, trained from scratch.
+        alone: Scores of the same architectures, trained from scratch.
 
     Raises:
         ValueError: If there are fewer than two, or not as many of both.
@@ -156,8 +156,8 @@ def keep_figures(study: Study, trial: FrozenTrial) -> None:
     first page, and are replaced after each trial.
 
     Args:
-        study: Of ``DARTSObjective``; others are left alone.
-        trial: That has just ended.
+        study: Study of ``DARTSObjective``; others are left alone.
+        trial: Trial that has just ended.
 
     Example::
 

@@ -53,7 +53,7 @@ class _Panel(NamedTuple):
 
 
 class _ScalingInfo(NamedTuple):
-    """What is drawn."""
+    """Data of the figure."""
 
     title: str
     panels: list[_Panel]
@@ -65,9 +65,9 @@ def plot_scaling(*studies: Study, metrics: tuple[str, ...] | None = None) -> go.
     Strategies have a colour each; networks of a grid that of their regime.
 
     Args:
-        studies: Of ``StrategyObjective``, ``ScalingStudyObjective`` or
+        studies: Studies of ``StrategyObjective``, ``ScalingStudyObjective`` or
             ``CompoundScalingObjective``.
-        metrics: Of ``"macs"``, ``"params"``, ``"latency_ms"``; None: the first, and the last
+        metrics: Some of ``"macs"``, ``"params"``, ``"latency_ms"``; None: the first, and the last
             where all studies have measured it.
 
     Raises:

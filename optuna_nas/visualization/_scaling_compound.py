@@ -27,7 +27,7 @@ class _Point(NamedTuple):
 
 
 class _CompoundInfo(NamedTuple):
-    """What is drawn; ``fitted`` is None where too few trials are there to fit."""
+    """Data of the figure; ``fitted`` is None where too few trials are there to fit."""
 
     metric: str
     points: list[_Point]
@@ -41,7 +41,7 @@ def plot_compound(study: Study) -> go.Figure:
     accuracy. The cross is the fitted optimum, where there are trials enough to fit one.
 
     Args:
-        study: Of a ``CompoundScalingObjective``.
+        study: Study of a ``CompoundScalingObjective``.
 
     Raises:
         ValueError: If the study has no complete trial with alpha, beta and gamma.

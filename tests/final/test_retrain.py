@@ -84,13 +84,15 @@ def test_the_whole_way(tmp_path: Path, objective: TrainingObjective) -> None:
     assert compared.finalists[3].origin["network"] == "ResNet-20"
     assert compared.seeds == 2
     assert (tmp_path / "README.md").read_text() == f"```\n{compared}\n```\n"
-    rivals = optuna.get_all_study_names(study._storage)
-    assert sorted(rivals) == ["search", "search-random"]
+    names = optuna.get_all_study_names(study._storage)
+    assert sorted(names) == ["search", "search-random"]
 
 
-def test_a_rival_and_baselines_of_ones_own(tmp_path: Path, objective: TrainingObjective) -> None:
+def test_a_random_search_and_baselines_of_ones_own(
+    tmp_path: Path, objective: TrainingObjective
+) -> None:
     study = _study(objective, trials=2)
-    rival = _told([(CELLS[0], [0.1, 0.3]), (CELLS[1], [0.1, 0.2]), (CELLS[2], [0.1, 0.9])])
+    random_study = _told([(CELLS[0], [0.1, 0.3]), (CELLS[1], [0.1, 0.2]), (CELLS[2], [0.1, 0.9])])
     linear = Candidate(
         name="linear", make=lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), origin={}
     )
@@ -102,7 +104,7 @@ def test_a_rival_and_baselines_of_ones_own(tmp_path: Path, objective: TrainingOb
         top=1,
         seeds=1,
         build=TINY,
-        rival=rival,
+        random_study=random_study,
         baselines=[linear],
         device="cpu",
     )
@@ -116,7 +118,7 @@ def test_a_rival_and_baselines_of_ones_own(tmp_path: Path, objective: TrainingOb
         top=1,
         seeds=1,
         build=TINY,
-        rival=False,
+        random_study=False,
         baselines=[],
         device="cpu",
     )
@@ -144,17 +146,17 @@ def _drawing(objective: TrainingObjective) -> TrainingObjective:
     )
 
 
-def test_networks_are_trained_with_what_their_trials_drew(
+def test_networks_are_trained_with_what_their_trials_sampled(
     tmp_path: Path, objective: TrainingObjective
 ) -> None:
     drawing = _drawing(objective)
     study = _study(drawing, trials=3)
     settings = {"epochs": 1, "top": 2, "seeds": 1, "build": TINY, "device": "cpu"}
     compared = retrain(study, drawing, folder=tmp_path / "own", **settings)
-    rival = optuna.load_study(study_name="search-random", storage=study._storage)
+    random_study = optuna.load_study(study_name="search-random", storage=study._storage)
     assert compared.finalists[2].role == "random search"
     for finalist in compared.finalists[:3]:
-        origin = (rival if finalist.role == "random search" else study).trials
+        origin = (random_study if finalist.role == "random search" else study).trials
         params = origin[finalist.origin["trial"]].params
         drew = {"lr": params["rate"], "label_smoothing": params["smoothing"]}
         card = read_card(finalist.folder)
@@ -179,7 +181,14 @@ def test_networks_are_trained_with_what_their_trials_drew(
 def test_a_recipe_that_is_named_goes_before(tmp_path: Path, objective: TrainingObjective) -> None:
     drawing = _drawing(objective)
     study = _study(drawing, trials=1)
-    settings = {"epochs": 1, "top": 1, "seeds": 1, "build": TINY, "rival": False, "baselines": []}
+    settings = {
+        "epochs": 1,
+        "top": 1,
+        "seeds": 1,
+        "build": TINY,
+        "random_study": False,
+        "baselines": [],
+    }
     named = Recipe(batch_size=50, lr=0.25)
     (finalist,) = retrain(
         study, drawing, folder=tmp_path / "named", recipe=named, device="cpu", **settings
@@ -199,14 +208,16 @@ def test_a_recipe_that_is_named_goes_before(tmp_path: Path, objective: TrainingO
 
 def test_random_search_spends_what_the_search_spent(objective: TrainingObjective) -> None:
     study = _study(objective, trials=3)
-    rival = random_search(study, objective, SPACE)
-    assert epochs_spent(rival) == epochs_spent(study) == 6
-    trials = len(rival.trials)
+    random_study = random_search(study, objective, SPACE)
+    assert epochs_spent(random_study) == epochs_spent(study) == 6
+    trials = len(random_study.trials)
     assert len(random_search(study, objective, SPACE).trials) == trials  # it is over
     study.optimize(objective, n_trials=2)
     assert epochs_spent(random_search(study, objective, SPACE)) == 10  # and goes on
     first = [trial.params for trial in study.trials[:3]]
-    assert [trial.params for trial in rival.trials[:3]] != first  # it is no copy of the search
+    assert [
+        trial.params for trial in random_study.trials[:3]
+    ] != first  # it is no copy of the search
 
 
 def test_random_search_may_be_capped(objective: TrainingObjective) -> None:
@@ -220,17 +231,17 @@ def test_copied_results_cost_no_epochs() -> None:
 
 
 def test_the_pick_is_the_best_within_the_budget(objective: TrainingObjective) -> None:
-    rival = _told(
+    random_study = _told(
         [(CELLS[0], [0.2]), (CELLS[1], [0.4, 0.5]), (CELLS[2], [0.3]), (CELLS[3], [0.9])]
     )
-    pick = random_search_pick(rival, SPACE, objective.data, epochs=4, build=TINY)
+    pick = random_search_pick(random_study, SPACE, objective.data, epochs=4, build=TINY)
     assert pick.origin["trial"] == 1
     assert pick.origin["search_trials"] == 3
-    pick = random_search_pick(rival, SPACE, objective.data, epochs=5, build=TINY)
+    pick = random_search_pick(random_study, SPACE, objective.data, epochs=5, build=TINY)
     assert pick.origin["trial"] == 3
-    rival = optuna.create_study(direction="maximize")
+    random_study = optuna.create_study(direction="maximize")
     with pytest.raises(ValueError, match="must have a complete trial within 4 epochs"):
-        random_search_pick(rival, SPACE, objective.data, epochs=4)
+        random_search_pick(random_study, SPACE, objective.data, epochs=4)
 
 
 def test_a_search_without_reports_has_no_budget(objective: TrainingObjective) -> None:
@@ -259,7 +270,13 @@ def test_final_training_on_all_images(tmp_path: Path, objective: TrainingObjecti
     settings = {"epochs": 1, "top": 1, "seeds": 1, "build": TINY, "device": "cpu"}
     study = _study(objective, trials=2)
     compared = retrain(
-        study, objective, folder=tmp_path, rival=False, baselines=[], validate=False, **settings
+        study,
+        objective,
+        folder=tmp_path,
+        random_study=False,
+        baselines=[],
+        validate=False,
+        **settings,
     )
     (finalist,) = compared.finalists
     assert read_card(finalist.folder)["data"]["train_size"] == 300
@@ -271,17 +288,17 @@ def test_final_training_on_all_images(tmp_path: Path, objective: TrainingObjecti
     assert objective.data.val.labels.numel() == 100  # the search's own data stay as they were
 
 
-def test_a_random_search_draws_what_the_search_drew(
+def test_a_random_search_samples_what_the_search_sampled(
     tmp_path: Path, objective: TrainingObjective
 ) -> None:
     study = _study(_drawing(objective), trials=1)
     settings = {"epochs": 1, "top": 1, "seeds": 1, "build": TINY, "baselines": []}
-    with pytest.raises(ValueError, match="'search' drew label_smoothing, lr: give it the same"):
+    with pytest.raises(ValueError, match="'search' sampled label_smoothing, lr: give it the same"):
         retrain(study, objective, folder=tmp_path, device="cpu", **settings)
     assert optuna.get_all_study_names(study._storage) == ["search"]  # nothing was begun
     assert _drawing(objective).samples_hyperparameters
     assert not objective.samples_hyperparameters
     (finalist,) = retrain(
-        study, objective, folder=tmp_path, rival=False, device="cpu", **settings
+        study, objective, folder=tmp_path, random_study=False, device="cpu", **settings
     ).finalists
     assert set(finalist.origin["hyperparameters"]) == {"label_smoothing", "lr"}

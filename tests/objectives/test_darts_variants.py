@@ -184,7 +184,7 @@ def test_an_average_is_perturbed_as_well(monkeypatch):
     evaluate = AlphaSearch._evaluate
 
     def noted(self):
-        masked.append([0.0 in row for row in self._learner.judged.mixture().values()])
+        masked.append([0.0 in row for row in self._learner.evaluated.mixture().values()])
         return evaluate(self)
 
     monkeypatch.setattr(AlphaSearch, "_evaluate", noted)

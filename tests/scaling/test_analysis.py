@@ -135,7 +135,7 @@ def test_power_law_is_recovered_and_its_failure_shows() -> None:
     off = [0.1 * math.log(d / 16) for d in depths[5:]]
     assert law.residual_large == pytest.approx(math.sqrt(sum(x * x for x in off) / 5))
     assert (law.n_small, law.n_large) == (5, 5)
-    assert "5 dearer ones" in str(law)
+    assert "5 more expensive ones" in str(law)
     with pytest.raises(ValueError, match="at least 6 of different cost, but got 3"):
         power_law([_result(depth=depth) for depth in depths[:3]])
 

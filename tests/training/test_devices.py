@@ -149,8 +149,8 @@ def test_the_average_is_judged_and_is_what_remains(data: ImageData) -> None:
     history = fit(averaged, data, epochs=4, recipe=recipe, device="cpu")
     fit(last, data, epochs=4, recipe=Recipe(batch_size=30), device="cpu")
 
-    judged = evaluate(averaged, data.val, data, device="cpu")
-    assert judged.loss == history.last.val_loss
+    found = evaluate(averaged, data.val, data, device="cpu")
+    assert found.loss == history.last.val_loss
     distance = (averaged[0].weight - last[0].weight).norm() / last[0].weight.norm()
     assert 1e-4 < distance < 0.5
     assert not any(module.training for module in averaged.modules())

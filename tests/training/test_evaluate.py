@@ -1,4 +1,4 @@
-"""Judging, devices, and seeds."""
+"""Evaluation, devices, and seeds."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class _Reader(nn.Module):
 def test_loss_and_accuracy_are_means_over_images(batch_size: int, data: ImageData) -> None:
     logits = torch.randn(130, 10, generator=torch.Generator().manual_seed(0))
 
-    judged = evaluate(_Reader(logits), data.val, data, device="cpu", batch_size=batch_size)
+    found = evaluate(_Reader(logits), data.val, data, device="cpu", batch_size=batch_size)
 
     labels = data.val.labels
-    assert judged.count == 130
-    assert judged.accuracy == pytest.approx((logits.argmax(1) == labels).double().mean().item())
-    assert judged.loss == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-5)
+    assert found.count == 130
+    assert found.accuracy == pytest.approx((logits.argmax(1) == labels).double().mean().item())
+    assert found.loss == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-5)
 
 
 def test_modes_statistics_and_gradients_are_left_alone(data: ImageData) -> None:

@@ -104,8 +104,8 @@ def test_it_learns_and_never_looks_at_the_test_set(data: ImageData) -> None:
     assert history.last.val_accuracy > 0.5
     assert history.last.train_loss < history.epochs[0].train_loss
     assert not any(module.training for module in model.modules())
-    judged = evaluate(model, data.val, data, device="cpu")
-    assert (judged.loss, judged.accuracy) == (history.last.val_loss, history.last.val_accuracy)
+    found = evaluate(model, data.val, data, device="cpu")
+    assert (found.loss, found.accuracy) == (history.last.val_loss, history.last.val_accuracy)
 
 
 def test_a_last_batch_of_one_image_is_left_out() -> None:
@@ -271,8 +271,8 @@ def test_without_validation_images_nothing_is_told_of_them(
         assert epoch.val_loss != epoch.val_loss
         assert epoch.val_accuracy != epoch.val_accuracy
         assert epoch.train_loss > 0
-    judged = dataclasses.replace(merged, val=data.test)  # what is judged changes no training
-    fit(models[1], judged, epochs=2, device="cpu")
+    found = dataclasses.replace(merged, val=data.test)  # the validation images change no training
+    fit(models[1], found, epochs=2, device="cpu")
     for ours, theirs in zip(models[0].parameters(), models[1].parameters(), strict=True):
         assert torch.equal(ours, theirs)
     again = fit(_net(), merged, epochs=2, device="cpu", checkpoint=tmp_path / "run")

@@ -106,8 +106,8 @@ def _check(
     assert curve[-1] < curve[0]
     for mine, theirs in zip(ours.state_dict().values(), plain.state_dict().values(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4)
-    judged = evaluate(plain, data.val, data, device="cpu")
-    assert history.last.val_loss == pytest.approx(judged.loss, abs=1e-4)
+    found = evaluate(plain, data.val, data, device="cpu")
+    assert history.last.val_loss == pytest.approx(found.loss, abs=1e-4)
 
 
 def _sgd(model: nn.Module, lr: float = 0.1) -> torch.optim.SGD:

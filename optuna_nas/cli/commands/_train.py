@@ -137,7 +137,7 @@ def train(
     )
     study.pruner = make_pruner(chosen["pruner"], objective.epochs)
     lasts = final_epochs(published_recipe, epochs)
-    rival = _rival(study, random_trials, random_study, storage)
+    baseline = _random_study(study, random_trials, random_study, storage)
     folder = output or Path(file_name(study_name, "-final"))
     click.echo(f"training in {folder}")
     compared = retrain(
@@ -149,8 +149,8 @@ def train(
         seeds=seeds,
         build=build,
         recipe=final_recipe(published_recipe, recipe),
-        rival=rival,
-        max_rival_trials=random_trials or None,
+        random_study=baseline,
+        max_random_trials=random_trials or None,
         baselines=None if resnet else [],
         validate=validate,
         device=device,
@@ -192,7 +192,9 @@ def final_recipe(published: str | None, changes: Mapping[str, Any]) -> Recipe | 
     return dataclasses.replace(recipes.by_name(published), **changes)
 
 
-def _rival(study: Study, trials: int | None, name: str | None, storage: str) -> Study | bool:
+def _random_study(
+    study: Study, trials: int | None, name: str | None, storage: str
+) -> Study | bool:
     from optuna_nas.objectives import sampled_hyperparameters
 
     if name is not None:

@@ -37,6 +37,8 @@ def built_within_memory(make: Callable[[], T], what: Callable[[], str]) -> T:
     Raises:
         NetworkTooLargeError: If so.
     """
+    # The first attempt costs nothing where the network is small, as nearly all are. A large one
+    # is begun again from the same random state, so that its weights do not depend on the check.
     before = torch.get_rng_state()
     watch = _Watch(_UNQUESTIONED, "cpu")
     try:
@@ -46,6 +48,7 @@ def built_within_memory(make: Callable[[], T], what: Callable[[], str]) -> T:
         if not watch.exceeded:
             raise
     torch.set_rng_state(before)
+    # A limit on the sum, not on one tensor: many layers that fit alone may not fit together.
     memory = _memory_of_machine()
     if _exceeds(make, memory):
         raise NetworkTooLargeError(
@@ -92,6 +95,7 @@ class _Watch(TorchFunctionMode):
         try:
             made = func(*args, **(kwargs or {}))
         except RuntimeError as error:
+            # torch has no exception of its own for a CPU without memory.
             self.exceeded = "can't allocate memory" in str(error)
             raise
         if made.device.type == self._device:

@@ -37,7 +37,7 @@ class Place:
     """Where a cell stands.
 
     Args:
-        channels: Of the cell.
+        channels: Channels of the cell.
         reduction: Whether it is the reduction cell, with stride 2.
         older: How many outputs back the older input is; 1 is the previous cell's output itself,
             where there is no older one.
@@ -50,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Stem:
-    """What stands before the cells.
+    """The layers before the cells.
 
     Args:
         make: Modules that follow each other, from ``(I, F)``; every output can be read.
@@ -60,7 +60,7 @@ class Stem:
         min_channels: Smallest ``F``.
         min_size: Smallest height and width of an image.
         skip_reduction: The release's switch "skip reduction layer input", read by the plan.
-        eps: Of all batch norms in the network.
+        eps: Epsilon of all batch norms in the network.
         auxiliary: Arguments of the auxiliary head.
     """
 
@@ -80,7 +80,7 @@ class Assembly:
     """A way to build.
 
     Args:
-        style: Of the cells.
+        style: Style of the cells.
         stems: By name.
         plan: Places of the cells after the stem, from ``(cells, channels, stem)``.
         auxiliary_at: From ``cells``, the number of the cell after the stem that the auxiliary

@@ -108,7 +108,7 @@ class CellModule(nn.Module):
         shape: Where it stands.
         style: Its family's habits.
         drop_path: Drop probability of its paths at the start.
-        drop_scale: What :func:`set_drop_path` multiplies the network's probability by here.
+        drop_scale: Factor of the probability that :func:`set_drop_path` sets here.
     """
 
     def __init__(

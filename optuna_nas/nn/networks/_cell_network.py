@@ -173,7 +173,7 @@ def cell_network(
         drop_path: Final drop probability. It holds from the start; a training loop lets it grow
             by :func:`set_drop_path`.
         dropout: Probability of dropping a feature before the classifier.
-        ops: Whose definitions of the operations, see :func:`make_op`; by default the assembly's.
+        ops: Family whose operations are used, see :func:`make_op`; by default the assembly's.
         own_ops: Operations of your own by name, each a ``factory(channels, stride)`` that makes a
             module ``(B, channels, H, W) -> (B, channels, H/stride, W/stride)``, rounded up. Where
             its input has other channels, a 1x1 convolution stands before it. A batch norm in it

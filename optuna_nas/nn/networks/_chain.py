@@ -36,7 +36,7 @@ class ConcatChain(nn.Module):
     Args:
         layers: For layers 1, 2, ... ``(kernel, stride, filters)``, kernel and stride as
             ``(height, width)``.
-        inputs: What each layer reads, and at the end what the classifier reads: numbers of
+        inputs: States that each layer reads, and at the end the classifier: numbers of
             earlier layers, 0 is the image.
         num_classes: Number of logits.
         in_channels: ``I``.

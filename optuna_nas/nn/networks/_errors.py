@@ -1,4 +1,4 @@
-"""What a network says when an image does not fit."""
+"""Errors of networks whose images do not fit."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class AuxiliaryHead(nn.Module):
         in_channels: ``C``.
         num_classes: Number of logits.
         size: ``k``, the side of the pooled map at the paper's image size.
-        stride: Of the pool.
+        stride: Stride of the pool.
         last_norm: Whether the second batch norm is there (DARTS leaves it out on ImageNet).
         mean: Pad the ``k x k`` convolution and average its results, as ENAS does.
         bias: Whether the linear layer has one.

@@ -53,9 +53,9 @@ class MnasNetwork(nn.Module):
         width: Multiplies all other channels; see :func:`scaled_channels`.
         dropout: Before the classifier.
         bn_momentum: How much a batch counts in the running statistics.
-        norm_eps: What batch norm adds to the variance.
+        norm_eps: Number that batch norm adds to the variance.
         act: The activation, such as ``nn.ReLU6`` in MobileNetV2.
-        stem_stride: Of the first convolution: 2, or 1 for small images.
+        stem_stride: Stride of the first convolution: 2, or 1 for small images.
         drop_path: Drop probability that the layers approach; :func:`set_drop_path` changes it.
 
     Raises:

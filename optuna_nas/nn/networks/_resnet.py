@@ -45,8 +45,8 @@ class ResNetBlock(nn.Module):
         stride: 1 or 2.
         se_ratio: ``S = max(1, int(D * se_ratio))``; 0 for no squeeze-and-excitation.
         pooled_shortcut: Whether a strided shortcut averages 2x2 pixels (ResNet-D).
-        drop_scale: What :func:`set_drop_path` multiplies the network's probability by here; None
-            for a block without drop path.
+        drop_scale: Factor of the probability that :func:`set_drop_path` sets here; None for a
+            block without drop path.
     """
 
     def __init__(

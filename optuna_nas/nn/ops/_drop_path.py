@@ -23,7 +23,7 @@ class DropPath(nn.Module):
 
     Args:
         drop_prob: Probability of dropping an example's path.
-        scale: What :func:`set_drop_path` multiplies the network's probability by here.
+        scale: Factor of the probability that :func:`set_drop_path` sets here.
     """
 
     def __init__(self, drop_prob: float = 0.0, *, scale: float = 1.0) -> None:

@@ -59,15 +59,15 @@ class ShortcutBlock(nn.Module):
     no shortcut, and no identity with a stride.
 
     Args:
-        body: What is computed.
+        body: The computation itself.
         in_channels: ``C``.
         out_channels: ``D``.
-        stride: Of the body.
+        stride: Stride of the body.
         skip: ``"identity"`` adds the input, ``"pool"`` its 3x3 average (padding not counted, with
             the block's stride), ``"none"`` nothing.
         drop_prob: Probability that the body of a sample is dropped in training (stochastic
             depth, arXiv:1603.09382); of no effect without shortcut.
-        drop_scale: What :func:`set_drop_path` multiplies the network's probability by here.
+        drop_scale: Factor of the probability that :func:`set_drop_path` sets here.
 
     Raises:
         ValueError: If ``skip`` is something else.
@@ -110,7 +110,7 @@ class ConvBlock(ShortcutBlock):
         in_channels: ``C``.
         out_channels: ``D``.
         kernel_size: Odd side of the kernel.
-        stride: Of the convolution.
+        stride: Stride of the convolution.
         skip: See :class:`ShortcutBlock`.
         act: The activation.
         drop_prob: See :class:`ShortcutBlock`.
@@ -153,7 +153,7 @@ class MBConv(ShortcutBlock):
         out_channels: ``D``.
         kernel_size: Odd side of the depthwise kernel.
         expansion: ``E / C``.
-        stride: Of the depthwise convolution.
+        stride: Stride of the depthwise convolution.
         se_ratio: ``S = max(1, int(C * se_ratio))``; 0 for no squeeze-and-excitation.
         skip: See :class:`ShortcutBlock`.
         act: The activation, such as ``nn.SiLU`` in EfficientNet.

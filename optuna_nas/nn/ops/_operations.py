@@ -49,7 +49,7 @@ IDENTITIES = ("identity", "skip_connect")  # two names of one operation
 
 @dataclass(frozen=True)
 class _Shape:
-    """What an operation must do, whatever its name."""
+    """Channels, stride and family of an operation, whatever its name."""
 
     in_channels: int
     channels: int
@@ -135,9 +135,9 @@ def make_op(
         in_channels: ``C``. If None, the first input decides; until then the shapes of some
             parameters are unknown, but an optimizer may already hold them.
         affine: Whether the batch norms have weights.
-        family: Whose definition: ``"darts"`` (symmetric padding; an identity of stride 2 needs
-            even sizes), ``"nasnet"`` (also PNAS), ``"amoebanet"`` or ``"enas"`` (these pad as
-            TensorFlow does and take any size).
+        family: Family whose definition is used: ``"darts"`` (symmetric padding; an identity of
+            stride 2 needs even sizes), ``"nasnet"`` (also PNAS), ``"amoebanet"`` or ``"enas"``
+            (these pad as TensorFlow does and take any size).
 
     Raises:
         ValueError: If the name or the family is unknown, or a number is below 1.

@@ -23,8 +23,8 @@ class ReLUConvBN(nn.Sequential):
         out_channels: ``D``.
         kernel_size: Odd side, or height and width, of the kernel; padded to keep the size at
             stride 1.
-        stride: Of the convolution.
-        dilation: Of the kernel.
+        stride: Stride of the convolution.
+        dilation: Dilation of the kernel.
         affine: Whether the batch norm has weights.
         same: Pad as TensorFlow's ``SAME``; otherwise symmetrically.
         act: Whether the ReLU is there.
@@ -59,8 +59,8 @@ class ReLUSepConvBN(nn.Sequential):
         in_channels: ``C``.
         out_channels: ``D``.
         kernel_size: Odd side of the depthwise kernel.
-        stride: Of the depthwise convolution.
-        dilation: Of the depthwise kernel.
+        stride: Stride of the depthwise convolution.
+        dilation: Dilation of the depthwise kernel.
         affine: Whether the batch norm has weights.
         same: Pad as TensorFlow's ``SAME``; otherwise symmetrically.
     """
@@ -104,7 +104,7 @@ class ConvNormAct(nn.Sequential):
         out_channels: ``D``.
         kernel_size: Odd height and width of the kernel; padded by ``(k - 1) / 2``.
         stride: Vertical and horizontal stride.
-        groups: Of the convolution; ``groups=in_channels`` makes it depthwise.
+        groups: Groups of channels; ``groups=in_channels`` makes it depthwise.
         act: Whether an activation follows: True for ReLU, False for none, or a class such as
             ``nn.SiLU``.
         padded: Whether the map is padded; if not, it loses ``k - 1`` pixels.

@@ -22,7 +22,7 @@ class OwnOp(nn.Module):
     """A user's operation: ``(B, D, H, W) -> (B, D, H/stride, W/stride)``, rounded up.
 
     Args:
-        name: What the user calls it.
+        name: The user's name for it.
         op: The module.
         channels: ``D``.
         stride: By which it must divide height and width.
@@ -99,7 +99,7 @@ def make_own_op(
     """Make a user's operation: ``(B, C, H, W) -> (B, D, H/stride, W/stride)``.
 
     Args:
-        name: What the user calls it.
+        name: The user's name for it.
         factory: ``factory(channels, stride)``, a module that keeps the number of channels.
         channels: ``D``.
         stride: 1 or 2.

@@ -37,6 +37,8 @@ class PhasedConv2d(nn.Conv2d):
     def has_phases(self, x: torch.Tensor) -> bool:
         """Whether ``x`` is a map on which it pays to compute phases."""
         d, stride = self.dilation[0], self.stride[0]
+        # Only the backward pass is slow, on CPUs. A padding that d does not divide would put its
+        # zeros into some phases only, and a stride other than 1 and d would mix phases.
         learns = torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)
         here = x.device.type == "cpu" and learns and not torch.compiler.is_compiling()
         return here and stride in (1, d) and all(padding % d == 0 for padding in self._paddings)
@@ -47,7 +49,7 @@ class PhasedConv2d(nn.Conv2d):
 
     @property
     def phase_geometry(self) -> Geometry:
-        """Of the convolution without dilation."""
+        """Padding of the convolution without dilation."""
         d = self.dilation[0]
         return Geometry([1, 1], [padding // d for padding in self._paddings], [1, 1])
 
@@ -59,10 +61,13 @@ class PhasedConv2d(nn.Conv2d):
 
 def to_phases(x: torch.Tensor, d: int) -> torch.Tensor:
     """``(B, C, H, W) -> (d * d * B, C, H/d, W/d)``: pixels that lie ``d`` apart, zeros added."""
+    # Zeros below and on the right are as the padding of the convolution: they change no result
+    # within the map, and what they give beyond it is cut off.
     below, right = -x.shape[2] % d, -x.shape[3] % d
     if below or right:
         x = F.pad(x, (0, right, 0, below))
     batch, channels, height, width = x.shape
+    # Channels last throughout: then the copy moves whole pixels, and the result is a view.
     parts = x.permute(0, 2, 3, 1).reshape(batch, height // d, d, width // d, d, channels)
     phases = parts.permute(2, 4, 0, 1, 3, 5)  # (d, d, B, H/d, W/d, C)
     return phases.reshape(-1, height // d, width // d, channels).permute(0, 3, 1, 2)

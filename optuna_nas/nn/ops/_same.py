@@ -27,6 +27,8 @@ def pair(value: int | Pair) -> Pair:
 
 def same_padding(size: int, kernel_size: int, stride: int, dilation: int = 1) -> Pair:
     """Padding before and after one axis of length ``size``, as TensorFlow's ``SAME``."""
+    # From the first to the last pixel that the kernel reads when the output has ceil(size /
+    # stride) of them; what that exceeds the map by is padded, the odd pixel behind it.
     covered = (-(-size // stride) - 1) * stride + dilation * (kernel_size - 1) + 1
     total = max(covered - size, 0)
     return total // 2, total - total // 2
@@ -57,6 +59,7 @@ def conv2d(
     """
     kernel, strides = pair(kernel_size), pair(stride)
     strided = any(k > 1 and s > 1 for k, s in zip(kernel, strides, strict=True))
+    # At stride 1 both paddings are the same, and nn.Conv2d pads without a copy.
     layer: type[nn.Conv2d] = SameConv2d if same and strided else nn.Conv2d
     if layer is nn.Conv2d and dilation > 1 and groups == in_channels == out_channels:
         layer = PhasedConv2d
@@ -83,7 +86,7 @@ def pool2d(kind: str, kernel_size: int, *, stride: int = 1, same: bool = False) 
     Args:
         kind: ``"avg"`` or ``"max"``.
         kernel_size: Side of the square kernel; an even one is always padded as ``SAME``.
-        stride: Of the pool.
+        stride: Stride of the pool.
         same: Pad as ``SAME``; otherwise symmetrically.
     """
     if kernel_size % 2 == 0 or (same and stride > 1):
@@ -120,7 +123,7 @@ class SamePool2d(nn.Module):
     Args:
         kind: ``"avg"`` or ``"max"``.
         kernel_size: Side of the square kernel.
-        stride: Of the pool.
+        stride: Stride of the pool.
     """
 
     def __init__(self, kind: str, kernel_size: int, *, stride: int) -> None:
@@ -133,6 +136,8 @@ class SamePool2d(nn.Module):
         kernel, stride = pair(self.kernel_size), pair(self.stride)
         if self.kind == "max":
             return F.max_pool2d(_pad(x, kernel, stride, value=-torch.inf), kernel, stride)
+        # Sums divided by how many pixels each window has within the map: F.avg_pool2d itself
+        # would count the padding, which stands outside of it here.
         total = F.avg_pool2d(_pad(x, kernel, stride), kernel, stride, divisor_override=1)
         ones = x.new_ones(1, 1, *x.shape[2:])
         return total / F.avg_pool2d(_pad(ones, kernel, stride), kernel, stride, divisor_override=1)

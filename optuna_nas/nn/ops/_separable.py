@@ -18,12 +18,12 @@ _POINTWISE = ([1, 1], [0, 0], [1, 1])
 
 
 class Geometry(NamedTuple):
-    """Of a depthwise convolution.
+    """Geometry of a depthwise convolution.
 
     Attributes:
-        stride: Vertical and horizontal.
-        padding: On both sides of each axis.
-        dilation: Of the kernel.
+        stride: Vertical and horizontal stride.
+        padding: Pixels on both sides of each axis.
+        dilation: Dilation of the kernel.
     """
 
     stride: Sequence[int]
@@ -56,6 +56,13 @@ def separable(
 
 
 class _Separable(torch.autograd.Function):
+    """Both convolutions as one node of the graph, since autograd would keep what lies between.
+
+    ``x (B, C, H, W), depthwise (C, 1, k, k), pointwise (D, C, 1, 1) -> (B, D, H', W')``. A
+    supernet would hold such a map for every candidate; computing one again costs a depthwise
+    convolution, the cheaper half.
+    """
+
     generate_vmap_rule = True
 
     @staticmethod
@@ -68,6 +75,7 @@ class _Separable(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         x, depthwise, pointwise, ctx.geometry = inputs
         ctx.shape = x.shape
+        # The gradient of ``x`` needs the weights alone: frozen ones spare the map.
         learns = any(ctx.needs_input_grad[1:3])
         ctx.save_for_backward(x if learns else None, depthwise, pointwise)
 
@@ -79,12 +87,12 @@ class _Separable(torch.autograd.Function):
         batch, channels, *_ = ctx.shape
         if for_pointwise:
             between = _between(x, depthwise, ctx.geometry)
-        else:  # never read
+        else:  # convolution_backward wants a map of that shape, but does not read it
             between = gradient.new_empty(1).expand(batch, channels, *gradient.shape[2:])
         between_slope, pointwise_slope = _backward(
             gradient, between, pointwise, Geometry(*_POINTWISE), 1, (True, for_pointwise)
         )
-        del between
+        del between  # before the second one, which needs as much memory
         if x is None:
             x = gradient.new_empty(1).expand(ctx.shape)
         x_slope, depthwise_slope = _backward(

@@ -51,7 +51,7 @@ SIDES = ("a", "b")
 
 @dataclass(frozen=True)
 class BlockRules:
-    """What a space of pairwise blocks says of its cells.
+    """Description of the cells of a space of pairwise blocks.
 
     Args:
         num_blocks: Blocks of each cell.
@@ -59,7 +59,7 @@ class BlockRules:
             block, by decision.
         scopes: First part of the decisions' names, of the normal and of the reduction cell; a
             single one where one cell is both.
-        previous: Which of the states 0 and 1 is the previous cell's output.
+        previous: The one of states 0 and 1 that is the previous cell's output.
         outputs: For each scope the states that go to the output whatever reads them, or None for
             the loose ends.
         inputs_are_ends: Whether an input that no block reads is a loose end, as a block is.
@@ -82,7 +82,7 @@ class BlockMixedCell(nn.Module):
     1x1 convolution, with rows for each state, and is added.
 
     Args:
-        rules: Of the space.
+        rules: Description of the space's cells.
         scope: The first part of the decisions' names.
         channels: ``C``.
         older: ``Q``.
@@ -208,7 +208,7 @@ class BlockSupernet(nn.Module):
     ``(logits, aux_logits)``.
 
     Args:
-        rules: Of the space.
+        rules: Description of the space's cells.
         num_classes: ``K``, number of logits.
         in_channels: ``I``, channels of the image.
         cells: ``L``.

@@ -1,4 +1,4 @@
-"""What a forward pass keeps for its backward pass, made smaller at no change in the gradients.
+"""Tensors kept for the backward pass, made smaller at no change in the gradients.
 
 Legend: ``B`` batch, ``C`` channels, ``H``/``W`` height and width.
 """
@@ -46,11 +46,13 @@ def made_again(norm: nn.Module, x: torch.Tensor) -> Iterator[torch.Tensor]:
     What the reader and ReLU would keep of it is made from ``x`` when the backward pass asks.
 
     Args:
-        norm: As :func:`can_be_made_again` says.
+        norm: Batch norm for which :func:`can_be_made_again` holds.
         x: ``(B, C, H, W)``.
     """
     assert isinstance(norm, nn.BatchNorm2d)
     normed = norm(x)
+    # Autograd tells only which tensor it keeps, so this map is recognised by its storage; the
+    # in-place ReLU below keeps that, whatever views the reader makes.
     place, again = _place(normed), _Again(x.detach(), norm.eps)
 
     def pack(tensor: torch.Tensor) -> torch.Tensor | _Again:  # lives on: must not hold the map
@@ -75,6 +77,8 @@ class _Again:
         self._waiting: torch.Tensor | None = None
 
     def read(self) -> torch.Tensor:
+        # Two nodes keep the map, the reader's and ReLU's, and ask one after the other: the first
+        # makes it, the second takes it, and then it is free.
         if self._waiting is not None:
             made, self._waiting = self._waiting, None
             return made
@@ -90,6 +94,7 @@ def _unpacked(kept: torch.Tensor | _Again) -> torch.Tensor:
 
 def small_indices(x: torch.Tensor) -> contextlib.AbstractContextManager[None]:
     """Have max pooling of ``x``, called within the block, keep 2 bytes for a maximum, not 8."""
+    # An index is a pixel's number within its map, so 16 bits do for maps of up to 181 x 181.
     if x.shape[-2] * x.shape[-1] > torch.iinfo(torch.int16).max or torch.compiler.is_compiling():
         return contextlib.nullcontext()
     return torch.autograd.graph.saved_tensors_hooks(_narrow, _wide)

@@ -64,10 +64,10 @@ class Switch(nn.Module):
 
 
 class Board:
-    """What takes part in the forward pass under way, as the switches of one network read it.
+    """Selection of the forward pass under way, as the switches of one network read it.
 
     Args:
-        prefix: Of the switches' names; the selection has none.
+        prefix: Prefix of the switches' names; the selection has none.
     """
 
     def __init__(self, prefix: str = "") -> None:
@@ -102,7 +102,7 @@ class SwitchedNetwork(nn.Module):
 
     Args:
         network: Any module.
-        board: That of its switches.
+        board: Board of its switches.
     """
 
     def __init__(self, network: nn.Module, board: Board) -> None:

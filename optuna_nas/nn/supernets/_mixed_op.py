@@ -94,17 +94,20 @@ def mix_into(
       the map that the weight's gradient would need.
 
     Args:
-        sums: One for each.
-        edges: Of them.
+        sums: A sum for each mixed operation.
+        edges: The mixed operations.
         x: ``(B, C, H, W)``.
-        weights: For each, as :meth:`MixedOp.forward` takes them.
+        weights: Mixing weights of each, as :meth:`MixedOp.forward` takes them.
     """
+    # A chosen candidate is called alone and as it is: one path touches only its own weights.
     open_edges = []
     for total, edge, chosen in zip(sums, edges, weights, strict=True):
         if isinstance(chosen, torch.Tensor):
             open_edges.append(_OpenEdge(total, edge, chosen, x.shape[1]))
         elif chosen in edge.places:
             total.add(edge.ops[edge.places[chosen]](x), spare=False)
+    # DARTS has one pooling on all edges that leave a state: weight-free candidates are the same
+    # module in all of them. Only what all read pays, so that one table of weights is enough.
     uses = Counter(op for one in open_edges for op in one.candidates)
     common = [op for op, count in uses.items() if 1 < count == len(open_edges)]
     if common:
@@ -125,6 +128,8 @@ class Sum:
     """A sum under way: of maps as they are, and of maps in the order of phases."""
 
     def __init__(self) -> None:
+        # By dilation, 1 for maps as they are: maps in the same order of phases are added there,
+        # and the sum is put back in order once, instead of every map.
         self._totals: dict[int, torch.Tensor] = {}
         self._spare: dict[int, bool] = {}
 
@@ -132,16 +137,16 @@ class Sum:
         """Add a map.
 
         Args:
-            term: Of equal shape each time.
-            phases: The dilation by whose phases it is ordered.
-            spare: Nobody else has it, so that it may be changed.
+            term: A map, of equal shape each time.
+            phases: Dilation by whose phases it is ordered.
+            spare: Whether nobody else has it, so that it may be changed in place.
         """
         total = self._totals.get(phases)
         if total is None:
             self._totals[phases], self._spare[phases] = term, spare
         elif self._spare[phases] and total.dtype == term.dtype:
-            total.add_(term)
-        else:
+            total.add_(term)  # saves a map for each term; no gradient of a sum needs its terms
+        else:  # a map that others read, or one that autocast made in another type
             self._totals[phases], self._spare[phases] = total + term, True
 
     def result(self) -> torch.Tensor | None:
@@ -155,7 +160,7 @@ class _OpenEdge:
     """A mixed operation of which all candidates take part.
 
     Args:
-        total: Of which sum it is a part.
+        total: Sum to which it adds.
         edge: The operation.
         weights: ``(O,)``.
         channels: ``C``.
@@ -191,14 +196,19 @@ class _Source:
 
     def add(self, edge: _OpenEdge, op: nn.Module) -> None:
         """Add a candidate's weighted result to the sum of its edge."""
+        # The candidate is taken apart. Its first ReLU and the order by phases are shared with the
+        # others that read this map, and its last batch norm does the weighting.
         layers = _layers(op)
         recomputes = edge.recomputes and not casts(self._x)
+        # Exact types: a subclass may do something else, so it is called as it is.
         active = type(layers[0]) is nn.ReLU
         if active:
             del layers[0]
         norm = layers.pop() if layers and _can_weigh(layers[-1]) else None
         out, phases = self._after_relu() if active else self._x, 1
         if layers and _can_stay_in_phases(layers, out):
+            # Pointwise layers, batch norm and the sum do not see where a pixel lies, so the map
+            # stays in phases from here to the sum.
             first = layers.pop(0)
             assert isinstance(first, PhasedConv2d)
             phases = first.dilation[0]
@@ -278,12 +288,14 @@ def _can_weigh(layer: nn.Module) -> bool:
 def _weighted_norm(norm: nn.Module, x: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """Return ``scale * norm(x)``, where the scale ``(C,)`` is the same for all channels."""
     assert isinstance(norm, nn.BatchNorm2d)
+    # What nn.BatchNorm2d.forward does around the function, which is called without it here.
     if norm.training and norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
     return functional.batch_norm(
         x,
         norm.running_mean,
         norm.running_var,
+        # scale * (n * weight + bias) = n * (scale * weight) + scale * bias
         scale if norm.weight is None else scale * norm.weight,
         None if norm.bias is None else scale * norm.bias,
         norm.training or norm.running_mean is None,
@@ -312,7 +324,7 @@ class _WeightedSums(torch.autograd.Function):
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         weights, *maps = ctx.saved_tensors
         for_weights, *for_maps = ctx.needs_input_grad
-        slopes = None
+        slopes = None  # (E, K): d loss / d weights[e, k] = <gradient of sum e, map k>
         if for_weights:
             slopes = torch.stack([torch.stack([_inner(g, m) for m in maps]) for g in gradients])
         columns = zip(for_maps, weights.T, strict=True)
@@ -321,7 +333,7 @@ class _WeightedSums(torch.autograd.Function):
 
 def _summed(weights: torch.Tensor, maps: Sequence[torch.Tensor]) -> torch.Tensor:
     """The sum of maps, by weights of shape ``(K,)``."""
-    total = maps[0] * weights[0]
+    total = maps[0] * weights[0]  # a new map, so the others may be added in place
     for one, weight in zip(maps[1:], weights[1:], strict=True):
         total = (
             torch.addcmul(total, one, weight)
@@ -333,6 +345,7 @@ def _summed(weights: torch.Tensor, maps: Sequence[torch.Tensor]) -> torch.Tensor
 
 def _inner(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """The inner product of two maps."""
+    # Flattening a map in channels_last would copy it; as (B, H, W, C) it is already flat.
     last = a.is_contiguous(memory_format=torch.channels_last)
     if last and b.is_contiguous(memory_format=torch.channels_last):
         a, b = a.permute(0, 2, 3, 1), b.permute(0, 2, 3, 1)

@@ -145,9 +145,9 @@ class BilevelLearner:
         )
 
     @property
-    def judged(self) -> MixedNetwork:
+    def evaluated(self) -> MixedNetwork:
         """The network that counts: the average of the weights where there is one."""
-        network = self._learner.judged
+        network = self._learner.evaluated
         assert isinstance(network, MixedNetwork)
         return network
 

@@ -28,7 +28,7 @@ from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.objectives.one_shot._trained import SearchedSupernet
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes
 from optuna_nas.training.data import Batch, Feed
-from optuna_nas.training.loop import Checkpoints, Evaluation, judge, seeded
+from optuna_nas.training.loop import Checkpoints, Evaluation, evaluate_split, seeded
 from optuna_nas.training.optim import drop_path, learning_rate
 
 if TYPE_CHECKING:
@@ -170,8 +170,8 @@ class AlphaSearch:
             self._tuned += 1
 
     def _evaluate(self) -> Evaluation:
-        return judge(
-            self._learner.judged,
+        return evaluate_split(
+            self._learner.evaluated,
             self._val,
             self._data,
             self._device,

@@ -80,7 +80,7 @@ class SearchedSupernet:
         rows = self._found | dict(weights)
         mixture = {name: torch.tensor(row, device=self._device) for name, row in rows.items()}
         # An average of the weights is a copy of the network, with a mixture of its own.
-        for mixed in (self._learner.network, self._learner.judged):
+        for mixed in (self._learner.network, self._learner.evaluated):
             mixed.decided = mixture
 
 

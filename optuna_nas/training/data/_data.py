@@ -30,10 +30,10 @@ class ImageData:
     """A data set with fixed splits. :func:`load_data` and :meth:`from_datasets` make one.
 
     Attributes:
-        name: What it was loaded as, such as "cifar10" or "folder:flowers".
-        train: What networks are trained on.
-        val: What a search judges networks by; empty in :meth:`merged` data.
-        test: What a search never sees; may be empty.
+        name: Name under which it was loaded, such as "cifar10" or "folder:flowers".
+        train: Images on which networks are trained.
+        val: Images on which a search evaluates networks; empty in :meth:`merged` data.
+        test: Images that a search never sees; may be empty.
         classes: Names of the K classes; the label is the position.
         mean: Per channel over ``train``, pixels in [0, 1].
         std: Per channel over ``train``, pixels in [0, 1]; 1 for a constant channel.
@@ -73,7 +73,7 @@ class ImageData:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What names the data and its splits in a study, ready for JSON.
+        """Settings that name the data and its splits in a study, ready for JSON.
 
         Equal identities mean equal splits.
         """

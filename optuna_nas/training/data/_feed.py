@@ -44,7 +44,7 @@ class Feed:
     Args:
         data: Its training images may lie anywhere; they are taken to ``device``.
         recipe: Batch size and augmentation.
-        seed: Of order and augmentation.
+        seed: Seed of order and augmentation.
         device: Where batches are made.
         processes: Each batch is dealt out to them, one image after the other.
         channels_last: Whether the batches have that memory format.

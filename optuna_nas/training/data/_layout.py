@@ -1,4 +1,4 @@
-"""Which files of a folder are images of which class and split, and which layouts are none.
+"""Classes and splits of the files of a folder, and layouts that are refused.
 
 A folder whose layout is that of something else (splits inside classes, masks beside images, the
 classes twice) is an error: it would be read as other classes than are meant.

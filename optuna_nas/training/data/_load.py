@@ -132,7 +132,7 @@ class _Source:
     Attributes:
         class_name: Its class in ``torchvision.datasets``.
         folder: Where under the root its files stand, for the error.
-        files: What stands there, for the error.
+        files: Files that stand there, for the error.
         convert: Makes uint8 (N, C, H, W) of its ``data``.
         parts: Its arguments for the training and the test set.
         labels: The name of its labels.

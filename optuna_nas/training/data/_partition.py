@@ -1,4 +1,4 @@
-"""Which images are for training, for validation and for the test: a function of a seed.
+"""Splits into images for training, validation and the test: a function of a seed.
 
 Images are put into one stratified order, in which every stretch has the classes in their
 proportions; the test set is taken from its front, then the validation set, then the training

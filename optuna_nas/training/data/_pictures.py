@@ -88,7 +88,7 @@ def eight_bit(picture: Image.Image, where: str) -> Image.Image:
     """Return a PIL image upright, of mode "L" if it is grey and else "RGB".
 
     Args:
-        picture: Of any mode, perhaps not decoded yet.
+        picture: Picture of any mode, perhaps not decoded yet.
         where: Names it in an error: a path in quotes, or such as "Image 3 of `train`".
 
     Raises:

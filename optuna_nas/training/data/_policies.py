@@ -30,7 +30,7 @@ def image_views(
     Args:
         recipe: Its ``resized_crop`` and ``policy``.
         image_size: (height, width) that a resized crop has in the end.
-        channels: Of the images.
+        channels: Channels of the images.
 
     Raises:
         ValueError: If there is a policy and the images have neither 1 nor 3 channels.

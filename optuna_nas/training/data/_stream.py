@@ -51,7 +51,7 @@ class StreamedSplit:
     cut out.
 
     Attributes:
-        dataset: Of (image, label), the image a PIL image or a tensor; see
+        dataset: Pairs (image, label), the image a PIL image or a tensor; see
             :meth:`ImageData.from_datasets`.
         indices: int64 tensor of shape (N,): which of its items.
         labels: int64 tensor of shape (N,).
@@ -107,9 +107,9 @@ class StreamedSplit:
 
         Args:
             indices: Positions in this split.
-            view: What is done to an image as it is read; None: the centre is cut out. Its result
+            view: Function of an image as it is read; None: the centre is cut out. Its result
                 is cut to size too if it has not got it.
-            seed: Of what ``view`` draws.
+            seed: Seed of the random numbers of ``view``.
 
         Raises:
             ValueError: If an image cannot be read, or has other channels than the first.

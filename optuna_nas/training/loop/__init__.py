@@ -8,7 +8,7 @@ from optuna_nas.training.loop._checkpoint import (
     CheckpointSlot,
     load_checkpoint,
 )
-from optuna_nas.training.loop._evaluate import Evaluation, evaluate, judge
+from optuna_nas.training.loop._evaluate import Evaluation, evaluate, evaluate_split
 from optuna_nas.training.loop._fit import fit
 from optuna_nas.training.loop._history import EpochResult, History, NonFiniteLossError
 from optuna_nas.training.loop._learner import Learner
@@ -31,7 +31,7 @@ __all__ = [
     "distributed",
     "evaluate",
     "fit",
-    "judge",
+    "evaluate_split",
     "keyed_generator",
     "load_checkpoint",
     "load_weights",

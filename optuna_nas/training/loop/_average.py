@@ -1,4 +1,4 @@
-"""The moving average of the weights, which is what a recipe with ``ema_decay`` is judged by.
+"""The moving average of the weights, which is what a recipe with ``ema_decay`` evaluates.
 
 As in TensorFlow, the decay is smaller in the first steps, so that short runs do not end on the
 weights they began with; and the statistics of batch norm are averaged too.

@@ -42,10 +42,10 @@ class CheckpointSlot(Protocol):
 
 
 class Restorable(Protocol):
-    """What learns: a ``Learner``, or what consists of several."""
+    """A ``Learner``, or a group of several, with a state to keep."""
 
     @property
-    def judged(self) -> nn.Module:
+    def evaluated(self) -> nn.Module:
         """The network that counts."""
 
     def state(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Checkpoints:
 
     Args:
         slot: Where it is kept: a file or another place.
-        run: What the run is, ready for JSON: a checkpoint of another run is refused.
+        run: Identity of the run, ready for JSON: a checkpoint of another run is refused.
     """
 
     def __init__(self, slot: str | os.PathLike[str] | CheckpointSlot, run: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ class Checkpoints:
             "run": self._run,
             "results": [dataclasses.asdict(result) for result in results],
             "learner": learner.state(),
-            "judged": learner.judged.state_dict(),
+            "judged": learner.evaluated.state_dict(),
         }
         self._slot.write(packed(state))
 
@@ -118,7 +118,7 @@ class Checkpoints:
         if differences:
             raise ValueError(
                 f"`checkpoint` must hold the same run, but {'; '.join(differences)}: go on with "
-                "the settings it was begun with, or give another place."
+                "the settings it was created with, or give another place."
             )
         try:
             learner.restore(state["learner"])
@@ -142,7 +142,7 @@ class Checkpoints:
 def load_checkpoint(
     model: nn.Module, checkpoint: str | os.PathLike[str] | CheckpointSlot
 ) -> History:
-    """Give a network the weights that :func:`fit` judged last, and return the epochs until then.
+    """Load the weights that :func:`fit` evaluated last, and return the epochs until then.
 
     Example:
         >>> import tempfile

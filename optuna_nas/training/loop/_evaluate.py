@@ -19,9 +19,9 @@ from optuna_nas.training._distributed import Processes, sum_over_processes
 from optuna_nas.training.data import AnySplit, ImageData, Normaliser
 from optuna_nas.training.loop._precision import Precision
 
-__all__ = ["BATCH_SIZE", "Evaluation", "checked_logits", "evaluate", "judge", "place"]
+__all__ = ["BATCH_SIZE", "Evaluation", "checked_logits", "evaluate", "evaluate_split", "place"]
 
-BATCH_SIZE = 512  # images judged at once
+BATCH_SIZE = 512  # images evaluated at once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def evaluate(
     device: str | torch.device = "auto",
     batch_size: int = BATCH_SIZE,
 ) -> Evaluation:
-    """Judge a network on a split of ``data`` in eval mode; its modes are restored.
+    """Evaluate a network on a split of ``data`` in eval mode; its modes are restored.
 
     Example:
         >>> import torch
@@ -70,10 +70,12 @@ def evaluate(
     """
     require_int("batch_size", batch_size)
     target = place(model, device)
-    return judge(model, split, data, target, Precision(target.type, None), batch_size=batch_size)
+    return evaluate_split(
+        model, split, data, target, Precision(target.type, None), batch_size=batch_size
+    )
 
 
-def judge(
+def evaluate_split(
     model: nn.Module,
     split: AnySplit,
     data: ImageData,

@@ -24,7 +24,7 @@ from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._seeded import seeded
 from optuna_nas.training.data import Feed, ImageData
 from optuna_nas.training.loop._checkpoint import Checkpoints, CheckpointSlot
-from optuna_nas.training.loop._evaluate import BATCH_SIZE, Evaluation, judge, place
+from optuna_nas.training.loop._evaluate import BATCH_SIZE, Evaluation, evaluate_split, place
 from optuna_nas.training.loop._history import EpochResult, History, NonFiniteLossError
 from optuna_nas.training.loop._learner import Learner
 from optuna_nas.training.optim import drop_path, learning_rate
@@ -49,7 +49,7 @@ def fit(
     on_epoch: Callable[[EpochResult], None] | None = None,
     checkpoint: str | os.PathLike[str] | CheckpointSlot | None = None,
 ) -> History:
-    """Train a network on ``data.train`` and judge it on ``data.val`` after every epoch.
+    """Train a network on ``data.train`` and evaluate it on ``data.val`` after every epoch.
 
     Data without validation images (:meth:`ImageData.merged`) is trained on all the same; what
     would be told of them is NaN.
@@ -75,7 +75,7 @@ def fit(
         data: See :func:`load_data`; already on ``device`` where many runs share it.
         epochs: At least 1.
         recipe: The settings; by default ``Recipe()``.
-        seed: Of data order, augmentation and dropout. The weights are the caller's: build the
+        seed: Seed of data order, augmentation and dropout. The weights are the caller's: build the
             model within :func:`seeded`.
         device: See :func:`resolve_device`.
         channels_last: Use that memory format, which tensor cores and many CPUs prefer.
@@ -136,7 +136,7 @@ def fit(
 
 
 class _Run:
-    """One run: the network that learns, and the images it is fed and judged with."""
+    """One run: the network that learns, and the images it is trained and evaluated on."""
 
     def __init__(
         self,
@@ -219,27 +219,27 @@ class _Run:
         purpose = self._processes.own("network")
         with seeded(derived_seed(self._seed, epoch, purpose), device=self._device):
             train_loss = self._train_epoch(epoch)
-            copy_buffers(self._learner.judged)
-            judged = self._judged()
-        if len(self._val) and not math.isfinite(judged.loss):
+            copy_buffers(self._learner.evaluated)
+            found = self._evaluation()
+        if len(self._val) and not math.isfinite(found.loss):
             last = self._feed.steps - 1
             lr = self._learning_rate(epoch, last)
-            raise NonFiniteLossError(epoch, last + 1, lr, judged.loss, "validation")
+            raise NonFiniteLossError(epoch, last + 1, lr, found.loss, "validation")
         return EpochResult(
             epoch=epoch,
             train_loss=train_loss,
-            val_loss=judged.loss,
-            val_accuracy=judged.accuracy,
+            val_loss=found.loss,
+            val_accuracy=found.accuracy,
             seconds=time.perf_counter() - started,
             lr=self._learning_rate(epoch, 0),
         )
 
-    def _judged(self) -> Evaluation:
+    def _evaluation(self) -> Evaluation:
         """How the network does on the validation images; NaN if there are none."""
         if len(self._val) == 0:
             return Evaluation(loss=math.nan, accuracy=math.nan, count=0)
-        return judge(
-            self._learner.judged,
+        return evaluate_split(
+            self._learner.evaluated,
             self._val,
             self._data,
             self._device,
@@ -249,7 +249,7 @@ class _Run:
         )
 
     def finish(self) -> None:
-        """Leave the model as it was judged."""
+        """Leave the model with the weights that were evaluated."""
         self._learner.finish()
 
     def _train_epoch(self, epoch: int) -> float:

@@ -1,4 +1,4 @@
-"""What a training run reports: one result per epoch, or the loss that ended it."""
+"""Results of a training run: one per epoch, or the loss that ended it."""
 
 from __future__ import annotations
 

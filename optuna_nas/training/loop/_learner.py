@@ -29,9 +29,9 @@ class Learner:
     Args:
         model: On ``device``.
         recipe: Optimizer, loss, precision and average.
-        data: What its logits must fit.
+        data: Data that its logits must fit.
         device: Where it learns.
-        processes: Those that learn together.
+        processes: Processes that learn together.
         compile: Whether the training step's forward pass is compiled.
         accumulate: Parts in which a batch is learned, one after the other.
     """
@@ -61,7 +61,7 @@ class Learner:
         self._network = torch.compile(network) if compile else network
 
     @property
-    def judged(self) -> nn.Module:
+    def evaluated(self) -> nn.Module:
         """The network that counts: the average where there is one."""
         return self.model if self.average is None else self.average.module
 

@@ -18,11 +18,11 @@ _FORMATS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 @dataclasses.dataclass(frozen=True)
 class Precision:
-    """What a recipe's ``precision`` means on a device.
+    """Meaning of a recipe's ``precision`` on a device.
 
     Attributes:
         device: Type of the device, such as "cuda".
-        format: Of autocast; None: no autocast.
+        format: Type of autocast; None: no autocast.
     """
 
     device: str

@@ -29,7 +29,7 @@ class ProgressiveSize:
 
     Attributes:
         final: Pixels of the last stage, at least 1.
-        epochs: Of the whole run, at least 1.
+        epochs: Epochs of the whole run, at least 1.
         start: Share of ``final`` in the first stage, in (0, 1].
         stages: Stages of about equal length, at least 1; with one, all epochs have ``final``.
     """

@@ -50,8 +50,8 @@ class OptunaPruningCallback:
 
     Args:
         trial: The trial that is run; None in processes other than the first.
-        metric: What of an epoch is reported: "val_accuracy", or "val_loss" or "train_loss" for
-            studies that minimise.
+        metric: Figure of an epoch that is reported: "val_accuracy", or for studies that minimise
+            "val_loss" or "train_loss".
         last_epoch: Where the run ends anyway, so that it is not pruned after it; None: unknown.
 
     Raises:
@@ -99,7 +99,7 @@ class OptunaPruningCallback:
         """Report a value; in several processes, all of them must call this.
 
         Args:
-            value: What the study optimises, so far.
+            value: Value that the study optimises, so far.
             epoch: 1, 2, ... Each is reported once.
 
         Raises:

@@ -81,9 +81,9 @@ def unpacked(content: bytes, map_location: str | torch.device, error: str) -> An
     """Return what was given to :func:`packed`, without running code from it.
 
     Args:
-        content: What it returned.
+        content: The bytes that it returned.
         map_location: The device for the tensors.
-        error: What to say of anything else.
+        error: Message for anything else.
 
     Raises:
         DamagedFileError: If it is something else.

@@ -25,7 +25,7 @@ class TensorFlowRMSProp(torch.optim.Optimizer):
     """RMSProp of ``tf.compat.v1.train.RMSPropOptimizer``.
 
     Args:
-        params: What to optimise.
+        params: Parameters to optimise.
         lr: Learning rate.
         decay: Share of the mean square that is kept, in [0, 1).
         momentum: In [0, 1).

@@ -1,4 +1,4 @@
-"""What a recipe sets anew at every step: the learning rate, and the probability of drop path.
+"""Schedules of a recipe: the learning rate, and the probability of drop path.
 
 Each is a function of the recipe and the step alone, so that a run can go on from any epoch.
 

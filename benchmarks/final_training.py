@@ -1,4 +1,4 @@
-"""A whole search with its last mile on 10,000 images of Fashion-MNIST, beside what it must beat.
+"""A search and its final training on 10,000 images of Fashion-MNIST, beside baselines.
 
 `optuna-nas search` looks for a network of three stages, each of plain, separable or mobile
 convolutions, with few epochs; then its best are trained to the end as `optuna-nas train` does it,
@@ -8,7 +8,7 @@ whose strength is chosen by validation. The official 10,000 test images are look
 Images are scaled to 16x16, for all alike, so that it takes a quarter of an hour of one core.
 Debian's package dataset-fashion-mnist has the files; unpack them into data/FashionMNIST/raw.
 
-    python benchmarks/last_mile.py --root data --folder runs/last_mile
+    python benchmarks/final_training.py --root data --folder runs/final_training
 """
 
 from __future__ import annotations
@@ -141,14 +141,14 @@ def searched(
 
 def report(compared: Comparison, by_hand: str, logistic: float, ours: Sequence[float]) -> bool:
     """Print the table and say whether what was found has beaten the two."""
-    chosen, rival = compared.chosen, compared[by_hand]
+    chosen, baseline = compared.chosen, compared[by_hand]
     assert chosen is not None
     print(f"\n{compared}")
     print(f"logistic regression of scikit-learn: {logistic:.2%}, the same for every seed")
-    wins = chosen.test_accuracy.mean > max(rival.test_accuracy.mean, logistic)
+    wins = chosen.test_accuracy.mean > max(baseline.test_accuracy.mean, logistic)
     told = "beats" if wins else "does NOT beat"
     print(
-        f"{chosen.name}: {Spread.over(ours)} {told} {by_hand} {rival.test_accuracy} and "
+        f"{chosen.name}: {Spread.over(ours)} {told} {by_hand} {baseline.test_accuracy} and "
         f"logistic regression {logistic:.2%}"
     )
     return wins
@@ -156,7 +156,7 @@ def report(compared: Comparison, by_hand: str, logistic: float, ours: Sequence[f
 
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--root", default="data", type=click.Path(path_type=Path), show_default=True)
-@click.option("--folder", default="runs/last_mile", type=click.Path(path_type=Path))
+@click.option("--folder", default="runs/final_training", type=click.Path(path_type=Path))
 @click.option("--trials", default=10, show_default=True)
 @click.option("--epochs", default=3, show_default=True, help="Of a trial.")
 @click.option("--final-epochs", default=8, show_default=True)
