@@ -194,3 +194,25 @@ def test_limits_are_those_of_the_derived_network(value):
 def test_an_option_that_is_not_there():
     with pytest.raises(TypeError, match=r"DARTSObjective takes .*'recompute'.*not \['order'\]"):
         DARTSObjective(SPACE, DATA, order=2)
+
+
+class Counting:
+    """An evaluator that trains nothing."""
+
+    def __init__(self) -> None:
+        self.jobs = []
+
+    def __call__(self, job, /, *, on_epoch=None, checkpoint=None):
+        self.jobs.append(job)
+        return 0.25
+
+
+def test_an_evaluator_takes_the_derived_network():
+    counting = Counting()
+    study = run(objective(evaluator=counting, eval_epochs=7))
+    (job,) = counting.jobs
+    assert study.trials[0].value == 0.25
+    assert (job.network, job.epochs) == (SPACE.architecture(study.trials[0]), 7)
+    assert job.recipe == RECIPE
+    with pytest.raises(ValueError, match=r"judge\.evaluator was .*Counting.* and is now None"):
+        study.optimize(objective(eval_epochs=7), n_trials=1)

@@ -27,9 +27,15 @@ from optuna_nas.objectives._base import Objective
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
-from optuna_nas.objectives.evaluation import training_seed
+from optuna_nas.objectives.evaluation import (
+    Evaluator,
+    NetworkTraining,
+    TrainingJob,
+    evaluator_identity,
+    training_seed,
+)
+from optuna_nas.objectives.evaluation._job import carry_out
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
-from optuna_nas.objectives.one_shot._derived import DerivedEvaluation
 from optuna_nas.objectives.one_shot._learner import BilevelLearner, MixedNetwork
 from optuna_nas.objectives.one_shot._readings import keep_readings
 from optuna_nas.objectives.one_shot._search import AlphaSearch, split_for_alpha
@@ -53,7 +59,7 @@ from optuna_nas.objectives.one_shot.variants import (
 from optuna_nas.objectives.trial._failures import attributed_failures
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.spaces import SearchSpace
-from optuna_nas.training import EpochResult, ImageData, Recipe
+from optuna_nas.training import EpochResult, History, ImageData, Recipe
 from optuna_nas.training.loop import Checkpoints, load_checkpoint
 
 if TYPE_CHECKING:
@@ -65,6 +71,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DARTSObjective", "DARTSOptions"]
 
+OWN_OPTIONS = ("evaluator", "recompute")
 EVALUATION = "judge"  # in seeds and in names of checkpoints, from the first version on
 
 
@@ -75,9 +82,11 @@ class DARTSOptions(ObjectiveOptions, total=False):
         recompute: Whether backward passes compute depthwise convolutions again: a fifth less
             memory at its peak, a fifth more time (``benchmarks/supernet.py``), equal results.
             Default: False.
+        evaluator: Evaluator of the derived network. Default: :class:`NetworkTraining`, here.
     """
 
     recompute: bool
+    evaluator: Evaluator | None
 
 
 class SearchPlan(NamedTuple):
@@ -189,7 +198,7 @@ class DARTSObjective(Objective[SearchPlan]):
         if value not in ("derived", "one_shot"):
             raise ValueError(f'`value` must be "derived" or "one_shot", but got {value!r}.')
         self._recompute = options.get("recompute", False)
-        shared = {name: value for name, value in options.items() if name != "recompute"}
+        shared = {name: value for name, value in options.items() if name not in OWN_OPTIONS}
         super().__init__(**cast("ObjectiveOptions", shared))
         self.space = space
         self.data = images_of(data)
@@ -200,12 +209,13 @@ class DARTSObjective(Objective[SearchPlan]):
         self.recipe = recipe or published_recipe(space)
         self.alpha = AlphaRecipe(**self.variant.alpha) if alpha is None else alpha
         self._value = value
+        self._eval_epochs = eval_epochs
         self._eval_recipe = eval_recipe
         self._hyperparameters = hyperparameters
         self._seed = seed
-        self._evaluation = DerivedEvaluation(
-            data=self.data, epochs=eval_epochs, build=self.build, device=self.device
-        )
+        # On a CPU pools and depthwise convolutions gain by that memory format.
+        default = NetworkTraining(channels_last=self.device.type == "cpu")
+        self._evaluator: Evaluator = options.get("evaluator") or default
         if self.limits != Limits():  # else nothing is counted, since nothing depends on it
             self.costs = self.network_costs(self.build, self.data)
         split_for_alpha(self.data, self.alpha.share)
@@ -293,7 +303,10 @@ class DARTSObjective(Objective[SearchPlan]):
         if self._value == "one_shot":
             return identity
         recipe = None if self._eval_recipe is None else self._eval_recipe.to_dict()
-        evaluation = {"epochs": self._evaluation.epochs, "recipe": recipe}
+        evaluation = {"epochs": self._eval_epochs, "recipe": recipe}
+        evaluator = evaluator_identity(self._evaluator)
+        if evaluator is not None:
+            evaluation["evaluator"] = evaluator
         return {**identity, "build": self.build, "judge": evaluation}
 
     @property
@@ -394,16 +407,19 @@ class DARTSObjective(Objective[SearchPlan]):
         """Train the derived network, which has a checkpoint of its own until it is done."""
         slot = run.slot()
         own = None if slot is None else slot.beside(EVALUATION)
-        accuracy = self._evaluation.accuracy(
-            architecture,
-            self._eval_recipe or recipe,
-            derived_seed(training_seed(self._seed, run.trial), 0, EVALUATION),
-            slot=own,
-            on_epoch=functools.partial(run.tell, "evaluation"),
+        job = TrainingJob(
+            network=architecture,
+            epochs=self._eval_epochs,
+            build=self.build,
+            data=self.data,
+            recipe=self._eval_recipe or recipe,
+            seed=derived_seed(training_seed(self._seed, run.trial), 0, EVALUATION),
+            device=self.device,
         )
+        found = carry_out(self._evaluator, job, functools.partial(run.tell, "evaluation"), own)
         if own is not None:
             own.remove()
-        return accuracy
+        return found.last.val_accuracy if isinstance(found, History) else float(found)
 
     def _plan(self, trial: Trial | None) -> SearchPlan:
         """Both recipes, with what a trial changes, checked."""
