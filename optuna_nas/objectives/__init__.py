@@ -51,6 +51,7 @@ from optuna_nas.objectives.trial import (
     LatencyReward,
     Limits,
     MacsReward,
+    ReusableRuns,
     Reward,
     SizeReward,
     TrialError,
@@ -60,6 +61,7 @@ from optuna_nas.objectives.trial import (
     mnasnet_reward,
     read_identity,
     recipe_of,
+    run_key,
     sampled_hyperparameters,
 )
 
@@ -85,6 +87,7 @@ __all__ = [
     "ObjectiveOptions",
     "Perturbation",
     "ProxyObjective",
+    "ReusableRuns",
     "Reward",
     "ScaledOptions",
     "ScaledTraining",
@@ -115,6 +118,7 @@ __all__ = [
     "read_alphas",
     "read_identity",
     "recipe_of",
+    "run_key",
     "sampled_hyperparameters",
     "score_architectures",
     "warm_start",

@@ -40,7 +40,7 @@ __all__ = ["DIGEST", "Objective", "TrialRun"]
 DIGEST = Attribute(DIGEST_KEY, text(200))
 
 Plan = TypeVar("Plan")
-"""What an objective has suggested for a trial."""
+"""Value that an objective has suggested for a trial."""
 
 
 class Objective(ABC, Generic[Plan]):
@@ -95,7 +95,7 @@ class Objective(ABC, Generic[Plan]):
     _alone: ClassVar[bool] = True
     """Whether a single value must be the only one of a study."""
     metric_of: ClassVar[str] = ""
-    """Whose metric it is, for the note of a trial, such as ``" of the supernet"``."""
+    """Network that the metric is of, for the note of a trial, such as ``" of the supernet"``."""
 
     def __init__(
         self,
@@ -147,7 +147,7 @@ class Objective(ABC, Generic[Plan]):
 
         Args:
             run: The trial.
-            plan: What :meth:`suggest` has returned.
+            plan: Result of :meth:`suggest`.
 
         Raises:
             TrialPruned: If a limit is exceeded, or the pruner stops the trial.
@@ -158,7 +158,7 @@ class Objective(ABC, Generic[Plan]):
 
         Args:
             run: The trial.
-            plan: What :meth:`suggest` has returned.
+            plan: Result of :meth:`suggest`.
         """
         return None
 
@@ -176,7 +176,7 @@ class Objective(ABC, Generic[Plan]):
 
         Args:
             build: Arguments for ``architecture.build``.
-            data: What networks are built for.
+            data: Images that networks are built for.
             scorer: ``batch_size`` and ``seed`` of proxies.
         """
         scores = ProxyScorer(data, build, device=self.device, **scorer)

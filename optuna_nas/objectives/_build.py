@@ -1,4 +1,4 @@
-"""What a network is built with, as far as the data decides it."""
+"""Build arguments of a network, as far as the data decides them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Buildable", "build_arguments"]
 
 
 class Buildable(Protocol):
-    """What a trial judges: an architecture, or a network that was scaled."""
+    """Network of a trial: an architecture, or a network that was scaled."""
 
     @property
     def params(self) -> Mapping[str, Any]:
-        """What was decided."""
+        """Decisions, or sizes, that make it."""
 
     def build(self, *args: Any, **arguments: Any) -> nn.Module:
         """Build the network."""
@@ -33,8 +33,8 @@ def build_arguments(
     """Complete build arguments by what the data decides, as far as the space takes it.
 
     Args:
-        space: What is built from.
-        data: What is built for.
+        space: Space of the networks.
+        data: Images that networks are built for.
         build: As the user gives them; None: ``space.proxy``, the paper's search size.
 
     Raises:

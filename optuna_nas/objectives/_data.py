@@ -1,4 +1,4 @@
-"""The images that an objective judges by."""
+"""Images that an objective evaluates networks on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def images_of(data: str | ImageData) -> ImageData:
     images = load_data(data) if isinstance(data, str) else data
     if len(images.val) == 0:
         raise ValueError(
-            f"`data` must have validation images, which a search judges networks by, but those of "
-            f"{images.name!r} are none: merged data are for final training only."
+            "`data` must have validation images, by which a search compares networks, but those "
+            f"of {images.name!r} are none: merged data are for final training only."
         )
     return images

@@ -1,6 +1,6 @@
-"""What a search would cost, before anything is spent on it.
+"""Estimates the cost of a search before anything is spent on it.
 
-Networks are drawn at random from the space and counted on torch's meta device; the time of an
+Networks are sampled at random from the space and counted on torch's meta device; the time of an
 epoch is measured on a few batches of the one with the median multiply-adds.
 """
 
@@ -28,7 +28,7 @@ _MEASURED_BATCHES = 4
 
 @dataclasses.dataclass(frozen=True)
 class NetworkSize:
-    """The size of one drawn network.
+    """Size of one sampled network.
 
     Attributes:
         params: Trainable parameters.
@@ -43,13 +43,13 @@ class NetworkSize:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What :func:`estimate` found. Printing it gives a table.
+    """Result of :func:`estimate`. Printing it gives a table.
 
     Attributes:
         num_architectures: Size of the space; an estimate with its error for large functions.
-        sizes: Of the drawn networks that fit the images.
-        unfit: Share of drawn networks that cannot take the images.
-        within_limits: Share of drawn networks within ``max_params`` and ``max_macs``.
+        sizes: Sizes of the sampled networks that fit the images.
+        unfit: Share of sampled networks that cannot take the images.
+        within_limits: Share of sampled networks within ``max_params`` and ``max_macs``.
         seconds_per_epoch: Training and validation of the median network on this machine.
         images: Images per epoch.
         batch_size: Images per step.
@@ -105,18 +105,19 @@ def estimate(
     """Say how large a space's networks are and how long an epoch takes here.
 
     Args:
-        space: What would be searched.
-        data: What would be trained on.
+        space: Space that would be searched.
+        data: Images that would be trained on.
         build: As for ``TrainingObjective``.
         recipe: As for ``TrainingObjective``.
-        samples: Networks to draw, at least 1.
-        seed: Of the draw.
+        samples: Number of networks to sample, at least 1.
+        seed: Seed of the sample.
         max_params: As for ``TrainingObjective``.
         max_macs: As for ``TrainingObjective``.
-        device: Where an epoch is measured.
+        device: Device on which an epoch is measured.
 
     Raises:
-        ValueError: If ``samples`` or a limit is below 1, or no drawn network can take the images.
+        ValueError: If ``samples`` or a limit is below 1, or no sampled network can take the
+            images.
 
     Example::
 
@@ -130,15 +131,15 @@ def estimate(
     require_seed(seed)
     limits = Limits(max_params=max_params, max_macs=max_macs)
     arguments = build_arguments(space, data, build)
-    drawn = sample_architectures(space, samples, seed=seed)
+    sampled = sample_architectures(space, samples, seed=seed)
     sized = [
         (size, architecture)
-        for architecture in drawn
+        for architecture in sampled
         if (size := _size(architecture, arguments, data)) is not None
     ]
     if not sized:
         raise ValueError(
-            f"None of {samples} networks drawn from {space} can take images of shape "
+            f"None of {samples} networks sampled from {space} can take images of shape "
             f"{data.input_size}: load the data with a larger image_size."
         )
     recipe = recipe or Recipe()
@@ -190,11 +191,11 @@ def _seconds_per_epoch(
 ) -> float:
     """Measure a few batches, after a warm-up, and scale to all of the data."""
     images = min(_MEASURED_BATCHES * recipe.batch_size, len(data.train))
-    judged = min(images, len(data.val))
+    validated = min(images, len(data.val))
     part = dataclasses.replace(
         data,
         train=data.train.take(torch.arange(images)),
-        val=data.val.take(torch.arange(judged)),
+        val=data.val.take(torch.arange(validated)),
     )
     with seeded(0):
         model = architecture.build(**arguments)
@@ -203,4 +204,4 @@ def _seconds_per_epoch(
     evaluate(model, part.val, part, device=device)
     validation = time.perf_counter() - started
     training = max(min(epoch.seconds for epoch in warm) - validation, 0.0)
-    return training * len(data.train) / images + validation * len(data.val) / judged
+    return training * len(data.train) / images + validation * len(data.val) / validated

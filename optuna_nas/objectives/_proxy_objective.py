@@ -1,4 +1,4 @@
-"""Judges an architecture without training it: a proxy's score of the untrained network."""
+"""Evaluates an architecture without training it: a proxy's score of the untrained network."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class ProxyObjective(Objective[Architecture]):
     A trial takes a fraction of a second, and the same architecture always has the same score.
     When not to use it: to choose the final network. The proxies are good at telling the worst
     networks from the others, not at telling the best ones apart; search with it what a
-    :class:`TrainingObjective` then judges (see :func:`warm_start`).
+    :class:`TrainingObjective` then trains (see :func:`warm_start`).
 
     Args:
-        space: What to suggest from.
+        space: Space to suggest from.
         data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``; a batch of its
             training images is used.
         proxy: One of :data:`optuna_nas.objectives.proxies.PROXIES`.
         build: As for :class:`TrainingObjective`.
         batch_size: Images in the batch, at least 2.
-        seed: Of the networks' weights and of the choice of images.
+        seed: Seed of the networks' weights and of the choice of images. Default: 0.
         options: See :class:`ObjectiveOptions`.
 
     Raises:
@@ -79,7 +79,7 @@ class ProxyObjective(Objective[Architecture]):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps (``optuna_nas:study``), ready for JSON."""
         data = self.data.identity
         return {**self.space.identity, "data": data, "build": self.build, **self._told}
 

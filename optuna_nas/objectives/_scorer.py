@@ -26,7 +26,7 @@ class ProxyScorer:
         data: Its training images are looked at, without augmentation.
         build: Arguments for ``architecture.build``.
         batch_size: Images in the batch, at least 2; all of them where there are fewer.
-        seed: Of the weights and of the choice of images.
+        seed: Seed of the weights and of the choice of images.
         device: "auto" or any torch device.
 
     Raises:

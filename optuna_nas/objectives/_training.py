@@ -8,7 +8,6 @@ References:
 from __future__ import annotations
 
 import dataclasses
-import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
@@ -61,7 +60,7 @@ SCORES: Mapping[str, Callable[[list[float]], float]] = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """What a trial trains.
+    """Training of one trial.
 
     Attributes:
         architecture: The network.
@@ -86,20 +85,20 @@ class TrainingObjective(Objective[TrainingPlan]):
     settings.
 
     Args:
-        space: What to suggest from.
+        space: Space to suggest from.
         data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``.
         epochs: Epochs per trial, at least 1.
         build: Arguments for ``architecture.build`` besides the number of classes and channels,
             which the data decides. Default: ``space.proxy``, the paper's search size.
-        recipe: How to train; default ``Recipe()``.
+        recipe: Settings of the training. Default: ``Recipe()``.
         hyperparameters: A function of the trial that returns fields of the recipe, such as
             ``lambda trial: {"lr": trial.suggest_float("lr", 1e-3, 1.0, log=True)}``; see also
             :func:`recipe_of`.
-        value: What a trial returns: ``"metric"``, the validation accuracy; a reward, such as
+        value: Value of a trial: ``"metric"``, the validation accuracy; a reward, such as
             ``LatencyReward(target_ms=80)``; or ``("metric", "latency_ms", ...)``, several
             objectives, of which costs are ``"latency_ms"``, ``"macs"`` and ``"params"``. With
             several nothing is pruned but by limits, and results are not reused.
-        score: Which epoch counts: ``"last"``, ``"best"`` or ``"max_last_5"``.
+        score: Epoch that counts: ``"last"``, ``"best"`` or ``"max_last_5"``.
         seed: Weights and data order of trial n depend on (seed, n).
         reuse: Whether the result of a complete trial of the study that was the same run is
             reused. Trials that the sampler wants evaluated again are never copies. Default: True.
@@ -163,12 +162,12 @@ class TrainingObjective(Objective[TrainingPlan]):
         self.seed = seed
         self.evaluator: Evaluator = NetworkTraining() if evaluator is None else evaluator
         self.costs: Costs = self.network_costs(self.build, self.data)
-        largest = 1.0 if self.value.reward is None else math.inf
+        largest = 1.0 if self.value.reward is None else None
         self._reusable = ReusableRuns(epochs, SCORES[score], largest=largest) if reuse else None
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps (``optuna_nas:study``), ready for JSON."""
         return {
             **self.space.identity,
             "data": self.data.identity,

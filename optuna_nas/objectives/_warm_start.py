@@ -1,4 +1,4 @@
-"""Begins a search with the networks that a cheap judge likes best."""
+"""Begins a search with the networks of the best proxy scores."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ ARCHITECTURE = Attribute(ARCHITECTURE_KEY, text(1_000_000))
 
 @dataclasses.dataclass(frozen=True)
 class ScoredArchitecture:
-    """An architecture and what a proxy says of it.
+    """An architecture and its score by a proxy.
 
     Attributes:
-        architecture: Where it stands in its space.
+        architecture: Sampled architecture.
         score: More is better.
     """
 
@@ -55,22 +55,22 @@ def score_architectures(
     max_macs: int | None = None,
     device: str | torch.device = "auto",
 ) -> list[ScoredArchitecture]:
-    """Draw architectures at random and score them untrained, the best first.
+    """Sample architectures at random and score them untrained, the best first.
 
     Left out are networks that compute the same as an earlier one, those over a limit, those that
     cannot take the images, and those without a finite score.
 
     Args:
-        space: What to draw from.
+        space: Space to sample from.
         data: As for :class:`ProxyObjective`.
         proxy: As for :class:`ProxyObjective`.
-        samples: Architectures to draw, at least 1.
+        samples: Number of architectures to sample, at least 1.
         build: As for :class:`TrainingObjective`.
         batch_size: As for :class:`ProxyObjective`.
-        seed: Of the draw, the networks' weights and the choice of images.
+        seed: Seed of the sample, the networks' weights and the choice of images.
         max_params: Upper limit on trainable parameters.
         max_macs: Upper limit on multiply-adds of one image.
-        device: Where to compute.
+        device: Device to compute on.
 
     Raises:
         ValueError: If ``samples`` or a limit is below 1, or there is no such proxy.
@@ -119,11 +119,11 @@ def warm_start(
 
     Args:
         study: Whose objective suggests from this space.
-        space: What to draw from.
+        space: Space to sample from.
         data: As for :class:`ProxyObjective`.
         proxy: As for :class:`ProxyObjective`.
-        samples: Architectures to draw, at least 1.
-        top: How many to enqueue at most, at least 1.
+        samples: Number of architectures to sample, at least 1.
+        top: Number of architectures to enqueue at most, at least 1.
         options: Further ones of :func:`score_architectures`.
 
     Returns:
@@ -142,9 +142,9 @@ def warm_start(
     return chosen
 
 
-def _different(drawn: list[Architecture]) -> Iterator[Architecture]:
+def _different(sampled: list[Architecture]) -> Iterator[Architecture]:
     seen: set[str] = set()
-    for architecture in drawn:
+    for architecture in sampled:
         if architecture.digest not in seen:
             seen.add(architecture.digest)
             yield architecture

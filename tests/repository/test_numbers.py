@@ -75,6 +75,7 @@ NEEDS: dict[str, Callable[[], dict[str, Any]]] = {
     "SharedWeightsObjective": search,
     "SizeReward": lambda: {"target_params": 10},
     "TrainingObjective": search,
+    "ReusableRuns": lambda: {"score": max, "epochs": 1},
     "TrainingJob": lambda: {"network": spaces.published.NASBENCH201_RESNET, "epochs": 1},
     "estimate": lambda: {"space": spaces.NASBench201Space(), "data": data()},
     "layer_table": lambda: {"model": model(), "input_size": (1, 8, 8)},

@@ -100,7 +100,7 @@ class Evaluator(Protocol):
         """Carry out a job.
 
         Args:
-            job: What is trained.
+            job: The training.
             on_epoch: Called after every epoch; what it raises, such as ``optuna.TrialPruned``,
                 must pass through. Epochs of the returned history that it has not been called
                 with are reported at the end, so that calling it is only needed to prune early.

@@ -75,7 +75,7 @@ class CompoundScalingObjective(ScaledObjective):
 
     A trial suggests the three factors, and is infeasible unless the network that they make costs
     about ``target`` times the base, as counted. :meth:`enqueue_grid` counts the whole grid first
-    and has a study judge the feasible points only; ``optuna_nas.scaling.fit(study)`` then gives
+    and enqueues the feasible points only; ``optuna_nas.scaling.fit(study)`` then gives
     the coefficients and how sure they are.
 
     Args:
@@ -85,7 +85,7 @@ class CompoundScalingObjective(ScaledObjective):
         target: Factor of the multiply-adds, more than 1.
         tolerance: By what share of ``target`` it may be missed, above 0.
         largest: Largest factor of each dimension, more than 1.
-        step: Of the grid of factors, above 0.
+        step: Distance of the factors of the grid, above 0.
         options: See :class:`ScaledOptions` and :class:`ObjectiveOptions`.
 
     Raises:
@@ -147,7 +147,7 @@ class CompoundScalingObjective(ScaledObjective):
 
     @property
     def factors(self) -> list[float]:
-        """What each of the three may be."""
+        """Values of each of the three."""
         count = int((self.largest - 1) / self.step + 1e-6) + 1
         return [round(1 + i * self.step, _DIGITS) for i in range(count)]
 
@@ -175,7 +175,7 @@ class CompoundScalingObjective(ScaledObjective):
         return GridSampler({letter: self.factors for letter in LETTERS}, seed=seed)
 
     def enqueue_grid(self, study: Study) -> int:
-        """Have a study judge the feasible points of the grid that it has not judged yet.
+        """Enqueue the feasible points of the grid that a study has not evaluated yet.
 
         Returns:
             How many trials are waiting.

@@ -40,7 +40,7 @@ class ScaledTraining(PerProcess):
     Args:
         data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``. Images are
             resized to each network's resolution.
-        recipe: How to train; the network's own drop path goes before the recipe's.
+        recipe: Settings of the training; the network's own drop path goes before the recipe's.
         regularisation: Dropout and drop path by size; None: those of the network.
         train_resolution: Share of the network's resolution that training ends with: 1.0, or less,
             since objects in random crops look larger than in the whole image.

@@ -37,7 +37,7 @@ class StrategyObjective(ScaledObjective):
     its family whose counted multiply-adds are nearest to the budget; ``networks`` shows them.
 
     Args:
-        base: The network that is scaled; it is judged as well, as the rule ``"base"``.
+        base: The network that is scaled; it is evaluated as well, as the rule ``"base"``.
         evaluator: Data, a :class:`ScaledTraining`, or an :class:`Evaluator` of yours.
         epochs: Epochs per trial, at least 1.
         factor: The budget in multiply-adds of the base, at least 1.

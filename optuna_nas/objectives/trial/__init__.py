@@ -15,7 +15,7 @@ from optuna_nas.objectives.trial._hyperparameters import (
     sampled_hyperparameters,
 )
 from optuna_nas.objectives.trial._limits import Limits
-from optuna_nas.objectives.trial._reuse import ACCURACY
+from optuna_nas.objectives.trial._reuse import ACCURACY, ReusableRuns
 from optuna_nas.objectives.trial._reward import (
     LatencyReward,
     MacsReward,
@@ -43,6 +43,7 @@ __all__ = [
     "Limits",
     "MacsReward",
     "Meter",
+    "ReusableRuns",
     "Reward",
     "SizeReward",
     "TrialCheckpoints",

@@ -88,7 +88,7 @@ class TrialCheckpoints(PerProcess):
 
     Args:
         store: Any artifact store of Optuna.
-        keep: Of how many best complete trials the checkpoint stays.
+        keep: Number of best complete trials whose checkpoint stays.
     """
 
     def __init__(self, store: seam.ArtifactStore, keep: int) -> None:
@@ -158,7 +158,7 @@ class TrialCheckpoints(PerProcess):
 
 
 class _Finished:
-    """Which checkpoints of one study are of no more use."""
+    """Finds the checkpoints of one study that are of no more use."""
 
     def __init__(self, keep: int) -> None:
         self._keep = keep

@@ -58,9 +58,9 @@ def attributed_failures(
 
     Args:
         trial: The trial whose block it is.
-        architecture: What is being built, measured or trained.
+        architecture: Network that is being built, measured or trained.
         input_size: Shape of an image, (C, H, W).
-        doing: What is being done, such as ``"training"``.
+        doing: Step that is being done, such as ``"training"``.
 
     Raises:
         TrialPruned: If it is the architecture's fault; the trial is marked.

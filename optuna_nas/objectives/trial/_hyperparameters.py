@@ -46,7 +46,7 @@ def sampled_recipe(trial: BaseTrial, recipe: Recipe, sampled: Mapping[str, Any])
 
     Args:
         trial: A live trial.
-        recipe: Of the objective.
+        recipe: Recipe of the objective.
         sampled: Fields of the recipe by name.
 
     Raises:
@@ -94,7 +94,7 @@ def recipe_of(trial: FrozenTrial, recipe: Recipe) -> Recipe:
 
     Args:
         trial: Trial of a :class:`TrainingObjective`; any other has sampled nothing.
-        recipe: Of the objective.
+        recipe: Recipe of the objective.
     """
     try:
         return dataclasses.replace(recipe, **(HYPERPARAMETERS.read(trial) or {}))

@@ -34,8 +34,8 @@ def attach_picture(trial: Trial, graph: Graph, store: seam.ArtifactStore) -> str
 
     Args:
         trial: A live trial.
-        graph: What to draw.
-        store: Where the file is kept; any artifact store of Optuna.
+        graph: Picture of the architecture.
+        store: Any artifact store of Optuna.
 
     Returns:
         Id of the trial's artifact, None if the picture could not be kept.

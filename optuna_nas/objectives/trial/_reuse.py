@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, number, pass_over
+from optuna_nas._checks import require_int, require_positive
 from optuna_nas.keys import ACCURACY_KEY, COPY_KEY, RUN_KEY
 from optuna_nas.objectives.trial._costs import COST_ATTRIBUTES
 from optuna_nas.objectives.trial._runs import RUN, TrialsByKey
@@ -35,15 +36,23 @@ class ReusableRuns:
     """Complete trials of studies whose results can be reused, by run.
 
     Args:
-        epochs: Number of reports that a trial must have.
+        epochs: Number of reports that a trial must have, at least 1.
         score: Makes a trial's value of its reports.
-        largest: Number that no report exceeds.
+        largest: Number that no report exceeds, above 0; None: any report counts. Default: 1.0.
+
+    Raises:
+        ValueError: If a number is out of range.
     """
 
-    def __init__(self, epochs: int, score: Score, *, largest: float) -> None:
+    def __init__(self, epochs: int, score: Score, *, largest: float | None = 1.0) -> None:
+        require_int("epochs", epochs, at_least=1)
+        if largest is not None:
+            require_positive("largest", largest)
         self._score = score
         self._complete = TrialsByKey(
-            functools.partial(_reusable_key, epochs=epochs, score=score, largest=largest)
+            functools.partial(
+                _reusable_key, epochs=epochs, score=score, largest=largest or math.inf
+            )
         )
 
     def repeat(self, run: TrialRun, key: str) -> float | None:
@@ -53,7 +62,7 @@ class ReusableRuns:
 
         Args:
             run: The trial.
-            key: Of its run.
+            key: Key of its run.
 
         Returns:
             Its value; None if there is no such trial.

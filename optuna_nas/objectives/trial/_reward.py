@@ -44,7 +44,7 @@ def mnasnet_reward(
         0.25
 
     Args:
-        accuracy: Of the network.
+        accuracy: Accuracy of the network.
         cost: Its latency, multiply-adds or parameters, above 0.
         target: The paper's T, in the same unit.
         exponent: The paper's alpha = beta, at most 0.

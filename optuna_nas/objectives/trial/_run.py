@@ -32,9 +32,9 @@ class TrialRun:
 
     Attributes:
         trial: Live, or a ``FixedTrial`` that belongs to no study.
-        value: What the trial returns.
-        limits: What its architecture must keep.
-        costs: What its architecture costs; None where the objective cannot tell.
+        value: Value of the trial.
+        limits: Limits that its architecture must keep.
+        costs: Costs of networks; None where the objective cannot tell them.
         pictures: Store of its picture, or None.
         checkpoints: Place of its state, or None.
         listener: The objective's ``on_epoch``, or None.
@@ -122,7 +122,7 @@ class TrialRun:
         """Return what reports epochs to the trial and prunes it; None where Optuna takes none.
 
         Args:
-            last_epoch: Where the run ends anyway, so that it is not pruned after it.
+            last_epoch: Epoch after which the run ends anyway, so that it is not pruned after it.
         """
         if not self.takes_reports:
             return None
@@ -133,7 +133,7 @@ class TrialRun:
 
         Args:
             phase: ``"training"``, ``"search"``, ``"evaluation"`` or ``"shared_weights"``.
-            result: Of the epoch.
+            result: Result of the epoch.
         """
         if self.listener is not None:
             self.listener(phase, result)

@@ -25,10 +25,10 @@ with costs of ``"latency_ms"``, ``"macs"`` and ``"params"``, for several objecti
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrialValue:
-    """What the trials of one objective return.
+    """Value, or values, that the trials of one objective return.
 
     Attributes:
-        reward: What the metric is multiplied by, or None.
+        reward: Reward that multiplies the metric, or None.
         beside: Costs that are values of their own, after the metric.
     """
 

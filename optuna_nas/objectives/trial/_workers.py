@@ -1,4 +1,4 @@
-"""Which process runs a trial, so that trials of dead processes can be failed and tried again.
+"""Marks the process that runs a trial, so that trials of dead processes are tried again.
 
 Databases have Optuna's heartbeats for this, which take minutes; a journal file has none, and a
 killed worker would leave a running trial for ever. On the same machine the process itself tells.
@@ -36,7 +36,7 @@ MAX_RETRIES = 3
 
 
 def this_worker() -> dict[str, Any]:
-    """What identifies this process on its machine."""
+    """Identify this process on its machine."""
     return {"host": platform.node(), "pid": os.getpid(), "started": psutil.Process().create_time()}
 
 
