@@ -22,7 +22,7 @@ from optuna_nas.spaces import (
     choice,
     function_space,
 )
-from optuna_nas.spaces.base._one_shot import AlphaLayout, OneShotDefaults
+from optuna_nas.spaces.base import AlphaLayout, OneShotDefaults
 from optuna_nas.training import recipes
 
 pytestmark = pytest.mark.usefixtures("one_thread")

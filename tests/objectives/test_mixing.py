@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from optuna_nas.objectives import DirichletMixing, GumbelMixing, SigmoidMixing, SoftmaxMixing
-from optuna_nas.spaces.base._one_shot import AlphaLayout
+from optuna_nas.spaces.base import AlphaLayout
 
 ALPHA = torch.tensor([0.3, -1.0, 0.0, 2.0])
 

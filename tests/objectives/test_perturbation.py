@@ -8,7 +8,7 @@ import torch
 
 from optuna_nas.objectives import DARTSObjective, DARTSVariant, Perturbation
 from optuna_nas.spaces import DARTSSpace, NASBench201Space
-from optuna_nas.spaces.base._one_shot import AlphaLayout
+from optuna_nas.spaces.base import AlphaLayout
 from optuna_nas.training import Recipe, load_data
 
 OPS = ("none", "skip", "conv")

@@ -343,13 +343,16 @@ def test_an_artifact_store_keeps_the_weights(tmp_path):
 
 
 def test_what_was_trained_before_a_study_is_known_is_kept(tmp_path):
-    judge = objective(checkpoints=tmp_path)
+    told = []
+    judge = objective(checkpoints=tmp_path, on_epoch=lambda *event: told.append(event[1].epoch))
     child = sample_architectures(SPACE, 1)[0]
     judge.weights.train_until(1, lambda epoch, steps: [child] * steps)
     trained = {name: w.clone() for name, w in supernet_of(judge).weights().items()}
-    study(study_name="s").optimize(judge, n_trials=2)  # which need no more than that epoch
-    assert judge.weights.epochs_done == 1
+    ours = study(study_name="s")
+    ours.optimize(judge, n_trials=2)  # which need no more than that epoch
     assert all(torch.equal(w, trained[n]) for n, w in supernet_of(judge).weights().items())
+    ours.optimize(judge, n_trials=3)
+    assert told == [1, 2]
 
 
 def test_limits_end_the_trial_of_a_child():

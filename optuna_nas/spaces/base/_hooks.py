@@ -139,7 +139,10 @@ class SpaceHooks(ABC):
         return {name: max(of, key=of.__getitem__) for name, of in weights.items()}
 
     def alpha_layout(self, choices: Choices) -> AlphaLayout:
-        """Return what the alphas of a supernet stand for; by default one cell of operations.
+        """Return the part that each alpha of a supernet plays: in which cell, on which edge.
+
+        The default is one cell of operations, whose skip connections are called ``identity`` or
+        ``skip_connect``.
 
         Args:
             choices: Choices of each alpha, by name without prefix.

@@ -54,7 +54,7 @@ class SearchSpace(SpaceHooks):
     Everything else has a default that is right, if not the best: :meth:`canonical` (equal networks
     under other decisions), :meth:`owns` and :attr:`conditional` (names), :meth:`format` and
     :meth:`encode` (the notation), :meth:`graph` (the picture), and, for a supernet,
-    :meth:`relax`, :meth:`path` and :meth:`discretise`.
+    :meth:`relax`, :meth:`path`, :meth:`discretise` and :meth:`alpha_layout`.
 
     Class attributes:
 
@@ -63,6 +63,8 @@ class SearchSpace(SpaceHooks):
       studies and texts of the version before are then refused.
     - ``proxy`` (mapping, default empty): Build arguments of the smaller network that a search
       trains, such as ``{"cells": 5}``.
+    - ``one_shot`` (:class:`~optuna_nas.spaces.base.OneShotDefaults`): Published settings of
+      one-shot search in the space; by default those of DARTS and ENAS.
     - ``from_settings`` (bool, default True): Whether the settings of a JSON text are enough to
       make the space again; False where one of them is code.
     - ``not_in_digest`` (frozenset, default ``{"prefix"}``): Settings that change which networks
