@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = [
     "require_choice",
     "require_int",
     "require_number",
+    "require_options",
     "require_positive",
     "require_probability",
     "require_seed",
@@ -127,6 +128,16 @@ def require_sizes(**sizes: object) -> None:
     """
     for name, value in sizes.items():
         require_int(name, value, at_most=_BOUNDS.get(name, MAX_CHANNELS))
+
+
+def require_options(owner: str, options: Mapping[str, object], known: type[Any]) -> None:
+    """Raise ``TypeError`` if there are options that the typed dictionary ``known`` has not."""
+    unknown = sorted(options.keys() - known.__annotations__.keys())
+    if unknown:
+        raise TypeError(
+            f"{owner} takes {sorted(known.__annotations__)} besides its own settings, not "
+            f"{unknown}."
+        )
 
 
 def require_seed(seed: object) -> None:

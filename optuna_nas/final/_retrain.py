@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
+from optuna_nas._checks import require_options
 from optuna_nas.final._candidate import Candidate, found
+from optuna_nas.final._options import FinalTrainingOptions
 from optuna_nas.final._random import epochs_spent, random_search, random_search_pick
 from optuna_nas.final._resnet import resnet_of_equal_macs
 from optuna_nas.final._train import train_candidates
@@ -15,11 +17,10 @@ from optuna_nas.objectives import recipe_of, sampled_hyperparameters
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
-    import torch
     from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
-    from optuna_nas.final._comparison import Comparison, FinalRun
+    from optuna_nas.final._comparison import Comparison
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
@@ -56,17 +57,13 @@ def retrain(
     folder: str | Path,
     epochs: int,
     top: int = 3,
-    seeds: int | Sequence[int] = 3,
     build: Mapping[str, Any] | None = None,
     recipe: Recipe | Mapping[str, Any] | None = None,
     random_study: Study | bool = True,
     max_random_trials: int | None = None,
     baselines: Sequence[Candidate] | None = None,
     validate: bool = True,
-    device: str | torch.device = "auto",
-    channels_last: bool = False,
-    compile: bool = False,
-    on_run: Callable[[str, FinalRun], None] | None = None,
+    **options: Unpack[FinalTrainingOptions],
 ) -> Comparison:
     """Train the best architectures of a study to the end, beside what they must beat.
 
@@ -118,7 +115,6 @@ def retrain(
         folder: For weights, model cards and the table.
         epochs: Epochs of each run.
         top: How many of the best different architectures.
-        seeds: How many, or which.
         build: Other build arguments; by default the space's final size, with the recipe's drop
             path where the space takes one.
         recipe: How to train; by default each network as its trial was. A ``Recipe`` holds for
@@ -128,10 +124,7 @@ def retrain(
         baselines: Networks to stand beside; by default the ResNet-20. Those without a recipe of
             their own are trained as the best found network is.
         validate: Whether to keep the validation images for choosing the best of what was found.
-        device: As for :func:`train_candidates`, and so are the three that follow.
-        channels_last: See there.
-        compile: See there.
-        on_run: See there.
+        **options: See :class:`FinalTrainingOptions`.
 
     Returns:
         The comparison; printed, it is a table. ``comparison.chosen.folder`` has the model card
@@ -142,8 +135,9 @@ def retrain(
             no epochs that a random search could spend, its trials sampled hyperparameters that
             those of a random search by this objective would not, or a setting is out of range.
         TypeError: If the space does not take the build arguments, or ``recipe`` has fields that
-            a recipe has not.
+            a recipe has not, or an option is unknown.
     """
+    require_options("retrain", options, FinalTrainingOptions)  # before a search is run
     space, data = objective.space, objective.data
 
     def of(trial: FrozenTrial) -> Recipe:
@@ -168,11 +162,7 @@ def retrain(
         folder=folder,
         epochs=epochs,
         recipe=candidates[0].recipe,
-        seeds=seeds,
-        device=device,
-        channels_last=channels_last,
-        compile=compile,
-        on_run=on_run,
+        **options,
     )
 
 

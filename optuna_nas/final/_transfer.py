@@ -8,18 +8,18 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from optuna_nas._checks import require_options
 from optuna_nas.final._candidate import Candidate, of_architecture
+from optuna_nas.final._options import FinalTrainingOptions
 from optuna_nas.final._train import train_candidates
 from optuna_nas.scaling import ScalableCells
 
 if TYPE_CHECKING:
-    import torch
-
-    from optuna_nas.final._comparison import Comparison, FinalRun
+    from optuna_nas.final._comparison import Comparison
     from optuna_nas.spaces import Architecture
     from optuna_nas.training import ImageData, Recipe
 
@@ -40,10 +40,8 @@ def transfer(
     epochs: int,
     stem: str | None = None,
     recipe: Recipe | None = None,
-    seeds: int | Sequence[int] = 3,
     origin: Mapping[str, Any] | None = None,
-    device: str | torch.device = "auto",
-    on_run: Callable[[str, FinalRun], None] | None = None,
+    **options: Unpack[FinalTrainingOptions],
 ) -> Comparison:
     """Train a found cell on other data, at the size of its search and larger.
 
@@ -79,16 +77,16 @@ def transfer(
         stem: ``"cifar"``, ``"imagenet"`` or what else the space has; None: that of large images
             from 96 pixels on, for spaces that have several.
         recipe: How to train; its drop path is built in where the space has one.
-        seeds: How many, or which.
         origin: Further facts of the cell's source to be kept.
-        device: As for :func:`train_candidates`.
-        on_run: Likewise.
+        **options: See :class:`FinalTrainingOptions`.
 
     Raises:
         ValueError: If a size is out of range, or the images are smaller than the stride of the
             network.
-        TypeError: If the architecture's space does not take cells and channels.
+        TypeError: If the architecture's space does not take cells and channels, or an option is
+            unknown.
     """
+    require_options("transfer", options, FinalTrainingOptions)
     candidates = transferred(
         architecture,
         data,
@@ -105,9 +103,7 @@ def transfer(
         folder=folder,
         epochs=epochs,
         recipe=recipe,
-        seeds=seeds,
-        device=device,
-        on_run=on_run,
+        **options,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from optuna_nas import _optuna_seam as seam
+from optuna_nas._checks import require_options
 
 if TYPE_CHECKING:
     import torch
@@ -74,9 +75,4 @@ def check_options(
     Raises:
         TypeError: If one is unknown.
     """
-    unknown = sorted(options.keys() - known.__annotations__.keys())
-    if unknown:
-        raise TypeError(
-            f"{type(owner).__name__} takes {sorted(known.__annotations__)} besides its own "
-            f"settings, not {unknown}."
-        )
+    require_options(type(owner).__name__, options, known)

@@ -12,14 +12,13 @@ from torch import nn
 
 from optuna_nas.final import (
     Candidate,
-    epochs_spent,
     found,
     random_search,
-    random_search_pick,
     read_card,
     retrain,
     trained_network,
 )
+from optuna_nas.final._random import epochs_spent, random_search_pick
 from optuna_nas.keys import COPY_KEY, DIGEST_KEY
 from optuna_nas.objectives import TrainingObjective, best_trials
 from optuna_nas.samplers import RandomSearchSampler

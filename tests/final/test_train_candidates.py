@@ -21,12 +21,12 @@ from optuna_nas.final import (
     Finalist,
     FinalRun,
     Spread,
-    of_architecture,
     read_card,
     resnet_of_equal_macs,
     train_candidates,
     trained_network,
 )
+from optuna_nas.final._candidate import of_architecture
 from optuna_nas.spaces import published
 from optuna_nas.training import ImageData, Recipe, evaluate, fit, load_data, seeded
 

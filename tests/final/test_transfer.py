@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import optuna
 import pytest
 
-from optuna_nas.final import transferred
+from optuna_nas.final import retrain, transfer
+from optuna_nas.final._transfer import transferred
+from optuna_nas.objectives import TrainingObjective
 from optuna_nas.spaces import published
 from optuna_nas.training import ImageData, Recipe, load_data
 
@@ -64,3 +69,14 @@ def test_equal_sizes_are_trained_once(digits: ImageData) -> None:
 def test_only_cells_can_be_transferred(digits: ImageData) -> None:
     with pytest.raises(TypeError, match="must be of a cell space"):
         transferred(published.NAS_RL_V1, digits, searched={}, cells=2, channels=16)
+
+
+def test_options_that_there_are_not(digits: ImageData, tmp_path: Path) -> None:
+    size = {"searched": SEARCHED, "cells": 2, "channels": 16, "folder": tmp_path, "epochs": 1}
+    with pytest.raises(TypeError, match=r"transfer takes .*'seeds'.*, not \['seed'\]"):
+        transfer(published.NASNET_A, digits, **size, seed=1)
+    objective = TrainingObjective(published.NASNET_A.space, digits, epochs=1)
+    study = optuna.create_study(direction="maximize")
+    with pytest.raises(TypeError, match=r"retrain takes .*, not \['rival'\]"):
+        retrain(study, objective, folder=tmp_path, epochs=1, rival=False)
+    assert not study.trials

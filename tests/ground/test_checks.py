@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypedDict
 
 import pytest
 
@@ -59,3 +59,13 @@ def test_a_long_value_is_cut() -> None:
     with pytest.raises(ValueError, match=r"must be an integer, but got a='x+\.\.\.") as caught:
         checks.require_int("a", "x" * 10_000)
     assert len(str(caught.value)) < 200
+
+
+def test_unknown_options_are_refused_with_those_that_there_are() -> None:
+    class Known(TypedDict, total=False):
+        seeds: int
+        device: str
+
+    checks.require_options("train", {"seeds": 1}, Known)
+    with pytest.raises(TypeError, match=r"train takes \['device', 'seeds'\] .*, not \['seed'\]"):
+        checks.require_options("train", {"seed": 1, "device": "cpu"}, Known)
