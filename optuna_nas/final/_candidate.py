@@ -12,7 +12,7 @@ from torch import nn
 from optuna_nas._checks import require_int
 from optuna_nas.objectives import best_trials
 from optuna_nas.objectives._build import build_arguments
-from optuna_nas.objectives.trial._hyperparameters import HYPERPARAMETERS
+from optuna_nas.objectives.trial import HYPERPARAMETERS
 from optuna_nas.profiling import Profile, profile
 from optuna_nas.training import seeded
 
