@@ -19,14 +19,19 @@ from optuna_nas._words import markdown
 from optuna_nas.keys import DIGEST_KEY, WORKER_KEY
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives._scorer import ProxyScorer
-from optuna_nas.objectives.trial._checkpoints import TrialCheckpoints
-from optuna_nas.objectives.trial._costs import MACS, PARAMS, Costs
-from optuna_nas.objectives.trial._limits import Limits
-from optuna_nas.objectives.trial._picture import write_note
-from optuna_nas.objectives.trial._run import TrialRun
+from optuna_nas.objectives.trial import (
+    MACS,
+    PARAMS,
+    Costs,
+    Limits,
+    TrialCheckpoints,
+    TrialRun,
+    Value,
+    this_worker,
+    trial_value,
+    write_note,
+)
 from optuna_nas.objectives.trial._study import SettledStudies
-from optuna_nas.objectives.trial._value import Value, trial_value
-from optuna_nas.objectives.trial._workers import this_worker
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.training import resolve_device
 

@@ -16,7 +16,7 @@ import torch
 
 from optuna_nas._checks import require_int, require_seed
 from optuna_nas.objectives._build import build_arguments
-from optuna_nas.objectives.trial._limits import Limits
+from optuna_nas.objectives.trial import Limits
 from optuna_nas.profiling import activation_memory, profile
 from optuna_nas.spaces import Architecture, FunctionSpace, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe, evaluate, fit, seeded

@@ -12,7 +12,7 @@ from optuna_nas._checks import require_options
 if TYPE_CHECKING:
     import torch
 
-    from optuna_nas.objectives.trial._costs import Meter
+    from optuna_nas.objectives.trial import Meter
     from optuna_nas.training import EpochResult
 
 __all__ = ["ObjectiveOptions", "check_options"]

@@ -10,8 +10,7 @@ from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._options import ObjectiveOptions
 from optuna_nas.objectives._scorer import check_proxy
-from optuna_nas.objectives.trial._costs import Costs
-from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT, prune_infeasible
+from optuna_nas.objectives.trial import FAILURE_CONSTRAINT, Costs, prune_infeasible
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, load_data
 

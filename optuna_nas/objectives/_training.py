@@ -29,11 +29,7 @@ from optuna_nas.objectives.evaluation import (
     train_in_trial,
     training_seed,
 )
-from optuna_nas.objectives.trial._costs import Costs
-from optuna_nas.objectives.trial._hyperparameters import sampled_recipe
-from optuna_nas.objectives.trial._reuse import ReusableRuns
-from optuna_nas.objectives.trial._runs import run_key
-from optuna_nas.objectives.trial._value import Value
+from optuna_nas.objectives.trial import Costs, ReusableRuns, Value, run_key, sampled_recipe
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, Recipe
 from optuna_nas.training.loop import load_checkpoint

@@ -14,8 +14,7 @@ from optuna_nas._checks import require_int
 from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
-from optuna_nas.objectives.trial._failures import is_the_architectures
-from optuna_nas.objectives.trial._limits import Limits
+from optuna_nas.objectives.trial import Limits, is_the_architectures
 from optuna_nas.profiling import profile
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, load_data

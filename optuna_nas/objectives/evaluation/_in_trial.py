@@ -19,7 +19,7 @@ from optuna_nas._keyed import trial_seed
 from optuna_nas.keys import PARTS_KEY, SECONDS_KEY
 from optuna_nas.objectives.evaluation._distributed import announce
 from optuna_nas.objectives.evaluation._job import carry_out
-from optuna_nas.objectives.trial._failures import attributed_failures, is_out_of_memory
+from optuna_nas.objectives.trial import attributed_failures, is_out_of_memory
 from optuna_nas.training import History
 from optuna_nas.training.loop import processes
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
     from optuna_nas.objectives.evaluation._job import Evaluator, TrainingJob
-    from optuna_nas.objectives.trial._run import TrialRun
+    from optuna_nas.objectives.trial import TrialRun
     from optuna_nas.training import EpochResult
 
 __all__ = ["last", "train_in_trial", "training_seed"]

@@ -56,7 +56,7 @@ from optuna_nas.objectives.one_shot.variants import (
     DARTSVariant,
     check_variant,
 )
-from optuna_nas.objectives.trial._failures import attributed_failures
+from optuna_nas.objectives.trial import attributed_failures
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.spaces import SearchSpace
 from optuna_nas.training import EpochResult, History, ImageData, Recipe

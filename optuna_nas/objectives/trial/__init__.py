@@ -7,14 +7,18 @@ from optuna_nas.objectives.trial._failures import (
     INFEASIBLE,
     TrialError,
     attributed_failures,
+    is_out_of_memory,
+    is_the_architectures,
     prune_infeasible,
 )
 from optuna_nas.objectives.trial._hyperparameters import (
     HYPERPARAMETERS,
     recipe_of,
     sampled_hyperparameters,
+    sampled_recipe,
 )
 from optuna_nas.objectives.trial._limits import Limits
+from optuna_nas.objectives.trial._picture import write_note
 from optuna_nas.objectives.trial._reuse import ACCURACY, ReusableRuns
 from optuna_nas.objectives.trial._reward import (
     LatencyReward,
@@ -55,13 +59,17 @@ __all__ = [
     "attributed_failures",
     "differences",
     "fail_dead_trials",
+    "is_out_of_memory",
+    "is_the_architectures",
     "mnasnet_reward",
     "prune_infeasible",
     "read_identity",
     "recipe_of",
     "run_key",
     "sampled_hyperparameters",
+    "sampled_recipe",
     "this_worker",
     "trial_value",
     "value_from_identity",
+    "write_note",
 ]

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from optuna_nas import _optuna_seam as seam
 from optuna_nas._attributes import Attribute, matching
-from optuna_nas._checks import is_int, shown
+from optuna_nas._checks import require_int
 from optuna_nas._per_process import PerProcess
 from optuna_nas._trials import TrialReader
 from optuna_nas.keys import CHECKPOINT_KEY
@@ -109,10 +109,7 @@ class TrialCheckpoints(PerProcess):
         Raises:
             ValueError: If ``keep`` is no number of trials, or there is no place and it is above 0.
         """
-        if not is_int(keep) or keep < 0:
-            raise ValueError(
-                f"`keep_checkpoints` must be an integer of at least 0, but got {shown(keep)}."
-            )
+        require_int("keep_checkpoints", keep, at_least=0)
         if place is None:
             if keep:
                 raise ValueError(
