@@ -198,7 +198,11 @@ class TrainingObjective(Objective[TrainingPlan]):
         **options: Any,
     ) -> Self:
         """Make the objective of an identity; see :meth:`Objective.from_identity`."""
-        kept: dict[str, Any] = {"value": identity.value(), "recipe": identity.training_recipe()}
+        kept: dict[str, Any] = {}
+        if "value" not in options:
+            kept["value"] = identity.value()
+        if "recipe" not in options:
+            kept["recipe"] = identity.training_recipe()
         for name in ("epochs", "build", "score"):
             if getattr(identity, name) is not None:
                 kept[name] = getattr(identity, name)
