@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 from optuna.storages import BaseStorage, InMemoryStorage
+from optuna.study.study import _SYSTEM_ATTR_METRIC_NAMES
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, Trial, TrialState
 
 from optuna_nas._attributes import Attribute, integer, list_of, mapping
@@ -86,6 +87,16 @@ def takes_reports(trial: object) -> bool:
 def trial_attributes(trial: Trial) -> dict[str, Any]:
     """System attributes of a live trial, read afresh."""
     return dict(trial.storage.get_trial_system_attrs(trial._trial_id))
+
+
+def name_metrics(study: Study, names: Sequence[str]) -> None:
+    """Do ``study.set_metric_names`` without its warning.
+
+    To silence a warning is to change the filters of all threads, and Python then shows again
+    what it has shown once.
+    """
+    storage, study_id = study_key(study)
+    storage.set_study_system_attr(study_id, _SYSTEM_ATTR_METRIC_NAMES, [*names])
 
 
 def first_number(trial: BaseTrial) -> int:

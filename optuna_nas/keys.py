@@ -38,11 +38,13 @@ __all__ = [
     "PARAMS_KEY",
     "PARTS_KEY",
     "PROXY_KEY",
+    "REFUSED_KEY",
     "REPEAT_KEY",
     "RESULT_KEY",
     "RUN_KEY",
     "SEARCH_KEY",
     "SECONDS_KEY",
+    "SETTINGS_KEY",
     "SKIP_SHARE_KEY",
     "STUDY_KEY",
     "WORKER_KEY",
@@ -130,6 +132,9 @@ PROXY_KEY = "optuna_nas:proxy:{}"
 REPEAT_KEY = "optuna_nas:repeat"
 """System attribute: the sampler proposes decisions again that it knows; evaluate them anew."""
 
+REFUSED_KEY = "optuna_nas:refused"
+"""User attribute of a failed trial: why its settings were refused. It is none of the search's."""
+
 RUN_KEY = "optuna_nas:run"
 """User attribute of a trial: hash of everything that its result depends on."""
 
@@ -151,3 +156,7 @@ build arguments and how the score is taken."""
 
 WORKER_KEY = "optuna_nas:worker"
 """User attribute of a trial: host, process id and start time of the process that runs it."""
+
+SETTINGS_KEY = "optuna_nas:worker:settings"
+"""User attribute of a trial that begins before any other has finished: the ``identity`` that its
+study will have if it is the first to finish, and whether it ``finishes``."""

@@ -164,13 +164,13 @@ def built_for(
     build: Mapping[str, Any],
 ) -> tuple[tuple[int, int, int], dict[str, Any]]:
     """The image, and the build arguments: as given, else the study's, else the space's."""
-    from optuna_nas.objectives import read_identity
+    from optuna_nas.objectives import StudyIdentity, read_identity
 
     takes = architecture.space.build_arguments
-    identity = (read_identity(study) if study is not None else None) or {}
-    arguments = {**identity.get("build", {}), **build}
-    if input_size is None and "data" in identity:
-        input_size = (identity["data"]["in_channels"], *identity["data"]["image_size"])
+    identity = (None if study is None else read_identity(study)) or StudyIdentity()
+    arguments = {**(identity.build or {}), **build}
+    if input_size is None and identity.data is not None:
+        input_size = identity.data.input_size
     if input_size is None:
         large = takes.get("num_classes") == IMAGENET_CLASSES
         input_size = IMAGENET_SIZE if large else SMALL_SIZE

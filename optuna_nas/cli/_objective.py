@@ -1,22 +1,14 @@
-"""How a study of the command line judges: its settings as they were given, or as it was begun."""
+"""The objective of a study: with the settings of the options, else with those of the study."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from optuna_nas._attributes import (
-    Attribute,
-    fields,
-    integer,
-    json_value,
-    number,
-    optional,
-    text,
-)
 from optuna_nas.cli._options import space_of_study
 from optuna_nas.keys import SEARCH_KEY
 
@@ -24,11 +16,8 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.study import Study
 
-    from optuna_nas.objectives import (
-        DARTSObjective,
-        SharedWeightsObjective,
-        TrainingObjective,
-    )
+    from optuna_nas.objectives import Reward, TrainingObjective
+    from optuna_nas.objectives._base import Objective
     from optuna_nas.training import ImageData
 
 __all__ = [
@@ -41,47 +30,36 @@ __all__ = [
     "study_objective",
 ]
 
-SEARCH = Attribute(
-    SEARCH_KEY,
-    fields(
-        {},
-        {
-            "sampler": optional(text()),
-            "pruner": text(),
-            "seed": integer(),
-            **dict.fromkeys(("max_params", "max_macs", "max_latency_ms"), optional(number())),
-        },
-        others=json_value,
-    ),
-)
-
 SEARCH_DEFAULTS = {"sampler": "evolution", "pruner": "median", "seed": 0}
+DEFAULT_EPOCHS = 4
 PRUNERS = ("hyperband", "median", "halving", "none")
-LIMITS = ("max_params", "max_macs", "max_latency_ms")
 
 
 def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict[str, Any]:
-    """What is chosen: as given, else as the study was begun, else the defaults.
+    """What is chosen: as given, else as the study was created, else the defaults.
+
+    What a command chose whose trials all failed is not read again.
 
     Raises:
         ValueError: If what the study keeps of it is damaged.
     """
+    from optuna_nas.objectives import read_identity
+    from optuna_nas.objectives._from_study import SEARCH
+
     kept = SEARCH.require(study)
-    begun = defaults if kept is None else kept
-    return {**begun, **{name: value for name, value in given.items() if value is not None}}
+    if kept is None or read_identity(study) is None:
+        kept = {**defaults}
+    return {**kept, **{name: value for name, value in given.items() if value is not None}}
 
 
-def make_ready(
-    study: Study,
-    objective: TrainingObjective | DARTSObjective | SharedWeightsObjective,
-    chosen: Mapping[str, Any],
-) -> None:
-    """Let an objective judge a study: keep what is chosen, queue again what was killed.
+def make_ready(study: Study, objective: Objective[Any], chosen: Mapping[str, Any]) -> None:
+    """Let an objective evaluate a study: keep what is chosen, queue again what was killed.
 
     Raises:
-        ValueError: If the study was begun with other settings.
+        ValueError: If the study was created with other settings.
     """
     from optuna_nas.objectives import fail_dead_trials
+    from optuna_nas.objectives._from_study import SEARCH
 
     objective.prepare(study)
     if SEARCH.require(study) != chosen:
@@ -98,7 +76,7 @@ def study_data(
     download: bool = False,
     **sizes: int | None,
 ) -> ImageData:
-    """The images of a study: as given, else as it was begun.
+    """The images of a study: as given, else as it was created.
 
     Raises:
         click.UsageError: If a new study has no data.
@@ -106,20 +84,14 @@ def study_data(
     from optuna_nas.objectives import read_identity
     from optuna_nas.training import load_data
 
-    begun = (read_identity(study) or {}).get("data", {})
-    name = data or begun.get("name")
+    identity = read_identity(study)
+    kept = None if identity is None else identity.data
+    name = data or (None if kept is None else kept.name)
     if name is None:
         raise click.UsageError("a new study needs --data, such as --data digits")
-    kept = ("train_size", "val_size", "test_size", "split_seed", "image_size")
-    return load_data(
-        name,
-        root=data_root,
-        download=download,
-        **{
-            **{k: _as_argument(begun[k]) for k in kept if k in begun},
-            **{k: v for k, v in sizes.items() if v is not None},
-        },
-    )
+    arguments = {} if kept is None else kept.arguments
+    arguments |= {size: value for size, value in sizes.items() if value is not None}
+    return load_data(name, root=data_root, download=download, **arguments)
 
 
 def study_objective(
@@ -128,70 +100,57 @@ def study_objective(
     *,
     space: str | None = None,
     space_setting: Mapping[str, Any] | None = None,
-    data: str | None = None,
-    train_size: int | None = None,
-    val_size: int | None = None,
-    image_size: int | None = None,
-    split_seed: int | None = None,
-    data_root: Path | None = None,
-    download: bool = False,
-    epochs: int | None = None,
-    build: Mapping[str, Any] | None = None,
+    data: Mapping[str, Any],
     recipe: Mapping[str, Any] | None = None,
-    score: str | None = None,
     target_latency_ms: float | None = None,
     **options: Any,
 ) -> TrainingObjective:
-    """The objective of the study; what is not given comes from the study if it exists."""
-    from optuna_nas.objectives import TrainingObjective, read_identity
-    from optuna_nas.objectives.trial._value import value_from_identity
-    from optuna_nas.training import Recipe
+    """The objective that trains what a study searches; what is not given is the study's.
 
-    identity = read_identity(study)
-    begun = {"epochs": 4, "build": None, "recipe": {}, "score": "last", **_alone(identity or {})}
-    loaded = study_data(
-        study,
-        data=data,
-        train_size=train_size,
-        val_size=val_size,
-        image_size=image_size,
-        split_seed=split_seed,
-        data_root=data_root,
-        download=download,
-    )
-    if space is None and identity is None:
+    Args:
+        study: New, or one that goes on.
+        chosen: What :func:`read_choice` has read.
+        space: What ``--space`` says.
+        space_setting: What ``--space-setting`` says.
+        data: Options of the data, for :func:`study_data`.
+        recipe: Changes of the recipe.
+        target_latency_ms: Of a reward, None: as the study has it.
+        options: Further arguments of ``TrainingObjective``; those that are None or empty are left
+            to the study.
+
+    Raises:
+        click.UsageError: If a new study has no space or no data.
+    """
+    from optuna_nas.objectives import StudyIdentity, TrainingObjective, read_identity
+    from optuna_nas.objectives._from_study import LIMITS
+
+    found = read_identity(study)
+    identity = StudyIdentity() if found is None else found.evaluated_alone()
+    loaded = study_data(study, **data)
+    if space is None and found is None:
         raise click.UsageError("a new study needs --space, such as --space nasbench201")
     if target_latency_ms is not None:
-        reward = {"cost": "latency_ms", **begun.get("reward", {}), "target": target_latency_ms}
-        begun = {**begun, "reward": reward}
-    return TrainingObjective(
-        space_of_study(study, space, space_setting),
-        loaded,
-        epochs=begun["epochs"] if epochs is None else epochs,
-        build=build or begun["build"],
-        recipe=Recipe(**{**begun["recipe"], **(recipe or {})}),
-        value=value_from_identity(begun),
-        score=score or begun["score"],
+        options["value"] = _reward(identity.value(), target_latency_ms)
+    limits = {name: chosen[name] for name in LIMITS if name in chosen}
+    given = {name: value for name, value in options.items() if value not in (None, {})}
+    new = {} if identity.epochs is not None else {"epochs": DEFAULT_EPOCHS}
+    return TrainingObjective.from_identity(
+        identity,
+        space=space_of_study(study, space, space_setting),
+        data=loaded,
+        recipe=identity.training_recipe(**(recipe or {})),
         seed=chosen["seed"],
-        **{name: chosen[name] for name in LIMITS if name in chosen},
-        **options,
+        **{**new, **limits, **given},
     )
 
 
-def _alone(identity: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a study is, where networks of a one-shot search are trained on their own."""
-    judge = identity.get("judge")
-    if not isinstance(judge, Mapping) or "epochs" not in judge:
-        return identity
-    return {
-        **identity,
-        "epochs": judge["epochs"],
-        "recipe": judge.get("recipe") or identity.get("recipe", {}),
-    }
+def _reward(value: object, target_ms: float) -> Reward:
+    """The study's latency reward with another target, else MnasNet's."""
+    from optuna_nas.objectives import LatencyReward
 
-
-def _as_argument(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    if isinstance(value, LatencyReward):
+        return dataclasses.replace(value, target_ms=target_ms)
+    return LatencyReward(target_ms=target_ms)
 
 
 def make_pruner(name: str, epochs: int) -> BasePruner:

@@ -13,6 +13,7 @@ import click
 from optuna_nas.cli._numbers import SEED
 from optuna_nas.cli._objective import read_choice, study_data
 from optuna_nas.cli._options import (
+    DATA_OPTIONS,
     F,
     artifacts_option,
     changes_option,
@@ -40,11 +41,6 @@ __all__ = [
     "search_command",
     "sizes",
 ]
-
-DATA_OPTIONS = (
-    *("data", "data_root", "download"),
-    *("train_size", "val_size", "image_size", "split_seed"),
-)
 
 
 def one_shot_options(function: F) -> F:

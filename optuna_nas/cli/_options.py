@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
 
 __all__ = [
+    "DATA_OPTIONS",
     "STORAGE",
     "artifacts_option",
     "changes_option",
@@ -204,6 +205,13 @@ def space_options(function: F) -> F:
     return space(settings(function))
 
 
+DATA_OPTIONS = (
+    *("data", "data_root", "download"),
+    *("train_size", "val_size", "image_size", "split_seed"),
+)
+"""Names of the parameters that :func:`data_options` adds to a command."""
+
+
 def data_options(function: F) -> F:
     """Which images, and how many of what size."""
     options = [
@@ -356,7 +364,6 @@ def space_of_study(
         click.UsageError: If it must be given.
     """
     from optuna_nas.objectives import read_identity
-    from optuna_nas.spaces import SPACES, space_from_settings
 
     if text is not None:
         return load_space(text, settings)
@@ -365,15 +372,15 @@ def space_of_study(
         raise click.UsageError(
             f"The study {study.study_name!r} does not say what it searches: give --space."
         )
-    if "scaled" in identity:
+    if identity.space is None:
         raise click.UsageError(
             f"The study {study.study_name!r} scales a network and searches no architecture: "
             "optuna-nas scale shows it."
         )
-    if identity["space"] not in SPACES:
+    if not identity.space.is_ours:
         raise click.UsageError(
             f"The study {study.study_name!r} searches a space of your own "
-            f"({identity['settings'].get('function', identity['space'])}): give it again with "
-            "--space module:object or --space file.py:object."
+            f"({identity.space.shown_name}): give it again with --space module:object or "
+            "--space file.py:object."
         )
-    return space_from_settings(identity)
+    return identity.space.make()

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 from optuna_nas import _optuna_seam as seam
 from optuna_nas.final._candidate import Candidate, of_trial
 from optuna_nas.objectives import fail_dead_trials
-from optuna_nas.objectives.trial import COPY
+from optuna_nas.objectives.trial import COPY, was_refused
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.stores import optimize
 
@@ -146,8 +146,10 @@ def random_search_pick(
 
 
 def _epochs(trial: FrozenTrial) -> int:
-    return len(trial.intermediate_values) if COPY.read(trial) is None else 0
+    is_own = COPY.read(trial) is None and not was_refused(trial)
+    return len(trial.intermediate_values) if is_own else 0
 
 
 def _ended(study: Study) -> list[FrozenTrial]:
-    return [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    trials = study.get_trials(deepcopy=False)
+    return [trial for trial in trials if trial.state.is_finished() and not was_refused(trial)]

@@ -4,6 +4,7 @@ from optuna_nas.objectives import proxies
 from optuna_nas.objectives._base import Objective
 from optuna_nas.objectives._best import best_trials, derived_accuracies
 from optuna_nas.objectives._estimate import Estimate, estimate
+from optuna_nas.objectives._from_study import objective_from_study
 from optuna_nas.objectives._options import ObjectiveOptions
 from optuna_nas.objectives._proxy_objective import ProxyObjective
 from optuna_nas.objectives._training import TrainingObjective
@@ -54,6 +55,7 @@ from optuna_nas.objectives.trial import (
     ReusableRuns,
     Reward,
     SizeReward,
+    StudyIdentity,
     TrialError,
     TrialRun,
     attributed_failures,
@@ -103,6 +105,7 @@ __all__ = [
     "Stopping",
     "StrategyObjective",
     "TrainedSupernet",
+    "StudyIdentity",
     "TrainingJob",
     "TrainingObjective",
     "TrialError",
@@ -114,6 +117,7 @@ __all__ = [
     "estimate",
     "fail_dead_trials",
     "mnasnet_reward",
+    "objective_from_study",
     "proxies",
     "read_alphas",
     "read_identity",

@@ -7,9 +7,10 @@ record, draw: the order stands here once. An objective writes what is its own in
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, Unpack
 
 from optuna import TrialPruned
 from optuna.trial import Trial
@@ -31,13 +32,15 @@ from optuna_nas.objectives.trial import (
     trial_value,
     write_note,
 )
-from optuna_nas.objectives.trial._study import SettledStudies
+from optuna_nas.objectives.trial._study import StudyCheck
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.training import resolve_device
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
+    from optuna_nas.objectives.trial._identity import StudyIdentity
+    from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
 __all__ = ["DIGEST", "Objective", "TrialRun"]
@@ -128,12 +131,40 @@ class Objective(ABC, Generic[Plan]):
             options.get("checkpoints"), options.get("keep_checkpoints", 0)
         )
         self._on_epoch = options.get("on_epoch")
-        self._studies = SettledStudies(self.value, metric)
+        self._studies = StudyCheck(self.value, metric)
 
     @property
     @abstractmethod
-    def identity(self) -> dict[str, Any]:
-        """Settings that a study keeps (``optuna_nas:study``), ready for JSON."""
+    def identity(self) -> StudyIdentity:
+        """Settings that a study keeps (``optuna_nas:study``)."""
+
+    @classmethod
+    def evaluates(cls, identity: StudyIdentity) -> bool:
+        """Whether an objective of this class can have an identity; by default it cannot."""
+        return False
+
+    @classmethod
+    def from_identity(
+        cls,
+        identity: StudyIdentity,
+        *,
+        space: SearchSpace | None = None,
+        data: str | ImageData | None = None,
+        **options: Any,
+    ) -> Self:
+        """Make the objective of an identity; see :func:`objective_from_study`.
+
+        Args:
+            identity: One that :meth:`evaluates` accepts.
+            space: The space, if it is the user's own.
+            data: The images, if they are the user's own.
+            options: Arguments that go before those of the identity.
+
+        Raises:
+            ValueError: If an argument must be given.
+            NotImplementedError: If the class does not say how.
+        """
+        raise NotImplementedError(f"{cls.__name__} does not say how it is made of an identity.")
 
     @abstractmethod
     def suggest(self, run: TrialRun) -> Plan:
@@ -199,6 +230,17 @@ class Objective(ABC, Generic[Plan]):
             ValueError: If the study has other settings or directions.
         """
         run = self._begin(trial)
+        try:
+            value = self._live(run)
+        except TrialPruned:
+            self._finish(run)
+            raise
+        if not any(map(math.isnan, value if isinstance(value, tuple) else (value,))):
+            self._finish(run)  # a trial without a value fails
+        return value
+
+    def _live(self, run: TrialRun) -> float | tuple[float, ...]:
+        """Take a trial whose study fits through the rest of its life."""
         plan = self.suggest(run)
         reused = self.reused(run, plan)
         if reused is not None:
@@ -210,14 +252,21 @@ class Objective(ABC, Generic[Plan]):
         return value
 
     def prepare(self, study: Study) -> None:
-        """Check that this objective can evaluate a study, and record its settings there.
+        """Check that this objective can evaluate a study.
 
-        Every trial does so; call it before ``study.optimize`` to hear of a mistake sooner.
+        Every trial does so, but in plain ``study.optimize`` Optuna has created the trial by then:
+        it fails, marked with ``optuna_nas:refused``. Call this first, or
+        :func:`optuna_nas.stores.optimize`, which does, and a refusal leaves no trial behind.
+        The settings are recorded when the first trial is complete or pruned.
 
         Raises:
             ValueError: If the study has other settings or directions.
         """
-        self._studies.settle(study, self, alone=self._alone)
+        self._studies.check(study, self, alone=self._alone)
+
+    def _finish(self, run: TrialRun) -> None:
+        if run.study is not None:
+            self._studies.finish(run.trial, self)
 
     def prune_checkpoints(self, study: Study) -> None:
         """Remove the checkpoints of finished trials that are not among the best.
@@ -239,7 +288,7 @@ class Objective(ABC, Generic[Plan]):
         )
         if run.study is not None:
             trial.set_user_attr(WORKER_KEY, this_worker())  # first: a death before it goes unseen
-            self.prepare(run.study)
+            self._studies.begin(trial, self, alone=self._alone)
             self.prune_checkpoints(run.study)
         return run
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._options import ObjectiveOptions
 from optuna_nas.objectives._scorer import check_proxy
 from optuna_nas.objectives.trial import FAILURE_CONSTRAINT, Costs, prune_infeasible
+from optuna_nas.objectives.trial._identity import ProxyIdentity, StudyIdentity
+from optuna_nas.objectives.trial._rebuilt import rebuilt_data, rebuilt_space
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, load_data
 
@@ -74,13 +76,36 @@ class ProxyObjective(Objective[Architecture]):
             self.build, self.data, batch_size=batch_size, seed=seed
         )
         batch_size = min(batch_size, len(self.data.train))
-        self._told = {"proxy": proxy, "batch_size": batch_size, "seed": seed}
+        self._told = ProxyIdentity(name=proxy, batch_size=batch_size, seed=seed)
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """Settings that a study keeps (``optuna_nas:study``), ready for JSON."""
-        data = self.data.identity
-        return {**self.space.identity, "data": data, "build": self.build, **self._told}
+    def identity(self) -> StudyIdentity:
+        """What a study keeps of this objective (``optuna_nas:study``)."""
+        return StudyIdentity.of(self.space, self.data, build=self.build, proxy=self._told)
+
+    @classmethod
+    def evaluates(cls, identity: StudyIdentity) -> bool:
+        """Whether an objective of this class can have an identity."""
+        return identity.proxy is not None and not identity.more
+
+    @classmethod
+    def from_identity(
+        cls,
+        identity: StudyIdentity,
+        *,
+        space: SearchSpace | None = None,
+        data: str | ImageData | None = None,
+        **options: Any,
+    ) -> Self:
+        """Make the objective of an identity; see :meth:`Objective.from_identity`."""
+        assert identity.proxy is not None
+        proxy = identity.proxy
+        kept = {"proxy": proxy.name, "batch_size": proxy.batch_size, "seed": proxy.seed}
+        return cls(
+            rebuilt_space(identity, space),
+            rebuilt_data(identity.data, data),
+            **{**kept, "build": identity.build, **options},
+        )
 
     def suggest(self, run: TrialRun) -> Architecture:
         architecture = self.space.suggest(run.trial)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from optuna.trial import Trial
 
@@ -30,6 +30,13 @@ from optuna_nas.objectives.evaluation import (
     training_seed,
 )
 from optuna_nas.objectives.trial import Costs, ReusableRuns, Value, run_key, sampled_recipe
+from optuna_nas.objectives.trial._identity import StudyIdentity
+from optuna_nas.objectives.trial._rebuilt import (
+    ask_for,
+    rebuilt_data,
+    rebuilt_meter,
+    rebuilt_space,
+)
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, Recipe
 from optuna_nas.training.loop import load_checkpoint
@@ -162,18 +169,51 @@ class TrainingObjective(Objective[TrainingPlan]):
         self._reusable = ReusableRuns(epochs, SCORES[score], largest=largest) if reuse else None
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """Settings that a study keeps (``optuna_nas:study``), ready for JSON."""
-        return {
-            **self.space.identity,
-            "data": self.data.identity,
-            "epochs": self.epochs,
-            "build": self.build,
-            "score": self._score,
-            "recipe": self.recipe.to_dict(),
-            **self.value.identity(self.costs.meter_identity),
-            **self._told_of_evaluator(),
-        }
+    def identity(self) -> StudyIdentity:
+        """What a study keeps of this objective (``optuna_nas:study``)."""
+        return StudyIdentity.of(
+            self.space,
+            self.data,
+            self.value.identity(self.costs.meter_identity),
+            epochs=self.epochs,
+            build=self.build,
+            score=self._score,
+            recipe=self.recipe.to_dict(),
+            evaluator=evaluator_identity(self.evaluator),
+        )
+
+    @classmethod
+    def evaluates(cls, identity: StudyIdentity) -> bool:
+        """Whether an objective of this class can have an identity."""
+        is_plain = identity.proxy is None and identity.objective is None and not identity.more
+        return is_plain and identity.space is not None and identity.epochs is not None
+
+    @classmethod
+    def from_identity(
+        cls,
+        identity: StudyIdentity,
+        *,
+        space: SearchSpace | None = None,
+        data: str | ImageData | None = None,
+        **options: Any,
+    ) -> Self:
+        """Make the objective of an identity; see :meth:`Objective.from_identity`."""
+        kept: dict[str, Any] = {}
+        if "value" not in options:
+            kept["value"] = identity.value()
+        if "recipe" not in options:
+            kept["recipe"] = identity.training_recipe()
+        for name in ("epochs", "build", "score"):
+            if getattr(identity, name) is not None:
+                kept[name] = getattr(identity, name)
+        if identity.evaluator is not None and "evaluator" not in options:
+            ask_for("evaluator", identity.evaluator)
+        meter = rebuilt_meter(identity.measured_by, options)
+        return cls(
+            rebuilt_space(identity, space),
+            rebuilt_data(identity.data, data),
+            **{**kept, **meter, **options},
+        )
 
     @property
     def samples_hyperparameters(self) -> bool:

@@ -42,6 +42,10 @@ def optimize(
     One warning names the trial. It counts as one of ``n_trials``, and callbacks are not called
     for it; its result is lost, since whoever failed it has queued it again.
 
+    An objective of ours is asked first whether it fits the study (``objective.prepare(study)``):
+    if it does not, its error is raised before a trial is created. Within plain ``study.optimize``
+    there is a trial by then, which fails.
+
     Example:
         >>> import optuna
         >>> from optuna_nas.stores import open_storage, optimize
@@ -58,6 +62,9 @@ def optimize(
         callbacks: See there.
         **options: Further ones of ``study.optimize`` but ``n_jobs``.
     """
+    prepare = getattr(objective, "prepare", None)
+    if callable(prepare):
+        prepare(study)
     run = _Run(objective)
     end = None if timeout is None else time.monotonic() + timeout
     while True:

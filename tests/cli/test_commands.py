@@ -47,8 +47,9 @@ def test_search_goes_on_with_what_the_study_is(run: Run) -> None:
     }
     identity = read_identity(study)
     assert identity is not None
-    assert identity["build"] == {"num_classes": 10, "in_channels": 1, "cells": 1, "channels": 4}
-    assert identity["data"]["train_size"] == 200
+    assert identity.build == {"num_classes": 10, "in_channels": 1, "cells": 1, "channels": 4}
+    assert identity.data is not None
+    assert identity.data.train_size == 200
     assert study.metric_names == ["validation accuracy"]
     assert len(list(Path("nas.db-artifacts").iterdir())) == 5
 
@@ -106,7 +107,7 @@ def test_other_settings_are_one_error(run: Run) -> None:
     run(*SEARCH, *NB201, "--trials", "1")
     other = ("--epochs", "3", "--recipe", "lr=0.5", "--sampler", "random")
     result = run("search", *other, code=1)
-    assert result.output.startswith("Error: The study 'nas' was begun with other settings: ")
+    assert result.output.startswith("Error: The study 'nas' was created with other settings: ")
     assert "epochs was 1 and is now 3; recipe.lr was 0.1 and is now 0.5" in result.output
     assert len(result.output.strip().splitlines()) == 1
     study = optuna.load_study(study_name="nas", storage=open_storage("sqlite:///nas.db"))

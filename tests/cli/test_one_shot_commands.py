@@ -17,7 +17,7 @@ import pytest
 from click.testing import Result
 from optuna.trial import TrialState
 
-from optuna_nas.objectives import read_identity
+from optuna_nas.objectives import DARTSObjective, read_identity
 from optuna_nas.objectives.one_shot import VARIANTS
 from optuna_nas.spaces import ENASMicroSpace, NASBench201Space
 from optuna_nas.stores import open_storage
@@ -56,9 +56,10 @@ def test_darts_says_what_it_does_and_goes_on(run: Run) -> None:
     assert len(trial.user_attrs["optuna_nas:darts:eigenvalue"]) == 2
     identity = read_identity(made)
     assert identity is not None
-    assert identity["alpha"]["lr"] == 0.1
-    assert identity["recipe"]["batch_size"] == 30
-    assert identity["supernet"]["channels"] == identity["build"]["channels"] == 2
+    kept = identity.to_json()
+    assert kept["alpha"]["lr"] == 0.1
+    assert kept["recipe"]["batch_size"] == 30
+    assert kept["supernet"]["channels"] == kept["build"]["channels"] == 2
     architecture = NASBench201Space().architecture(trial)
     assert f"{architecture}\n" in first
 
@@ -91,16 +92,19 @@ def test_what_darts_found_goes_into_a_search_and_is_trained(run: Run) -> None:
     identity, begun = read_identity(alone), read_identity(study("darts"))
     assert identity is not None
     assert begun is not None
-    assert identity["data"] == begun["data"]
-    assert (begun["data"]["image_size"], begun["data"]["split_seed"]) == ([9, 9], 3)
-    assert identity["build"] == begun["build"]
+    assert begun.data is not None
+    assert identity.data == begun.data
+    assert (begun.data.image_size, begun.data.split_seed) == ([9, 9], 3)
+    assert identity.build == begun.build
     size = ("--build", "cells=1", "--build", "channels=2", "--top", "1", "--seeds", "1")
     short = ("--epochs", "1", "--random-trials", "1", "--no-resnet")
     table = run(*command_of(output, "Train it to the end"), *short, *size).output
     assert "trial-0" in table
     (rival,) = study("darts-random").trials
     assert sorted(rival.intermediate_values) == [1]  # for as long as darts judges
-    assert read_identity(study("darts-random"))["recipe"] == begun["recipe"]  # type: ignore[index]
+    random = read_identity(study("darts-random"))
+    assert random is not None
+    assert random.recipe == begun.recipe
 
 
 @pytest.mark.slow
@@ -146,12 +150,21 @@ def test_the_help_names_the_published_variants(run: Run) -> None:
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_variant_is_told_to_the_study(run: Run, variant: str) -> None:
+def test_every_variant_is_told_to_the_study(
+    run: Run, variant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objectives: list[DARTSObjective] = []
+    prepare = DARTSObjective.prepare
+
+    def prepared(objective: DARTSObjective, study: optuna.Study) -> None:
+        objectives.append(objective)
+        prepare(objective, study)
+
+    monkeypatch.setattr(DARTSObjective, "prepare", prepared)
     space = ("--space", "darts", "--space-setting", "num_nodes=1", "--channels", "4")
     run(*DARTS, *space, "--epochs", "20", "--variant", variant, "--trials", "0")
     assert study("darts").user_attrs["optuna_nas:search"]["remedy"] == [variant]
-    identity = read_identity(study("darts"))
-    assert identity is not None
+    identity = objectives[0].identity.to_json()
     told = {name: value.to_dict() for name, value in VARIANTS[variant].parts.items()}
     assert {name: identity[name] for name in told} == told
     alphas = {"pc-darts": (6e-4, 15), "fair": (3e-3, 0), "drnas": (6e-4, 10)}

@@ -32,6 +32,7 @@ import optuna_nas
 from optuna_nas.cli import main
 from optuna_nas.cli.commands._best import describe, summary
 from optuna_nas.final import read_card, retrain, trained_network
+from optuna_nas.keys import STUDY_KEY
 from optuna_nas.objectives import (
     DARTSObjective,
     MacsReward,
@@ -251,10 +252,8 @@ def _look(architecture: Architecture) -> None:
 
 def test_settings_of_studies(data: Any) -> None:
     rng = random.Random(1)
-    study = optuna.create_study(direction="maximize")
     objective = TrainingObjective(SPACE, data, epochs=1, build=SIZE, device="cpu")
-    objective.prepare(study)
-    (key, sound) = next(iter(study.user_attrs.items()))
+    key, sound = STUDY_KEY, json.loads(json.dumps(objective.identity.to_json()))
     for _ in range(500):
         other = optuna.create_study(direction="maximize")
         value = damaged_value(sound, rng)

@@ -249,14 +249,17 @@ def test_parts_of_what_a_study_is_are_checked(
     path: str, value: object, words: str, data: ImageData
 ) -> None:
     study = optuna.create_study(direction="maximize")
-    study.set_user_attr(STUDY_KEY, {**_objective(data).identity, path: value})
+    study.set_user_attr(STUDY_KEY, {**_objective(data).identity.to_json(), path: value})
     with pytest.raises(ValueError, match=words):
         read_identity(study)
 
 
 def test_what_the_command_line_chose_is_read_again(data: ImageData) -> None:
-    study = optuna.create_study(direction="maximize")
-    make_ready(study, _objective(data), {**SEARCH_DEFAULTS, "max_params": None, "seed": 3})
+    """As soon as the study has settings: what a command chose that only failed is of no use."""
+    study, objective = optuna.create_study(direction="maximize"), _objective(data)
+    make_ready(study, objective, {**SEARCH_DEFAULTS, "max_params": None, "seed": 3})
+    assert read_choice(study, SEARCH_DEFAULTS, pruner="none")["seed"] == 0
+    study.set_user_attr(STUDY_KEY, objective.identity.to_json())
     assert read_choice(study, SEARCH_DEFAULTS, pruner="none")["seed"] == 3
 
 

@@ -164,7 +164,7 @@ def test_settings_out_of_range(options, error, message):
 
 def test_a_study_goes_on_with_the_same_settings_only():
     study = run(objective(value="one_shot"))
-    assert read_identity(study)["objective"] == "DARTSObjective"
+    assert read_identity(study).objective == "DARTSObjective"
     with pytest.raises(ValueError, match=r"order was 1 and is now 2"):
         study.optimize(objective(value="one_shot", order=2), n_trials=1)
     with pytest.raises(ValueError, match=r"direction=.maximize"):

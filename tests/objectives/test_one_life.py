@@ -19,6 +19,7 @@ from optuna_nas.objectives import (
     Objective,
     ProxyObjective,
     SharedWeightsObjective,
+    StudyIdentity,
     TrainingObjective,
     TrialRun,
 )
@@ -92,7 +93,7 @@ def test_a_study_of_other_settings_is_refused_before_anything_is_suggested(
 class Mine(Objective[Architecture]):
     """An objective of one's own: three methods."""
 
-    identity = {**SPACE.identity, "mine": 1}
+    identity = StudyIdentity.of(SPACE, DATA, more={"mine": 1})
 
     def __init__(self, **options: Any) -> None:
         super().__init__(metric="convolutions", **options)

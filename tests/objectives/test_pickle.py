@@ -72,6 +72,7 @@ def test_a_copy_goes_on_as_the_original_would(
 def test_a_copy_knows_no_studies(tmp_path: Path) -> None:
     objective = training(tmp_path)
     study = optuna.create_study(direction="maximize")
+    study.set_user_attr("optuna_nas:study", objective.identity.to_json())
     objective.prepare(study)
     study.set_user_attr("optuna_nas:study", None)
     objective.prepare(study)  # it has been asked already

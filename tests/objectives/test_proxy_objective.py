@@ -20,6 +20,7 @@ from optuna_nas.objectives import (
     warm_start,
 )
 from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT
+from optuna_nas.objectives.trial._identity import ProxyIdentity
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import ImageData, Recipe, load_data, seeded
@@ -60,7 +61,7 @@ def test_the_score_is_that_of_one_batch_of_training_images(data: ImageData) -> N
     assert study.metric_names == ["snip score"]
     identity = read_identity(study)
     assert identity is not None
-    assert (identity["proxy"], identity["batch_size"], identity["seed"]) == ("snip", 16, 3)
+    assert identity.proxy == ProxyIdentity(name="snip", batch_size=16, seed=3)
 
 
 def test_a_score_without_end_is_infeasible(

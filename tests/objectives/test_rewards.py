@@ -22,17 +22,20 @@ from optuna_nas.keys import (
     MACS_KEY,
     MEASURED_KEY,
     PARAMS_KEY,
+    SETTINGS_KEY,
+    STUDY_KEY,
 )
 from optuna_nas.objectives import (
     LatencyReward,
     MacsReward,
     Reward,
     SizeReward,
+    StudyIdentity,
     TrainingObjective,
     mnasnet_reward,
     read_identity,
 )
-from optuna_nas.objectives.trial._value import trial_value, value_from_identity
+from optuna_nas.objectives.trial._value import trial_value
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
@@ -180,7 +183,8 @@ def test_other_ways_to_measure_are_other_figures(data: ImageData) -> None:
         assert measured["folded"] == "11 of 12"
         identity = read_identity(study)
         assert identity is not None
-        assert identity["reward"]["latency"] == meter.identity
+        assert identity.reward is not None
+        assert identity.reward.latency == meter.identity
     assert len(keys) == 3  # a longer measurement measures the same
 
 
@@ -244,7 +248,7 @@ def test_a_study_of_one_value_takes_no_other(data: ImageData, first: str, second
     """Costs around a reward dropped it from the study, which then took plain accuracies too."""
     begun, other = (_objective(data, latency=Meter(1.0), value=VALUES[v]) for v in (first, second))
     study = _study(direction=None, directions=begun.directions)
-    begun.prepare(study)
+    study.set_user_attr(STUDY_KEY, begun.identity.to_json())
     if first == second:
         other.prepare(study)
     elif second == "metric" and len(begun.directions) > 1:  # a function of the user's may add them
@@ -258,8 +262,8 @@ def test_a_study_of_one_value_takes_no_other(data: ImageData, first: str, second
 @pytest.mark.parametrize("name", VALUES)
 def test_a_value_comes_back_from_what_a_study_keeps(data: ImageData, name: str) -> None:
     objective = _objective(data, latency=Meter(1.0), value=VALUES[name])
-    kept = json.loads(json.dumps(objective.identity))
-    assert trial_value(value_from_identity(kept)) == objective.value
+    kept = json.loads(json.dumps(objective.identity.to_json()))
+    assert trial_value(StudyIdentity.from_json(kept).value()) == objective.value
 
 
 def latency(model: nn.Module, input_size: tuple[int, ...]) -> float:
@@ -286,7 +290,7 @@ def test_what_a_study_keeps_of_a_value_is_pinned(
     data: ImageData, name: str, kept: dict[str, Any]
 ) -> None:
     """Studies of earlier versions go on with the same value: a key more or less is a refusal."""
-    identity = _objective(data, latency=latency, value=VALUES[name]).identity
+    identity = _objective(data, latency=latency, value=VALUES[name]).identity.to_json()
     assert {k: identity[k] for k in ("reward", "costs", "latency") if k in identity} == kept
 
 
@@ -313,7 +317,7 @@ def test_a_reward_of_ones_own(data: ImageData) -> None:
     identity = read_identity(study)
     assert identity is not None
     with pytest.raises(ValueError, match="must be one of this package, but got .*'budget'"):
-        value_from_identity(identity)
+        identity.value()
     with pytest.raises(ValueError, match=r"reward.target was 1 and is now 2"):
         _objective(data, epochs=1, value=Budget(macs=2)).prepare(study)
 
@@ -365,7 +369,7 @@ def test_what_is_no_value_is_refused(data: ImageData, value: Any, error: type[Ex
 
 def test_a_reward_works_without_a_study(data: ImageData) -> None:
     objective = _objective(data, latency=Meter(1.0), value=LatencyReward(target_ms=80))
-    assert objective.identity["reward"]["target"] == 80
+    assert objective.identity.to_json()["reward"]["target"] == 80
     assert 0 < objective(FixedTrial(CONV.params)) <= 2  # type: ignore[arg-type,operator]
 
 
@@ -423,7 +427,7 @@ def test_accuracy_and_costs_for_pareto_studies(data: ImageData) -> None:
     assert study.metric_names == ["validation accuracy", "latency_ms", "params"]
     identity = read_identity(study)
     assert identity is not None
-    assert identity["costs"] == ["latency_ms", "params"]
+    assert identity.costs == ["latency_ms", "params"]
 
 
 def test_what_is_known_of_a_network_is_written_once_per_trial(
@@ -443,6 +447,7 @@ def test_what_is_known_of_a_network_is_written_once_per_trial(
     study = _study(CONV, direction=None, directions=objective.directions)
     study.optimize(objective, n_trials=1)
     assert {PARAMS_KEY, MACS_KEY, LATENCY_KEY, MEASURED_KEY} <= set(written)
+    written.remove(SETTINGS_KEY)  # of the first trial of a study: as it begins, and as it ends
     assert len(set(written)) == len(written)
 
 

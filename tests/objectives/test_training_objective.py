@@ -207,7 +207,7 @@ def test_going_on_with_other_settings_lists_the_differences(data: ImageData) -> 
     assert identity["space"] == "nasbench201"
     assert identity["data"]["split_seed"] == 0
     other = load_data("digits", train_size=200, val_size=100, split_seed=7)
-    message = r"'s' was begun with other settings: build.cells was 1 and is now 2; "
+    message = r"'s' was created with other settings: build.cells was 1 and is now 2; "
     message += r"data.split_seed was 0 and is now 7; epochs was 2 and is now 5\. Go on with"
     with pytest.raises(ValueError, match=message):
         study.optimize(_objective(other, epochs=5, build={"cells": 2, "channels": 4}), n_trials=1)

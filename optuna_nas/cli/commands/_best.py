@@ -53,14 +53,18 @@ def summary(study: Study) -> str:
 
     from optuna_nas.objectives.trial._failures import INFEASIBLE
     from optuna_nas.objectives.trial._runs import COPY
+    from optuna_nas.objectives.trial._study import was_refused
+
+    def how(trial: FrozenTrial) -> str:
+        if was_refused(trial):
+            return "refused"
+        return trial.state.name.lower() if INFEASIBLE.read(trial) is None else "infeasible"
 
     trials = study.get_trials(deepcopy=False)
     counts = Counter(
-        trial.state.name.lower() if INFEASIBLE.read(trial) is None else "infeasible"
-        for trial in trials
-        if trial.state != optuna.trial.TrialState.WAITING
+        how(trial) for trial in trials if trial.state != optuna.trial.TrialState.WAITING
     )
-    ended = ", ".join(f"{count} {how}" for how, count in counts.items())
+    ended = ", ".join(f"{count} {end}" for end, count in counts.items())
     copies = sum(COPY.read(trial) is not None for trial in trials)
     return f"study {study.study_name!r}: {ended}" + (f" ({copies} copied)" if copies else "")
 

@@ -110,7 +110,7 @@ def enas(
         objective = _objective(searched, data, chosen, folder, device, bars)
         make_ready(study, objective, chosen)
         study.sampler = _sampler(chosen, searched)
-        _search(study, objective, count, bars)
+        _search(study, objective, chosen, count, bars)
         bars.begin(None)
         best = objective.derive(study, top_k)
     click.echo(summary(study))
@@ -136,7 +136,12 @@ def enas(
 
 def _left(study: Study, chosen: Mapping[str, Any]) -> int:
     """How many trials the schedule has left."""
-    ended = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+    from optuna_nas.objectives.trial._study import was_refused
+
+    ended = sum(
+        trial.state.is_finished() and not was_refused(trial)
+        for trial in study.get_trials(deepcopy=False)
+    )
     alternating: int = chosen["epochs"] * chosen["children_per_epoch"]
     return max(0, (PRETRAINED_TRIALS if chosen["schedule"] == "pretrain" else alternating) - ended)
 
@@ -189,14 +194,20 @@ def _sampler(chosen: Mapping[str, Any], space: SearchSpace) -> BaseSampler:
     return made
 
 
-def _search(study: Study, objective: SharedWeightsObjective, trials: int, bars: PhaseBars) -> None:
+def _search(
+    study: Study,
+    objective: SharedWeightsObjective,
+    chosen: Mapping[str, Any],
+    trials: int,
+    bars: PhaseBars,
+) -> None:
     from optuna_nas.stores import optimize
 
     def count(study: Study, trial: FrozenTrial) -> None:
         bars.advance(CHILDREN)
 
     if trials:
-        first = WEIGHTS if objective.identity["schedule"] == "pretrain" else CHILDREN
+        first = WEIGHTS if chosen["schedule"] == "pretrain" else CHILDREN
         bars.begin(first)
         optimize(study, objective, n_trials=trials, callbacks=[count])
 

@@ -18,6 +18,7 @@ from optuna_nas.cli._objective import (
     study_objective,
 )
 from optuna_nas.cli._options import (
+    DATA_OPTIONS,
     artifacts_option,
     make_study,
     place_words,
@@ -112,6 +113,7 @@ def search(
         study,
         chosen,
         artifact_store=picture_store(storage, artifacts=artifacts) if pictures else None,
+        data={name: settings.pop(name) for name in DATA_OPTIONS},
         **settings,
     )
     study.sampler = _sampler(chosen["sampler"], chosen["seed"], objective.space)

@@ -133,7 +133,11 @@ def train(
         raise click.UsageError(f"the study {study_name!r} was not judged by optuna-nas search")
     chosen = read_choice(study, SEARCH_DEFAULTS)
     objective = study_objective(
-        study, chosen, space=space, data_root=data_root, download=download, device=device
+        study,
+        chosen,
+        space=space,
+        data={"data_root": data_root, "download": download},
+        device=device,
     )
     study.pruner = make_pruner(chosen["pruner"], objective.epochs)
     lasts = final_epochs(published_recipe, epochs)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+    from optuna_nas.objectives import StudyIdentity
     from optuna_nas.spaces import Architecture
 
 __all__ = ["transfer"]
@@ -66,11 +67,11 @@ def transfer(
 ) -> None:
     """Train a found cell on other data, at the size of its search and larger."""
     from optuna_nas.final import transfer as run
-    from optuna_nas.objectives import read_identity, recipe_of
+    from optuna_nas.objectives import StudyIdentity, read_identity, recipe_of
     from optuna_nas.training import Recipe, load_data
 
     architecture, study = chosen_architecture(**named)
-    identity = (read_identity(study) if study is not None else None) or {}
+    identity = (None if study is None else read_identity(study)) or StudyIdentity()
     larger_cells, larger_channels = _size(architecture, cells, channels, size)
     loaded = load_data(
         data,
@@ -82,7 +83,7 @@ def transfer(
     )
     lasts = final_epochs(published_recipe, epochs)
     final = final_recipe(published_recipe, recipe)
-    searched = Recipe(**identity.get("recipe", {}))
+    searched = identity.training_recipe()
     if study is not None:
         trial = trial_of_study(study, named["trial"])
         searched = recipe_of(trial, searched)
@@ -91,7 +92,7 @@ def transfer(
     compared = run(
         architecture,
         loaded,
-        searched=identity.get("build", dict(architecture.space.proxy)),
+        searched=dict(architecture.space.proxy if identity.build is None else identity.build),
         cells=larger_cells,
         channels=larger_channels,
         folder=output,
@@ -124,7 +125,7 @@ def _origin(study: Study | None, trial: str) -> dict[str, Any]:
     return {} if study is None else {"study": study.study_name, "trial": trial}
 
 
-def _search_result(study: Study, found: FrozenTrial, identity: Mapping[str, Any]) -> str:
+def _search_result(study: Study, found: FrozenTrial, identity: StudyIdentity) -> str:
     value = "no value" if found.value is None else f"{found.value:.4g}"
-    where = identity.get("data", {}).get("name", "its data")
+    where = "its data" if identity.data is None else identity.data.name
     return f"trial {found.number} of study {study.study_name!r}: {value} on {where}"

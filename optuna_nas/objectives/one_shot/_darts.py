@@ -38,6 +38,7 @@ from optuna_nas.objectives.evaluation._job import carry_out
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.objectives.one_shot._learner import BilevelLearner, MixedNetwork
 from optuna_nas.objectives.one_shot._readings import keep_readings
+from optuna_nas.objectives.one_shot._rebuilt import kept_arguments
 from optuna_nas.objectives.one_shot._search import AlphaSearch, split_for_alpha
 from optuna_nas.objectives.one_shot._settings import (
     changed,
@@ -57,7 +58,13 @@ from optuna_nas.objectives.one_shot.variants import (
     check_variant,
 )
 from optuna_nas.objectives.trial import attributed_failures
+from optuna_nas.objectives.trial._identity import (
+    DARTSIdentity,
+    EvaluationIdentity,
+    StudyIdentity,
+)
 from optuna_nas.objectives.trial._limits import Limits
+from optuna_nas.objectives.trial._rebuilt import rebuilt_data, rebuilt_space
 from optuna_nas.spaces import SearchSpace
 from optuna_nas.training import EpochResult, History, ImageData, Recipe
 from optuna_nas.training.loop import Checkpoints, load_checkpoint
@@ -282,32 +289,55 @@ class DARTSObjective(Objective[SearchPlan]):
         return cls(space, data, variant=DRNAS, **options)
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
+    def identity(self) -> StudyIdentity:
+        """What a study keeps of this objective (``optuna_nas:study``)."""
+        is_derived = self._value == "derived"
         selection, stop = self.variant.selection, self.variant.stop
-        identity = {
-            **self.space.identity,
-            "objective": type(self).__name__,
-            "data": self.data.identity,
-            "epochs": self.epochs,
-            "order": self.variant.order,
-            "supernet": self.supernet,
-            "recipe": self.recipe.to_dict(),
-            "alpha": self.alpha.to_dict(),
-            "alpha_share": self.alpha.share,
-            "mixing": self.variant.mixing.to_dict(),
-            "selection": None if selection is None else selection.to_dict(),
-            "stop": None if stop is None else stop.to_dict(),
-            "value": self._value,
-        }
-        if self._value == "one_shot":
-            return identity
-        recipe = None if self._eval_recipe is None else self._eval_recipe.to_dict()
-        evaluation = {"epochs": self._eval_epochs, "recipe": recipe}
-        evaluator = evaluator_identity(self._evaluator)
-        if evaluator is not None:
-            evaluation["evaluator"] = evaluator
-        return {**identity, "build": self.build, "judge": evaluation}
+        evaluation = EvaluationIdentity(
+            epochs=self._eval_epochs,
+            recipe=None if self._eval_recipe is None else self._eval_recipe.to_dict(),
+            evaluator=evaluator_identity(self._evaluator),
+        )
+        return StudyIdentity.of(
+            self.space,
+            self.data,
+            objective=type(self).__name__,
+            epochs=self.epochs,
+            supernet=self.supernet,
+            recipe=self.recipe.to_dict(),
+            build=self.build if is_derived else None,
+            darts=DARTSIdentity(
+                order=self.variant.order,
+                alpha=self.alpha.to_dict(),
+                alpha_share=self.alpha.share,
+                mixing=self.variant.mixing.to_dict(),
+                selection=None if selection is None else selection.to_dict(),
+                stop=None if stop is None else stop.to_dict(),
+                value=self._value,
+                evaluation=evaluation if is_derived else None,
+            ),
+        )
+
+    @classmethod
+    def evaluates(cls, identity: StudyIdentity) -> bool:
+        """Whether an objective of this class can have an identity."""
+        return identity.darts is not None and identity.objective == cls.__name__
+
+    @classmethod
+    def from_identity(
+        cls,
+        identity: StudyIdentity,
+        *,
+        space: SearchSpace | None = None,
+        data: str | ImageData | None = None,
+        **options: Any,
+    ) -> Self:
+        """Make the objective of an identity; see :meth:`Objective.from_identity`."""
+        return cls(
+            rebuilt_space(identity, space),
+            rebuilt_data(identity.data, data),
+            **{**kept_arguments(identity, options), **options},
+        )
 
     @property
     def metric_of(self) -> str:  # type: ignore[override]
@@ -399,7 +429,7 @@ class DARTSObjective(Objective[SearchPlan]):
             "alpha": plan.alpha.to_dict(),
             "alpha_share": plan.alpha.share,
         }
-        return Checkpoints(slot, {**self.identity, **settings})
+        return Checkpoints(slot, self.identity.to_json() | settings)
 
     def _evaluate_derived(
         self, run: TrialRun, architecture: Architecture, recipe: Recipe

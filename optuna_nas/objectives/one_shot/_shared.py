@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack
 
 from optuna.trial import TrialState
 
@@ -37,7 +37,9 @@ from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
 from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.one_shot._weights_place import WeightsPlace
 from optuna_nas.objectives.trial import attributed_failures
+from optuna_nas.objectives.trial._identity import SharedWeightsIdentity, StudyIdentity
 from optuna_nas.objectives.trial._limits import Limits
+from optuna_nas.objectives.trial._rebuilt import rebuilt_data, rebuilt_space
 from optuna_nas.objectives.trial._run import TrialRun
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe
@@ -170,21 +172,54 @@ class SharedWeightsObjective(Objective[Architecture]):
             self.costs = self.network_costs(self.build, self.data)
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
-        identity = {
-            **self.space.identity,
-            "objective": type(self).__name__,
-            "data": self.data.identity,
-            "schedule": self._schedule,
-            "epochs": self.epochs,
-            "supernet": self.supernet,
-            "recipe": self.recipe.to_dict(),
-            "seed": self._seed,
+    def identity(self) -> StudyIdentity:
+        """What a study keeps of this objective (``optuna_nas:study``)."""
+        alternates = self._schedule == "alternate"
+        return StudyIdentity.of(
+            self.space,
+            self.data,
+            objective=type(self).__name__,
+            epochs=self.epochs,
+            supernet=self.supernet,
+            recipe=self.recipe.to_dict(),
+            shared_weights=SharedWeightsIdentity(
+                schedule=self._schedule,
+                seed=self._seed,
+                children_per_epoch=self._children_per_epoch if alternates else None,
+            ),
+        )
+
+    @classmethod
+    def evaluates(cls, identity: StudyIdentity) -> bool:
+        """Whether an objective of this class can have an identity."""
+        return identity.shared_weights is not None and identity.objective == cls.__name__
+
+    @classmethod
+    def from_identity(
+        cls,
+        identity: StudyIdentity,
+        *,
+        space: SearchSpace | None = None,
+        data: str | ImageData | None = None,
+        **options: Any,
+    ) -> Self:
+        """Make the objective of an identity; see :meth:`Objective.from_identity`."""
+        assert identity.shared_weights is not None
+        shared = identity.shared_weights
+        kept: dict[str, Any] = {
+            "schedule": shared.schedule,
+            "seed": shared.seed,
+            "epochs": identity.epochs,
+            "supernet": identity.supernet,
+            "recipe": identity.training_recipe(),
         }
-        if self._schedule == "pretrain":
-            return identity
-        return {**identity, "children_per_epoch": self._children_per_epoch}
+        if shared.children_per_epoch is not None:
+            kept["children_per_epoch"] = shared.children_per_epoch
+        return cls(
+            rebuilt_space(identity, space),
+            rebuilt_data(identity.data, data),
+            **{**kept, **options},
+        )
 
     @property
     def weights(self) -> SharedWeights:
@@ -198,7 +233,7 @@ class SharedWeightsObjective(Objective[Architecture]):
                 epochs=self.epochs,
                 seed=self._seed,
                 device=self.device,
-                run=self.identity,
+                run=self.identity.to_json(),
                 on_epoch=self._tell,
             )
         return self._weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from optuna_nas._checks import require_seed
 from optuna_nas._names import identity_of
@@ -20,14 +20,17 @@ from optuna_nas.objectives.evaluation import (
 )
 from optuna_nas.objectives.scaling._costs import ScaledCosts
 from optuna_nas.objectives.scaling._picture import picture_of
+from optuna_nas.objectives.scaling._rebuilt import rebuilt_network, rebuilt_training
 from optuna_nas.objectives.scaling._scaled_training import ScaledTraining
 from optuna_nas.objectives.trial import TrialRun
+from optuna_nas.objectives.trial._identity import ScaledIdentity, StudyIdentity
 from optuna_nas.profiling import Profile
 from optuna_nas.scaling import ScalableNetwork
 from optuna_nas.training import ImageData, Recipe
 
 if TYPE_CHECKING:
     from optuna_nas.drawing import Graph
+    from optuna_nas.spaces import SearchSpace
 
 __all__ = ["ScaledObjective", "ScaledOptions", "ScaledPlan"]
 
@@ -119,14 +122,45 @@ class ScaledObjective(Objective[ScaledPlan]):
         """Further settings that a study keeps of the objective."""
 
     @property
-    def identity(self) -> dict[str, Any]:
-        """Settings that a study keeps (``optuna_nas:study``)."""
-        return {
-            "scaled": type(self).__name__,
-            "base": self.base.identity,
-            "judge": identity_of(self.evaluator),
-            **self._settings,
-        }
+    def identity(self) -> StudyIdentity:
+        """What a study keeps of this objective (``optuna_nas:study``)."""
+        settings = dict(self._settings)
+        return StudyIdentity(
+            scaled=ScaledIdentity(
+                objective=type(self).__name__,
+                base=self.base.identity,
+                evaluation=identity_of(self.evaluator),
+            ),
+            epochs=settings.pop("epochs", None),
+            more=settings,
+        )
+
+    @classmethod
+    def evaluates(cls, identity: StudyIdentity) -> bool:
+        """Whether an objective of this class can have an identity."""
+        return identity.scaled is not None and identity.scaled.objective == cls.__name__
+
+    @classmethod
+    def from_identity(
+        cls,
+        identity: StudyIdentity,
+        *,
+        space: SearchSpace | None = None,
+        data: str | ImageData | None = None,
+        **options: Any,
+    ) -> Self:
+        """Make the objective of an identity; see :meth:`Objective.from_identity`."""
+        assert identity.scaled is not None
+        scaled = identity.scaled
+        base = options.pop("base", None) or rebuilt_network(scaled.base)
+        evaluator = options.pop("evaluator", None) or rebuilt_training(scaled.evaluation, data)
+        epochs = {} if identity.epochs is None else {"epochs": identity.epochs}
+        return cls(base, evaluator, **{**epochs, **cls._kept(identity.more), **options})
+
+    @classmethod
+    def _kept(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Arguments of what :attr:`_settings` has told a study."""
+        return settings
 
     def count(self, network: ScalableNetwork) -> Profile:
         """Count parameters and multiply-adds of a network as it is built for the data."""

@@ -89,6 +89,11 @@ class ScalingStudyObjective(ScaledObjective):
     def _settings(self) -> Mapping[str, Any]:
         return {"grid": dataclasses.asdict(self.grid), "repetitions": self.repetitions}
 
+    @classmethod
+    def _kept(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        grid = {name: tuple(values) for name, values in settings["grid"].items()}
+        return {**settings, "grid": ScalingGrid(**grid)}
+
     @property
     def num_trials(self) -> int:
         """Trials of the whole grid."""

@@ -116,6 +116,11 @@ class StrategyObjective(ScaledObjective):
         names = ("epochs", "factor", "repetitions")
         return {"strategies": rules, **{name: getattr(self, name) for name in names}}
 
+    @classmethod
+    def _kept(cls, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+        rules = {name: Coefficients(**rule) for name, rule in settings["strategies"].items()}
+        return {**settings, "strategies": rules}
+
     @property
     def num_trials(self) -> int:
         """Trials of all rules and repetitions."""

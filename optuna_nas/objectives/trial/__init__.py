@@ -17,6 +17,7 @@ from optuna_nas.objectives.trial._hyperparameters import (
     sampled_hyperparameters,
     sampled_recipe,
 )
+from optuna_nas.objectives.trial._identity import StudyIdentity, differences
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.objectives.trial._picture import write_note
 from optuna_nas.objectives.trial._reuse import ACCURACY, ReusableRuns
@@ -29,8 +30,8 @@ from optuna_nas.objectives.trial._reward import (
 )
 from optuna_nas.objectives.trial._run import TrialRun
 from optuna_nas.objectives.trial._runs import COPY, run_key
-from optuna_nas.objectives.trial._study import differences, read_identity
-from optuna_nas.objectives.trial._value import TrialValue, Value, trial_value, value_from_identity
+from optuna_nas.objectives.trial._study import read_identity, was_refused
+from optuna_nas.objectives.trial._value import TrialValue, Value, trial_value
 from optuna_nas.objectives.trial._workers import fail_dead_trials, this_worker
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "ReusableRuns",
     "Reward",
     "SizeReward",
+    "StudyIdentity",
     "TrialCheckpoints",
     "TrialError",
     "TrialRun",
@@ -70,6 +72,6 @@ __all__ = [
     "sampled_recipe",
     "this_worker",
     "trial_value",
-    "value_from_identity",
+    "was_refused",
     "write_note",
 ]

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 from optuna_nas._checks import shown
 from optuna_nas.objectives.trial._costs import COSTS
-from optuna_nas.objectives.trial._reward import Reward, reward_from_identity
+from optuna_nas.objectives.trial._reward import Reward
 
-__all__ = ["TrialValue", "Value", "trial_value", "value_from_identity"]
+__all__ = ["METRIC", "TrialValue", "Value", "trial_value"]
 
 METRIC = "metric"
 
@@ -104,13 +104,6 @@ def trial_value(value: Value) -> TrialValue:
     if not costs or value[0] != METRIC or not known:
         raise ValueError(_wrong(value))
     return TrialValue(beside=costs)
-
-
-def value_from_identity(identity: Mapping[str, Any]) -> Value:
-    """Return the argument ``value`` of the objective that a study is of."""
-    if "reward" in identity:
-        return reward_from_identity(identity["reward"])
-    return (METRIC, *identity["costs"]) if identity.get("costs") else METRIC
 
 
 def _wrong(value: object) -> str:

@@ -1,0 +1,155 @@
+"""Makes settings again from what a study keeps of them, or asks for what no storage can keep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from optuna_nas._checks import shown
+from optuna_nas.objectives.trial._identity import DataIdentity, StudyIdentity, differences
+from optuna_nas.profiling import LatencyMeter
+from optuna_nas.training import ImageData, load_data
+
+if TYPE_CHECKING:
+    from optuna_nas.spaces import SearchSpace
+
+__all__ = [
+    "as_field",
+    "ask_for",
+    "load_kept",
+    "rebuilt",
+    "rebuilt_data",
+    "rebuilt_meter",
+    "rebuilt_space",
+    "subclasses",
+]
+
+T = TypeVar("T")
+
+
+def ask_for(name: str, kept: object) -> NoReturn:
+    """Ask for an argument that cannot be made from what a study keeps of it.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(
+        f"`{name}` must be given, since the study has one of your own ({shown(kept)}), which is "
+        f"never imported from a name in a storage: pass {name}=..."
+    )
+
+
+def rebuilt_space(identity: StudyIdentity, space: SearchSpace | None) -> SearchSpace:
+    """Return the space of a study: as given, else made of its settings.
+
+    Raises:
+        ValueError: If it must be given.
+    """
+    if space is not None:
+        return space
+    assert identity.space is not None
+    return identity.space.make()
+
+
+def load_kept(kept: DataIdentity, **changes: Any) -> ImageData:
+    """Load data by the name that a study keeps, with the same splits.
+
+    Args:
+        kept: What the study keeps.
+        changes: Other arguments of :func:`optuna_nas.training.load_data`.
+
+    Raises:
+        ValueError: If there is no such data.
+    """
+    return load_data(**{"name": kept.name, **kept.arguments, **changes})
+
+
+def rebuilt_data(kept: DataIdentity | None, data: str | ImageData | None) -> ImageData:
+    """Return the images of a study: as given, else loaded again.
+
+    Args:
+        kept: What the study keeps of them.
+        data: Images, or another name of the same ones, such as a folder that was moved.
+
+    Raises:
+        ValueError: If they must be given: what is kept cannot be loaded, or is no longer the same.
+    """
+    if isinstance(data, ImageData):
+        return data
+    if kept is None:
+        raise ValueError("`data` must be given, since the study does not say it: pass data=...")
+    if data is not None:
+        return load_kept(kept, name=data)
+    try:
+        loaded = load_kept(kept)
+    except (OSError, RuntimeError, ValueError) as e:
+        raise ValueError(
+            f"`data` must be given, since the study's data {shown(kept.name)} cannot be loaded "
+            f"({e}): pass data=..., such as an ImageData or load_data(...)."
+        ) from e
+    if different := differences("", kept.to_json(), json.loads(json.dumps(loaded.identity))):
+        raise ValueError(
+            f"`data` must be given, since the data called {shown(kept.name)} are not those of the "
+            f"study: {'; '.join(different)}. Pass data=..."
+        )
+    return loaded
+
+
+def rebuilt_meter(kept: object, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the argument ``latency`` of an objective, if it is needed and not given.
+
+    Args:
+        kept: What a study keeps of its meter; None: it needs none.
+        options: Arguments that are given.
+
+    Raises:
+        ValueError: If it must be given.
+    """
+    if kept is None or "latency" in options:
+        return {}
+    if not isinstance(kept, Mapping):
+        ask_for("latency", kept)
+    return {"latency": rebuilt("latency", [LatencyMeter], kept, kept, of="identity")}
+
+
+def rebuilt(
+    name: str, classes: Iterable[type[T]], settings: Mapping[str, Any], kept: object, *, of: str
+) -> T:
+    """Return the value of which a study keeps the settings.
+
+    A value is taken only if it tells exactly what is kept, so that nothing depends on how classes
+    are called.
+
+    Args:
+        name: Argument of the objective.
+        classes: Which the value may be of.
+        settings: What one of them is called with.
+        kept: What the value must tell of itself.
+        of: Attribute or method by which it does.
+
+    Raises:
+        ValueError: If it is of none of them.
+    """
+    arguments = {key: as_field(item) for key, item in settings.items()}
+    for cls in classes:
+        try:
+            value = cls(**arguments)
+            told = getattr(value, of)
+            told = json.loads(json.dumps(told() if callable(told) else told))
+        except (TypeError, ValueError):
+            continue
+        if told == kept:
+            return value
+    ask_for(name, kept)
+
+
+def as_field(value: Any) -> Any:
+    """The value as dataclasses have it: tuples, where JSON has lists."""
+    return tuple(map(as_field, value)) if isinstance(value, list) else value
+
+
+def subclasses(cls: type[Any]) -> list[type[Any]]:
+    """All concrete classes that are derived from a class, in the order of their definition."""
+    found = [c for child in cls.__subclasses__() for c in (child, *subclasses(child))]
+    return [c for c in found if not getattr(c, "__abstractmethods__", None)]
