@@ -199,7 +199,7 @@ def test_a_space_of_ones_own(run: Run, own_space: str) -> None:
         (
             [*SEARCH, "--space", "nasnet7"],
             2,
-            "no space is called 'nasnet7'; there are nasbench201",
+            "no space is called 'nasnet7'; there are amoebanet",
         ),
         ([*SEARCH, "--space", "missing.py:net"], 2, "there is no file 'missing.py'"),
         ([*SEARCH, "--space", "missing:net"], 2, "No module named 'missing'"),

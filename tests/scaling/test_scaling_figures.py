@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import optuna
 import pytest
 from plain_network import PlainNetwork
 
-from optuna_nas.objectives import ScalingStudyObjective, StrategyObjective
+from optuna_nas.objectives import ScalingStudyObjective, StrategyObjective, TrainingJob
 from optuna_nas.scaling import (
     Coefficients,
+    ScalableNetwork,
     ScalingGrid,
     family_table,
     read_results,
@@ -25,9 +28,16 @@ RULES = {"depth": Coefficients(2.0, 1.0, 1.0), "width": Coefficients(1.0, 2**0.5
 
 @pytest.fixture(scope="module")
 def strategies() -> optuna.Study:
+    trained: Counter[ScalableNetwork] = Counter()
+
+    def evaluator(job: TrainingJob, **_: object) -> float:
+        """A point better in each repetition."""
+        trained[job.network] += 1
+        return 0.49 + job.network.depth / 10 + trained[job.network] / 100
+
     objective = StrategyObjective(
         PlainNetwork(),
-        lambda network, trial, epochs: 0.5 + network.depth / 10 + trial.params["repetition"] / 100,
+        evaluator,
         epochs=3,
         strategies=RULES,
         repetitions=2,
@@ -43,7 +53,7 @@ def strategies() -> optuna.Study:
 def grid() -> optuna.Study:
     objective = ScalingStudyObjective(
         PlainNetwork(),
-        lambda network, trial, epochs: 0.5 + network.depth / 100 + epochs / 100,
+        lambda job, **_: 0.5 + job.network.depth / 100 + job.epochs / 100,
         grid=ScalingGrid(widths=(1,), depths=(1, 2), resolutions=(50, 100), regimes=(1, 2)),
         **KNOWN,
     )
@@ -163,4 +173,6 @@ def test_tables(strategies: optuna.Study) -> None:
 def test_rules_that_do_the_same_are_told() -> None:
     twins = {"one": RULES["depth"], "two": RULES["depth"]}
     with pytest.warns(UserWarning, match=r"\['one', 'two'\] make one and the same network"):
-        StrategyObjective(PlainNetwork(), lambda *_: 0.5, epochs=1, strategies=twins, **KNOWN)
+        StrategyObjective(
+            PlainNetwork(), lambda job, **_: 0.5, epochs=1, strategies=twins, **KNOWN
+        )

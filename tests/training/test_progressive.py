@@ -31,7 +31,7 @@ def test_sizes() -> None:
     assert ProgressiveSize(final=8, epochs=1, stages=4)(1) == 4
     with pytest.raises(ValueError, match="`start` must leave at least one pixel"):
         ProgressiveSize(final=4, epochs=1, start=0.1)
-    with pytest.raises(ValueError, match="`stages` must be an integer"):
+    with pytest.raises(ValueError, match="`stages` must be at least 1"):
         ProgressiveSize(final=4, epochs=1, stages=0)
 
 

@@ -142,6 +142,8 @@ def make_op(
     Raises:
         ValueError: If the name or the family is unknown, or a number is below 1.
     """
+    if not isinstance(name, str):
+        str(name)  # an open decision of a supernet says here what it is, and how to decide it
     require_choice("name", name, OPS)
     require_choice("family", family, FAMILIES)
     require_int("stride", stride, at_most=2)
