@@ -171,8 +171,6 @@ def test_tables(strategies: optuna.Study) -> None:
 
 
 def test_rules_that_do_the_same_are_told() -> None:
-    twins = {"one": RULES["depth"], "two": RULES["depth"]}
+    same = {"one": RULES["depth"], "two": RULES["depth"]}
     with pytest.warns(UserWarning, match=r"\['one', 'two'\] make one and the same network"):
-        StrategyObjective(
-            PlainNetwork(), lambda job, **_: 0.5, epochs=1, strategies=twins, **KNOWN
-        )
+        StrategyObjective(PlainNetwork(), lambda job, **_: 0.5, epochs=1, strategies=same, **KNOWN)
