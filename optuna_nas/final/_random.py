@@ -18,7 +18,8 @@ from optuna.trial import TrialState
 from optuna_nas import _optuna_seam as seam
 from optuna_nas.final._candidate import Candidate, of_trial
 from optuna_nas.objectives import fail_dead_trials
-from optuna_nas.objectives.trial import COPY, was_refused
+from optuna_nas.objectives.identity import was_refused
+from optuna_nas.objectives.trial import COPY
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.stores import optimize
 

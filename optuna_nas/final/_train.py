@@ -23,7 +23,8 @@ from optuna_nas.final._candidate import Candidate
 from optuna_nas.final._card import write_card
 from optuna_nas.final._comparison import Comparison, Finalist, FinalRun
 from optuna_nas.final._json import decoded_file
-from optuna_nas.objectives.trial import differences, run_key
+from optuna_nas.objectives.identity import differences
+from optuna_nas.objectives.trial import run_key
 from optuna_nas.stores import write_atomically
 from optuna_nas.training import (
     NonFiniteLossError,

@@ -19,6 +19,7 @@ from optuna_nas.objectives.evaluation import (
     TrainingJob,
     distributed_optimize,
 )
+from optuna_nas.objectives.identity import StudyIdentity, read_identity
 from optuna_nas.objectives.one_shot import (
     AlphaRecipe,
     DARTSObjective,
@@ -55,13 +56,11 @@ from optuna_nas.objectives.trial import (
     ReusableRuns,
     Reward,
     SizeReward,
-    StudyIdentity,
     TrialError,
     TrialRun,
     attributed_failures,
     fail_dead_trials,
     mnasnet_reward,
-    read_identity,
     recipe_of,
     run_key,
     sampled_hyperparameters,

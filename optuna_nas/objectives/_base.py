@@ -20,6 +20,7 @@ from optuna_nas._words import markdown
 from optuna_nas.keys import DIGEST_KEY, WORKER_KEY
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives._scorer import ProxyScorer
+from optuna_nas.objectives.identity import StudyCheck
 from optuna_nas.objectives.trial import (
     MACS,
     PARAMS,
@@ -32,14 +33,13 @@ from optuna_nas.objectives.trial import (
     trial_value,
     write_note,
 )
-from optuna_nas.objectives.trial._study import StudyCheck
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.training import resolve_device
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from optuna_nas.objectives.trial._identity import StudyIdentity
+    from optuna_nas.objectives.identity import StudyIdentity
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 

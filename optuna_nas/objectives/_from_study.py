@@ -18,13 +18,13 @@ from optuna_nas._attributes import (
 )
 from optuna_nas.keys import SEARCH_KEY
 from optuna_nas.objectives._base import Objective
+from optuna_nas.objectives.identity import read_identity
 from optuna_nas.objectives.trial._hyperparameters import sampled_hyperparameters
-from optuna_nas.objectives.trial._study import read_identity
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from optuna_nas.objectives.trial._identity import StudyIdentity
+    from optuna_nas.objectives.identity import StudyIdentity
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 

@@ -10,9 +10,13 @@ from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._options import ObjectiveOptions
 from optuna_nas.objectives._scorer import check_proxy
+from optuna_nas.objectives.identity import (
+    ProxyIdentity,
+    StudyIdentity,
+    rebuilt_data,
+    rebuilt_space,
+)
 from optuna_nas.objectives.trial import FAILURE_CONSTRAINT, Costs, prune_infeasible
-from optuna_nas.objectives.trial._identity import ProxyIdentity, StudyIdentity
-from optuna_nas.objectives.trial._rebuilt import rebuilt_data, rebuilt_space
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, load_data
 

@@ -29,14 +29,14 @@ from optuna_nas.objectives.evaluation import (
     train_in_trial,
     training_seed,
 )
-from optuna_nas.objectives.trial import Costs, ReusableRuns, Value, run_key, sampled_recipe
-from optuna_nas.objectives.trial._identity import StudyIdentity
-from optuna_nas.objectives.trial._rebuilt import (
+from optuna_nas.objectives.identity import (
+    StudyIdentity,
     ask_for,
     rebuilt_data,
     rebuilt_meter,
     rebuilt_space,
 )
+from optuna_nas.objectives.trial import Costs, ReusableRuns, Value, run_key, sampled_recipe
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.training import ImageData, Recipe
 from optuna_nas.training.loop import load_checkpoint

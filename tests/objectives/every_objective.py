@@ -16,7 +16,8 @@ from optuna_nas.objectives import (
     AlphaRecipe,
     CompoundScalingObjective,
     DARTSObjective,
-    Dirichlet,
+    DARTSVariant,
+    DirichletMixing,
     EigenvalueStop,
     LatencyReward,
     MacsReward,
@@ -73,18 +74,25 @@ MAKE: dict[str, Callable[[], Objective[Any]]] = {
         DARTSSpace(num_nodes=2), DATA, epochs=3, supernet={"cells": 1}, **CPU
     ),
     "darts1": lambda: DARTSObjective(
-        SPACE, DATA, epochs=3, value="one_shot", mixing=Dirichlet(), **CPU
+        SPACE,
+        DATA,
+        epochs=3,
+        value="one_shot",
+        variant=DARTSVariant(mixing=DirichletMixing()),
+        **CPU,
     ),
     "darts2": lambda: DARTSObjective(
         SPACE,
         DATA,
         epochs=30,
-        selection=Perturbation(),
-        judge_recipe=Recipe(lr=0.2),
+        variant=DARTSVariant(selection=Perturbation()),
+        eval_recipe=Recipe(lr=0.2),
         alpha=AlphaRecipe(lr=0.1),
         **CPU,
     ),
-    "darts3": lambda: DARTSObjective(SPACE, DATA, epochs=30, stop=EigenvalueStop(window=3), **CPU),
+    "darts3": lambda: DARTSObjective(
+        SPACE, DATA, epochs=30, variant=DARTSVariant(stop=EigenvalueStop(window=3)), **CPU
+    ),
     "shared": lambda: SharedWeightsObjective(
         ENASMicroSpace(num_blocks=2),
         DATA,

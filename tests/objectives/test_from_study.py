@@ -44,9 +44,9 @@ def study_of(kept: dict[str, Any], **attributes: Any) -> optuna.Study:
 @pytest.mark.filterwarnings("ignore:The rules")
 @pytest.mark.parametrize("name", MAKE)
 def test_every_objective_is_made_again(name: str) -> None:
-    options = {} if name in ("compound", "strategy", "grid") else {"device": "cpu"}
+    options: dict[str, Any] = {"device": "cpu"}
     if name == "pareto":
-        options["latency"] = own_meter  # type: ignore[assignment]
+        options["latency"] = own_meter
     made = objective_from_study(study_of(STORED[name]), **options)
     assert made.identity == StudyIdentity.from_json(STORED[name])
     assert type(made) is type(MAKE[name]())
@@ -72,7 +72,7 @@ def strategy() -> Objective[Any]:
     base = ResNet(blocks=(1, 1, 1, 1), kind="basic", stem="cifar", width=0.125, resolution=8)
     rules = {"width": STRATEGIES["width"]}
     return StrategyObjective(
-        base, ScaledTraining(DATA, device="cpu"), epochs=1, factor=2, strategies=rules
+        base, ScaledTraining(DATA), epochs=1, factor=2, strategies=rules, device="cpu"
     )
 
 
@@ -89,9 +89,9 @@ def test_it_gives_the_same_value(make: Any, tmp_path: Path, one_thread: None) ->
     study.optimize(objective, n_trials=1)
 
     again = optuna.load_study(study_name="nas", storage=place)
-    options = {} if make is strategy else {"device": "cpu"}
+    options: dict[str, Any] = {"device": "cpu"}
     if make is training:
-        options["reuse"] = False  # type: ignore[assignment]
+        options["reuse"] = False
     made = objective_from_study(again, **options)
     assert made.identity == objective.identity
     other = optuna.create_study(direction="maximize")
@@ -218,12 +218,20 @@ def test_a_function_that_samples_hyperparameters_is_asked_for(make: Any) -> None
 @pytest.mark.parametrize(
     ("name", "change", "argument"),
     [
-        ("darts1", {"mixing": {"mixing": "Softmin", "power": 2}}, "mixing"),
-        ("darts1", {"mixing": {"mixing": "Dirichlet", "kl": -1, "more": 2}}, "mixing"),
-        ("darts2", {"selection": {"by": "hand"}}, "selection"),
-        ("darts3", {"stop": {"window": 0}}, "stop"),
+        ("darts1", {"mixing": {"mixing": "Softmin", "power": 2}}, "variant"),
+        ("darts1", {"mixing": {"mixing": "Dirichlet", "kl": -1, "more": 2}}, "variant"),
+        ("darts2", {"selection": {"by": "hand"}}, "variant"),
+        ("darts3", {"stop": {"window": 0}}, "variant"),
         ("grid", {"base": {"network": "Mine", "width": 1.0}}, "base"),
-        ("grid", {"judge": "mine.judge"}, "judge"),
+        ("grid", {"judge": "mine.judge"}, "evaluator"),
+        ("grid", {"judge": STORED["grid"]["judge"] | {"evaluator": "mine.cluster"}}, "evaluator"),
+        ("grid", {"judge": STORED["grid"]["judge"] | {"regularisation": 5}}, "evaluator"),
+        ("training", {"evaluator": "mine.cluster"}, "evaluator"),
+        (
+            "darts2",
+            {"judge": {"epochs": 1, "recipe": None, "evaluator": "mine.cluster"}},
+            "evaluator",
+        ),
     ],
 )
 def test_parts_of_ones_own_are_asked_for(name: str, change: Any, argument: str) -> None:
@@ -273,7 +281,7 @@ def test_a_class_without_a_way_back_says_so() -> None:
 
 
 def test_a_study_that_derives_and_trains_has_both_recipes() -> None:
-    objective = darts(judge_recipe=Recipe(lr=0.3), judge_epochs=2)
+    objective = darts(eval_recipe=Recipe(lr=0.3), eval_epochs=2)
     made = objective_from_study(study_of(objective.identity.to_json()), device="cpu")
     assert isinstance(made, DARTSObjective)
     assert made.identity.evaluated_alone().training_recipe() == Recipe(lr=0.3)

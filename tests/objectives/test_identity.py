@@ -10,7 +10,7 @@ import pytest
 from every_objective import DATA, MAKE, SPACE, STORED
 
 from optuna_nas.objectives import MacsReward, StudyIdentity, read_identity
-from optuna_nas.objectives.trial._identity import (
+from optuna_nas.objectives.identity import (
     DataIdentity,
     EvaluationIdentity,
     ProxyIdentity,

@@ -19,8 +19,8 @@ from optuna_nas.objectives import (
     score_architectures,
     warm_start,
 )
+from optuna_nas.objectives.identity import ProxyIdentity
 from optuna_nas.objectives.trial._failures import FAILURE_CONSTRAINT
-from optuna_nas.objectives.trial._identity import ProxyIdentity
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.training import ImageData, Recipe, load_data, seeded

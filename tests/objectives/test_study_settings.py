@@ -19,7 +19,7 @@ from optuna_nas.keys import (
     STUDY_KEY,
 )
 from optuna_nas.objectives import Objective, StudyIdentity, TrialRun, read_identity
-from optuna_nas.objectives.trial._study import recorded_identity, was_refused
+from optuna_nas.objectives.identity import recorded_identity, was_refused
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import Architecture, NASBench201Space
 from optuna_nas.spaces.published import NASBENCH201_RESNET

@@ -51,9 +51,9 @@ def summary(study: Study) -> str:
     """One line: how many trials ended how."""
     import optuna
 
+    from optuna_nas.objectives.identity import was_refused
     from optuna_nas.objectives.trial._failures import INFEASIBLE
     from optuna_nas.objectives.trial._runs import COPY
-    from optuna_nas.objectives.trial._study import was_refused
 
     def how(trial: FrozenTrial) -> str:
         if was_refused(trial):

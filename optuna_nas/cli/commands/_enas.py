@@ -136,7 +136,7 @@ def enas(
 
 def _left(study: Study, chosen: Mapping[str, Any]) -> int:
     """How many trials the schedule has left."""
-    from optuna_nas.objectives.trial._study import was_refused
+    from optuna_nas.objectives.identity import was_refused
 
     ended = sum(
         trial.state.is_finished() and not was_refused(trial)

@@ -35,6 +35,13 @@ from optuna_nas.objectives.evaluation import (
     training_seed,
 )
 from optuna_nas.objectives.evaluation._job import carry_out
+from optuna_nas.objectives.identity import (
+    DARTSIdentity,
+    EvaluationIdentity,
+    StudyIdentity,
+    rebuilt_data,
+    rebuilt_space,
+)
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.objectives.one_shot._learner import BilevelLearner, MixedNetwork
 from optuna_nas.objectives.one_shot._readings import keep_readings
@@ -58,13 +65,7 @@ from optuna_nas.objectives.one_shot.variants import (
     check_variant,
 )
 from optuna_nas.objectives.trial import attributed_failures
-from optuna_nas.objectives.trial._identity import (
-    DARTSIdentity,
-    EvaluationIdentity,
-    StudyIdentity,
-)
 from optuna_nas.objectives.trial._limits import Limits
-from optuna_nas.objectives.trial._rebuilt import rebuilt_data, rebuilt_space
 from optuna_nas.spaces import SearchSpace
 from optuna_nas.training import EpochResult, History, ImageData, Recipe
 from optuna_nas.training.loop import Checkpoints, load_checkpoint

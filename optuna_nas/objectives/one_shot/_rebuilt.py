@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas.objectives.identity import as_field, ask_for, rebuilt, recipe_from, subclasses
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.objectives.one_shot.variants import DARTSVariant, Mixing, Selection, Stopping
-from optuna_nas.objectives.trial._identity import recipe_from
-from optuna_nas.objectives.trial._rebuilt import as_field, ask_for, rebuilt, subclasses
 
 if TYPE_CHECKING:
-    from optuna_nas.objectives.trial._identity import DARTSIdentity, StudyIdentity
+    from optuna_nas.objectives.identity import DARTSIdentity, StudyIdentity
 
 __all__ = ["kept_arguments"]
 

@@ -28,6 +28,12 @@ from optuna_nas.objectives._base import DIGEST, Objective
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
+from optuna_nas.objectives.identity import (
+    SharedWeightsIdentity,
+    StudyIdentity,
+    rebuilt_data,
+    rebuilt_space,
+)
 from optuna_nas.objectives.one_shot._settings import (
     check_at_least_one,
     published_shared_recipe,
@@ -37,9 +43,7 @@ from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
 from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.one_shot._weights_place import WeightsPlace
 from optuna_nas.objectives.trial import attributed_failures
-from optuna_nas.objectives.trial._identity import SharedWeightsIdentity, StudyIdentity
 from optuna_nas.objectives.trial._limits import Limits
-from optuna_nas.objectives.trial._rebuilt import rebuilt_data, rebuilt_space
 from optuna_nas.objectives.trial._run import TrialRun
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
 from optuna_nas.training import ImageData, Recipe

@@ -7,9 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from optuna_nas.objectives.identity import (
+    DataIdentity,
+    as_field,
+    ask_for,
+    rebuilt_data,
+    recipe_from,
+    subclasses,
+)
 from optuna_nas.objectives.scaling._scaled_training import ScaledTraining
-from optuna_nas.objectives.trial._identity import DataIdentity, recipe_from
-from optuna_nas.objectives.trial._rebuilt import as_field, ask_for, rebuilt_data, subclasses
 from optuna_nas.scaling import GrowingRegularisation, ScalableNetwork
 
 if TYPE_CHECKING:
@@ -17,6 +23,9 @@ if TYPE_CHECKING:
     from optuna_nas.training import ImageData
 
 __all__ = ["rebuilt_network", "rebuilt_training"]
+
+_SHARES = ("train_resolution", "start", "stages")
+_KEPT = {"data", "recipe", "regularisation", *_SHARES}  # by an evaluator of this package
 
 
 def rebuilt_network(kept: Any) -> ScalableNetwork:
@@ -58,15 +67,18 @@ def rebuilt_training(kept: Any, data: str | ImageData | None) -> Evaluator:
     Raises:
         ValueError: If it, or its data, must be given.
     """
-    if not isinstance(kept, Mapping) or "evaluator" not in kept:
+    if not isinstance(kept, Mapping) or kept.keys() != _KEPT:
+        ask_for("evaluator", kept)  # also where an evaluator of the user's does what is within
+    images = rebuilt_data(DataIdentity.from_json(kept["data"]), data)
+    growing = kept["regularisation"]
+    try:
+        if growing is not None:
+            growing = GrowingRegularisation(**{k: as_field(value) for k, value in growing.items()})
+        return ScaledTraining(
+            images,
+            recipe=recipe_from(kept["recipe"]),
+            regularisation=growing,
+            **{name: kept[name] for name in _SHARES},
+        )
+    except (AttributeError, TypeError):  # it was damaged
         ask_for("evaluator", kept)
-    growing = kept.get("regularisation")
-    names = ("train_resolution", "start", "stages")
-    return ScaledTraining(
-        rebuilt_data(DataIdentity.from_json(kept.get("data")), data),
-        recipe=recipe_from(kept["recipe"]),
-        regularisation=None
-        if growing is None
-        else GrowingRegularisation(**{key: as_field(value) for key, value in growing.items()}),
-        **{name: kept[name] for name in names if name in kept},
-    )

@@ -18,12 +18,12 @@ from optuna_nas.objectives.evaluation import (
     train_in_trial,
     training_seed,
 )
+from optuna_nas.objectives.identity import ScaledIdentity, StudyIdentity
 from optuna_nas.objectives.scaling._costs import ScaledCosts
 from optuna_nas.objectives.scaling._picture import picture_of
 from optuna_nas.objectives.scaling._rebuilt import rebuilt_network, rebuilt_training
 from optuna_nas.objectives.scaling._scaled_training import ScaledTraining
 from optuna_nas.objectives.trial import TrialRun
-from optuna_nas.objectives.trial._identity import ScaledIdentity, StudyIdentity
 from optuna_nas.profiling import Profile
 from optuna_nas.scaling import ScalableNetwork
 from optuna_nas.training import ImageData, Recipe

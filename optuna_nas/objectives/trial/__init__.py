@@ -17,7 +17,6 @@ from optuna_nas.objectives.trial._hyperparameters import (
     sampled_hyperparameters,
     sampled_recipe,
 )
-from optuna_nas.objectives.trial._identity import StudyIdentity, differences
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.objectives.trial._picture import write_note
 from optuna_nas.objectives.trial._reuse import ACCURACY, ReusableRuns
@@ -27,11 +26,11 @@ from optuna_nas.objectives.trial._reward import (
     Reward,
     SizeReward,
     mnasnet_reward,
+    reward_from_identity,
 )
 from optuna_nas.objectives.trial._run import TrialRun
 from optuna_nas.objectives.trial._runs import COPY, run_key
-from optuna_nas.objectives.trial._study import read_identity, was_refused
-from optuna_nas.objectives.trial._value import TrialValue, Value, trial_value
+from optuna_nas.objectives.trial._value import METRIC, TrialValue, Value, trial_value
 from optuna_nas.objectives.trial._workers import fail_dead_trials, this_worker
 
 __all__ = [
@@ -42,6 +41,7 @@ __all__ = [
     "INFEASIBLE",
     "LATENCY",
     "MACS",
+    "METRIC",
     "PARAMS",
     "Costs",
     "LatencyReward",
@@ -51,7 +51,6 @@ __all__ = [
     "ReusableRuns",
     "Reward",
     "SizeReward",
-    "StudyIdentity",
     "TrialCheckpoints",
     "TrialError",
     "TrialRun",
@@ -59,19 +58,17 @@ __all__ = [
     "TrialValue",
     "Value",
     "attributed_failures",
-    "differences",
     "fail_dead_trials",
     "is_out_of_memory",
     "is_the_architectures",
     "mnasnet_reward",
     "prune_infeasible",
-    "read_identity",
     "recipe_of",
+    "reward_from_identity",
     "run_key",
     "sampled_hyperparameters",
     "sampled_recipe",
     "this_worker",
     "trial_value",
-    "was_refused",
     "write_note",
 ]

@@ -26,8 +26,8 @@ from optuna_nas.keys import (
     STUDY_KEY,
     WORKER_KEY,
 )
-from optuna_nas.objectives.trial._identity import StudyIdentity
-from optuna_nas.objectives.trial._value import TrialValue
+from optuna_nas.objectives.identity._study_identity import StudyIdentity
+from optuna_nas.objectives.trial import TrialValue
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage

@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 from optuna_nas._attributes import Decode, fields, integer, json_value, list_of, text
-from optuna_nas.objectives.trial._identity_parts import (
+from optuna_nas.objectives.identity._parts import (
     ANYTHING,
     DARTSIdentity,
     DataIdentity,
-    EvaluationIdentity,
     Part,
     ProxyIdentity,
     RewardIdentity,
@@ -23,27 +22,14 @@ from optuna_nas.objectives.trial._identity_parts import (
     SharedWeightsIdentity,
     SpaceIdentity,
 )
-from optuna_nas.objectives.trial._reward import reward_from_identity
-from optuna_nas.objectives.trial._value import METRIC, Value
+from optuna_nas.objectives.trial import METRIC, Value, reward_from_identity
 from optuna_nas.training import Recipe
 
 if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
-__all__ = [
-    "DARTSIdentity",
-    "DataIdentity",
-    "EvaluationIdentity",
-    "ProxyIdentity",
-    "RewardIdentity",
-    "ScaledIdentity",
-    "SharedWeightsIdentity",
-    "SpaceIdentity",
-    "StudyIdentity",
-    "differences",
-    "recipe_from",
-]
+__all__ = ["StudyIdentity", "differences", "recipe_from"]
 
 _NOTHING: Mapping[str, Any] = {}
 

@@ -1,0 +1,57 @@
+"""What a study is, as a typed value: read, checked, recorded, and made an objective again."""
+
+from optuna_nas.objectives.identity._parts import (
+    DARTSIdentity,
+    DataIdentity,
+    EvaluationIdentity,
+    ProxyIdentity,
+    RewardIdentity,
+    ScaledIdentity,
+    SharedWeightsIdentity,
+    SpaceIdentity,
+)
+from optuna_nas.objectives.identity._rebuilt import (
+    as_field,
+    ask_for,
+    rebuilt,
+    rebuilt_data,
+    rebuilt_meter,
+    rebuilt_space,
+    subclasses,
+)
+from optuna_nas.objectives.identity._study_check import (
+    StudyCheck,
+    read_identity,
+    recorded_identity,
+    was_refused,
+)
+from optuna_nas.objectives.identity._study_identity import (
+    StudyIdentity,
+    differences,
+    recipe_from,
+)
+
+__all__ = [
+    "DARTSIdentity",
+    "DataIdentity",
+    "EvaluationIdentity",
+    "ProxyIdentity",
+    "RewardIdentity",
+    "ScaledIdentity",
+    "SharedWeightsIdentity",
+    "SpaceIdentity",
+    "StudyCheck",
+    "StudyIdentity",
+    "as_field",
+    "ask_for",
+    "differences",
+    "read_identity",
+    "rebuilt",
+    "rebuilt_data",
+    "rebuilt_meter",
+    "rebuilt_space",
+    "recipe_from",
+    "recorded_identity",
+    "subclasses",
+    "was_refused",
+]
