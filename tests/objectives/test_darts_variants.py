@@ -118,7 +118,7 @@ def test_published_variants_go_together_as_their_parts_do(names):
     ours = objective(SPACE, variant=variant, epochs=20, supernet=SIZE, alpha=None)
     assert ours.alpha == AlphaRecipe(**{**first.alpha, **second.alpha})  # the later one counts
     assert ours.variant.parts == first.parts | second.parts
-    assert {**first.supernet, **second.supernet}.items() <= ours.identity["supernet"].items()
+    assert {**first.supernet, **second.supernet}.items() <= ours.identity.to_json()["supernet"].items()
 
 
 CONSTRUCTORS = {

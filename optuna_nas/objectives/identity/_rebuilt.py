@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from optuna_nas._checks import shown
-from optuna_nas.objectives.identity._study_identity import DataIdentity, StudyIdentity, differences
+from optuna_nas.objectives.identity._parts import DataIdentity
+from optuna_nas.objectives.identity._study_identity import StudyIdentity, differences
 from optuna_nas.profiling import LatencyMeter
 from optuna_nas.training import ImageData, load_data
 

@@ -44,6 +44,7 @@ from optuna_nas.objectives.identity import (
 )
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.objectives.one_shot._learner import BilevelLearner, MixedNetwork
+from optuna_nas.objectives.one_shot._published import PublishedVariants
 from optuna_nas.objectives.one_shot._readings import keep_readings
 from optuna_nas.objectives.one_shot._rebuilt import kept_arguments
 from optuna_nas.objectives.one_shot._search import AlphaSearch, split_for_alpha
@@ -54,16 +55,7 @@ from optuna_nas.objectives.one_shot._settings import (
     supernet_arguments,
 )
 from optuna_nas.objectives.one_shot._supernets import make_supernet
-from optuna_nas.objectives.one_shot.variants import (
-    DARTS_ES,
-    DARTS_PT,
-    DRNAS,
-    FAIR_DARTS,
-    GDAS,
-    PC_DARTS,
-    DARTSVariant,
-    check_variant,
-)
+from optuna_nas.objectives.one_shot.variants import DARTSVariant, check_variant
 from optuna_nas.objectives.trial import attributed_failures
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.spaces import SearchSpace
@@ -109,7 +101,7 @@ class SearchPlan(NamedTuple):
     alpha: AlphaRecipe
 
 
-class DARTSObjective(Objective[SearchPlan]):
+class DARTSObjective(Objective[SearchPlan], PublishedVariants):
     """An Optuna objective: search by DARTS, derive a network, train it, return its accuracy.
 
     A trial is one search, so a study of it tunes the search itself: learning rates, weight decay,
@@ -228,66 +220,6 @@ class DARTSObjective(Objective[SearchPlan]):
             self.costs = self.network_costs(self.build, self.data)
         split_for_alpha(self.data, self.alpha.share)
         self._plan(None)
-
-    @classmethod
-    def pc_darts(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
-        """Search by PC-DARTS (arXiv:1907.05737): one channel in four is mixed, edges have weights.
-
-        Args:
-            space: One whose supernet takes ``partial`` and ``edge_normalisation``.
-            data: As for the class, as are all options but ``variant``.
-        """
-        return cls(space, data, variant=PC_DARTS, **options)
-
-    @classmethod
-    def darts_es(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
-        """Search by DARTS-ES (arXiv:1909.09656): the search ends where the eigenvalue rises.
-
-        Args:
-            space: As for the class, as are data and all options but ``variant``.
-            data: Likewise.
-        """
-        return cls(space, data, variant=DARTS_ES, **options)
-
-    @classmethod
-    def darts_pt(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
-        """Search by DARTS-PT (arXiv:2108.04392): what the supernet misses most is selected.
-
-        Args:
-            space: As for the class, as are data and all options but ``variant``.
-            data: Likewise.
-        """
-        return cls(space, data, variant=DARTS_PT, **options)
-
-    @classmethod
-    def gdas(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
-        """Search by GDAS (arXiv:1910.04465): one operation per edge and batch is sampled.
-
-        Args:
-            space: As for the class, as are data and all options but ``variant``.
-            data: Likewise.
-        """
-        return cls(space, data, variant=GDAS, **options)
-
-    @classmethod
-    def fair_darts(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
-        """Search by FairDARTS (arXiv:1911.12126): sigmoids, so that operations do not compete.
-
-        Args:
-            space: As for the class, as are data and all options but ``variant``.
-            data: Likewise.
-        """
-        return cls(space, data, variant=FAIR_DARTS, **options)
-
-    @classmethod
-    def drnas(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
-        """Search by DrNAS (arXiv:2006.10355): weights are sampled from Dirichlet distributions.
-
-        Args:
-            space: As for the class, as are data and all options but ``variant``.
-            data: Likewise.
-        """
-        return cls(space, data, variant=DRNAS, **options)
 
     @property
     def identity(self) -> StudyIdentity:
