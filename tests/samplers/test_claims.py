@@ -7,18 +7,13 @@ from pathlib import Path
 
 import optuna
 import pytest
-from sampler_examples import (
-    Make,
-    architecture,
-    chain,
-    every_sampler,
-    grid,
-)
+from sampler_examples import Make, architecture, every_sampler
 
 from optuna_nas.keys import DECISIONS_KEY, REPEAT_KEY
 from optuna_nas.samplers import (
     RandomSearchSampler,
 )
+from optuna_nas.testing import conditional_objective, static_objective
 
 
 def test_storage_keys_are_pinned() -> None:
@@ -29,7 +24,7 @@ def test_storage_keys_are_pinned() -> None:
 @every_sampler
 def test_decisions_are_recorded_in_order(make: Make, tmp_path: Path) -> None:
     storage = f"sqlite:///{tmp_path / 'nas.db'}"
-    for objective in (grid, chain):
+    for objective in (static_objective, conditional_objective):
         study = optuna.create_study(storage=storage, sampler=make(seed=0))
         study.optimize(objective, n_trials=8)
         for trial in study.trials:
@@ -39,8 +34,8 @@ def test_decisions_are_recorded_in_order(make: Make, tmp_path: Path) -> None:
 
 
 def _all_but_two_known(study: optuna.Study) -> set[tuple[tuple[str, object], ...]]:
-    """Add all architectures of ``grid`` but two to the study; returns those it has."""
-    study.optimize(grid, n_trials=1)
+    """Add all architectures of ``static_objective`` but two to the study; returns those it has."""
+    study.optimize(static_objective, n_trials=1)
     known = {architecture(study.trials[0])}
     for a, b, c in itertools.product("0123", range(4), range(3)):
         params = {"a": a, "b": b, "c": c}
@@ -83,7 +78,7 @@ def test_the_claim_of_another_worker_is_respected(
     _first_decision(trials[1])
     _first_decision(trials[0])
     for trial in trials:
-        grid(trial)
+        static_objective(trial)
     proposed = {tuple(sorted(trial.params.items())) for trial in trials}
     assert len(proposed | known) == 48
 
@@ -96,7 +91,7 @@ def test_what_a_running_trial_will_decide_counts_as_seen(seed: int) -> None:
     for trial in trials:
         _first_decision(trial)
     for trial in trials:
-        grid(trial)
+        static_objective(trial)
     assert len({tuple(sorted(trial.params.items())) for trial in trials} | known) == 48
 
 
@@ -108,6 +103,6 @@ def test_a_trial_that_asks_for_something_else_gives_its_claim_back(seed: int) ->
     _first_decision(other)
     other.suggest_categorical("unplanned", [1, 2])
     for _ in range(2):
-        grid(study.ask())
+        static_objective(study.ask())
     whole = [trial for trial in study.trials if len(trial.params) == 3]
     assert len({architecture(trial) for trial in whole} | known) == 48

@@ -1,8 +1,9 @@
-"""Optuna's own suite of what every sampler must do (the floor only, see the other files)."""
+"""Optuna's own suite and ours on every sampler: what each does is in the other files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from optuna.samplers import BaseSampler
@@ -21,28 +22,52 @@ from optuna_nas.samplers import (
     RegularizedEvolutionSampler,
     ReinforceSampler,
 )
-from optuna_nas.testing import ToySpace
+from optuna_nas.testing import SamplerTestCase, ToySpace
+
+Make = Callable[..., BaseSampler]
 
 
-class TestRandomSearch(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
+class TestRandomSearch(SamplerTestCase, BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
     @pytest.fixture
-    def sampler(self) -> Callable[[], BaseSampler]:
-        return lambda: RandomSearchSampler(seed=0)
+    def make_sampler(self) -> Make:
+        return RandomSearchSampler
 
 
-class TestLocalSearch(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+class TestLocalSearch(SamplerTestCase, BasicSamplerTestCase, SingleOnlySamplerTestCase):
     @pytest.fixture
-    def sampler(self) -> Callable[[], BaseSampler]:
-        return lambda: LocalSearchSampler(n_startup_trials=2, seed=0)
+    def make_sampler(self) -> Make:
+        return partial(LocalSearchSampler, n_startup_trials=2)
 
 
-class TestRegularizedEvolution(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
+class TestRegularizedEvolution(
+    SamplerTestCase, BasicSamplerTestCase, MultiObjectiveSamplerTestCase
+):
     @pytest.fixture
-    def sampler(self) -> Callable[[], BaseSampler]:
-        return lambda: RegularizedEvolutionSampler(population_size=3, tournament_size=2, seed=0)
+    def make_sampler(self) -> Make:
+        return partial(RegularizedEvolutionSampler, population_size=3, tournament_size=2)
+
+
+class TestReinforce(SamplerTestCase, BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def make_sampler(self) -> Make:
+        return ReinforceSampler
+
+
+class TestPPO(SamplerTestCase, BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def make_sampler(self) -> Make:
+        return partial(PPOSampler, batch_size=2, inner_steps=2)
+
+
+class TestPredictor(SamplerTestCase, BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    @pytest.fixture
+    def make_sampler(self) -> Make:
+        return partial(PredictorSampler, n_startup_trials=2)
 
 
 class TestAmoebaNet(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
+    """The paper's settings, which repeat architectures."""
+
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
         return lambda: RegularizedEvolutionSampler.amoebanet(
@@ -50,25 +75,9 @@ class TestAmoebaNet(BasicSamplerTestCase, MultiObjectiveSamplerTestCase):
         )
 
 
-class TestReinforce(BasicSamplerTestCase, SingleOnlySamplerTestCase):
-    @pytest.fixture
-    def sampler(self) -> Callable[[], BaseSampler]:
-        return lambda: ReinforceSampler(seed=0)
-
-
-class TestPPO(BasicSamplerTestCase, SingleOnlySamplerTestCase):
-    @pytest.fixture
-    def sampler(self) -> Callable[[], BaseSampler]:
-        return lambda: PPOSampler(batch_size=2, inner_steps=2, seed=0)
-
-
-class TestPredictor(BasicSamplerTestCase, SingleOnlySamplerTestCase):
-    @pytest.fixture
-    def sampler(self) -> Callable[[], BaseSampler]:
-        return lambda: PredictorSampler(n_startup_trials=2, seed=0)
-
-
 class TestProgressive(BasicSamplerTestCase, SingleOnlySamplerTestCase):
+    """It searches the levels of its space, and nothing else."""
+
     @pytest.fixture
     def sampler(self) -> Callable[[], BaseSampler]:
         space = ToySpace(num_layers=(1, 2))

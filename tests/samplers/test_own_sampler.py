@@ -12,7 +12,7 @@ import pytest
 from optuna.samplers import BaseSampler
 from optuna.testing.pytest_samplers import BasicSamplerTestCase, SingleOnlySamplerTestCase
 from optuna.trial import TrialState
-from sampler_examples import architecture, chain, grid
+from sampler_examples import architecture
 
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.samplers.base import (
@@ -27,6 +27,7 @@ from optuna_nas.samplers.base import (
     SamplerOptions,
 )
 from optuna_nas.spaces import NASBench201Space
+from optuna_nas.testing import conditional_objective, static_objective
 
 SPACE = NASBench201Space()
 
@@ -107,7 +108,7 @@ def _recorder(**attributes: Any) -> tuple[ArchitectureSampler, list[list[Member]
 def test_all_finished_trials_are_members_by_default() -> None:
     sampler, seen = _recorder()
     study = optuna.create_study(sampler=sampler)
-    study.optimize(grid, n_trials=30)
+    study.optimize(static_objective, n_trials=30)
     assert [len(members) for members in seen] == list(range(30))
     for member, trial in zip(seen[-1], study.trials, strict=False):
         assert member.number == trial.number
@@ -122,7 +123,7 @@ def test_all_finished_trials_are_members_by_default() -> None:
 @pytest.mark.parametrize("size", [0, 7])
 def test_a_sampler_may_ask_for_the_youngest_only(size: int) -> None:
     sampler, seen = _recorder(history_size=size)
-    optuna.create_study(sampler=sampler).optimize(grid, n_trials=20)
+    optuna.create_study(sampler=sampler).optimize(static_objective, n_trials=20)
     assert [member.number for member in seen[-1]] == list(range(19 - size, 19))
 
 
@@ -140,7 +141,7 @@ def test_members_have_states_and_outcomes() -> None:
     study = optuna.create_study(sampler=Recorder(seed=0), direction="maximize")
 
     def objective(trial: optuna.Trial) -> float:
-        grid(trial)
+        static_objective(trial)
         if trial.number == 0:
             trial.set_constraint("size", 1.0)
         if trial.number == 1:
@@ -168,9 +169,9 @@ def test_the_history_tells_what_there_is() -> None:
             return {}
 
     study = optuna.create_study(sampler=Recorder(seed=0))
-    study.optimize(lambda trial: grid(trial) + 10 * (trial.number == 0), n_trials=3)
+    study.optimize(lambda trial: static_objective(trial) + 10 * (trial.number == 0), n_trials=3)
     running = study.ask()
-    grid(running)
+    static_objective(running)
     study.ask().suggest_int("b", 0, 3)
     names, best, known, pending, unseen = seen[-1]
     assert names == ["a", "b", "c"]
@@ -189,7 +190,7 @@ def test_a_conditional_study_has_no_static_decisions() -> None:
             seen.append(history.static_decisions)
             return {}
 
-    optuna.create_study(sampler=Recorder(seed=0)).optimize(chain, n_trials=12)
+    optuna.create_study(sampler=Recorder(seed=0)).optimize(conditional_objective, n_trials=12)
     assert seen[-1] is None
 
 
@@ -219,13 +220,13 @@ def _proposes(*returned: Any) -> ArchitectureSampler:
 )
 def test_what_is_proposed_is_what_the_trial_gets(proposed: object) -> None:
     study = optuna.create_study(sampler=_proposes(proposed))
-    study.optimize(grid, n_trials=3)
+    study.optimize(static_objective, n_trials=3)
     assert all(trial.params == {"a": "3", "b": 2, "c": 1} for trial in study.trials)
 
 
 def test_what_is_left_out_is_drawn() -> None:
     study = optuna.create_study(sampler=_proposes({"a": "3"}))
-    study.optimize(grid, n_trials=30)
+    study.optimize(static_objective, n_trials=30)
     assert {trial.params["a"] for trial in study.trials} == {"3"}
     assert {trial.params["b"] for trial in study.trials} == {0, 1, 2, 3}
 
@@ -241,19 +242,19 @@ def test_what_is_left_out_is_drawn() -> None:
 def test_a_value_that_is_no_choice_is_refused(params: dict[str, Any], message: str) -> None:
     study = optuna.create_study(sampler=_proposes(params))
     with pytest.raises(ValueError, match=message):
-        grid(study.ask())
+        static_objective(study.ask())
 
 
 def test_an_integer_outside_the_range_is_drawn() -> None:
     """Ranges may grow in a study, so that what was best may lie outside."""
     study = optuna.create_study(sampler=_proposes({"b": 9}))
-    study.optimize(grid, n_trials=30)
+    study.optimize(static_objective, n_trials=30)
     assert {trial.params["b"] for trial in study.trials} == {0, 1, 2, 3}
 
 
 def test_attributes_are_recorded() -> None:
     study = optuna.create_study(sampler=_proposes(FixedProposal({"b": 2}, {"mine:note": [1]})))
-    study.optimize(grid, n_trials=2)
+    study.optimize(static_objective, n_trials=2)
     assert [trial.system_attrs["mine:note"] for trial in study.trials] == [[1], [1]]
 
 
@@ -289,7 +290,7 @@ def test_a_repeat_is_evaluated_on_purpose() -> None:
             return FixedProposal(params, repeats=True)
 
     study = optuna.create_study(sampler=Again(seed=0))
-    study.optimize(grid, n_trials=5)
+    study.optimize(static_objective, n_trials=5)
     assert [trial.params for trial in study.trials] == [params] * 5
 
 
@@ -304,7 +305,7 @@ def test_assignments_of_other_ranges_are_read_by_value() -> None:
 
 def test_numbers_of_numpy_will_do() -> None:
     study = optuna.create_study(sampler=_proposes({"b": np.int64(2), "c": np.int64(1)}))
-    study.optimize(grid, n_trials=2)
+    study.optimize(static_objective, n_trials=2)
     assert all((trial.params["b"], trial.params["c"]) == (2, 1) for trial in study.trials)
 
 
@@ -312,7 +313,7 @@ def test_numbers_of_numpy_will_do() -> None:
 def test_another_result_is_refused(returned: object) -> None:
     study = optuna.create_study(sampler=_proposes(returned))
     with pytest.raises(TypeError, match="Fixed.propose_next must return a Proposal or a mapping"):
-        grid(study.ask())
+        static_objective(study.ask())
 
 
 def test_a_forgotten_hook_is_named() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
-from sampler_examples import Doubled, architecture, chain
+from sampler_examples import architecture
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.neighbors import KNeighborsRegressor
 
@@ -23,7 +23,7 @@ from optuna_nas.samplers.predictor._acquisition import log_expected_improvement
 from optuna_nas.samplers.predictor._evidence import Archive
 from optuna_nas.samplers.predictor._gaussian_process import GaussianProcess, Kernel
 from optuna_nas.samplers.predictor._surrogate import last_step
-from optuna_nas.testing import ToySpace
+from optuna_nas.testing import SymmetricSpace, ToySpace, conditional_objective
 
 
 def _grid(trial: optuna.Trial) -> float:
@@ -100,7 +100,7 @@ def test_it_beats_random_search_in_a_conditional_space() -> None:
 
 
 @pytest.mark.parametrize("acquisition", ["ei", "thompson"])
-@pytest.mark.parametrize(("objective", "size"), [(_grid, 48), (chain, 30)])
+@pytest.mark.parametrize(("objective", "size"), [(_grid, 48), (conditional_objective, 30)])
 def test_every_architecture_is_proposed_once_and_then_again(objective, size, acquisition) -> None:  # type: ignore[no-untyped-def]
     study = _study(PredictorSampler(seed=1, acquisition=acquisition))
     study.optimize(objective, n_trials=size)
@@ -110,7 +110,7 @@ def test_every_architecture_is_proposed_once_and_then_again(objective, size, acq
 
 
 def test_a_space_tells_equal_architectures() -> None:
-    space = Doubled()
+    space = SymmetricSpace()
     study = _study(PredictorSampler(seed=0, space=space))
     study.optimize(lambda trial: sum(space.suggest(trial)), n_trials=21)
     assert len({space.digest(trial.params) for trial in study.trials}) == 21
@@ -142,7 +142,7 @@ def test_running_trials_count_as_evaluated() -> None:
     np.testing.assert_array_equal(process.codes[-2:], evidence.encoding.encode(replay.pending))
 
 
-@pytest.mark.parametrize("objective", [_grid, chain])
+@pytest.mark.parametrize("objective", [_grid, conditional_objective])
 @pytest.mark.parametrize("kwargs", [{}, {"acquisition": "thompson"}, {"noisy": True}])
 def test_a_new_sampler_proposes_what_the_old_one_would(objective, kwargs, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     undisturbed = _study(PredictorSampler(seed=3, **kwargs))

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from sampler_examples import architecture, chain
+from sampler_examples import architecture
 
 from optuna_nas.keys import REPEAT_KEY
 from optuna_nas.samplers import PredictorSampler
+from optuna_nas.testing import conditional_objective
 
 
 def _grid(trial: optuna.Trial) -> float:
@@ -50,7 +51,7 @@ def test_noise_brings_leaders_back(tmp_path: Path) -> None:
     assert np.mean(repeated) > 1.5 * np.mean(list(clean.values()))
 
 
-@pytest.mark.parametrize("objective", [_grid, chain])
+@pytest.mark.parametrize("objective", [_grid, conditional_objective])
 def test_without_noise_in_the_results_it_hardly_repeats(objective) -> None:  # type: ignore[no-untyped-def]
     study = _study(PredictorSampler(seed=0, noisy=True))
     study.optimize(objective, n_trials=24)

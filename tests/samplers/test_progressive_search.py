@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
-from sampler_examples import architecture, grid
+from sampler_examples import architecture
 from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KNeighborsRegressor
 
@@ -25,7 +25,7 @@ from optuna_nas.samplers.predictor._encoding import Encoding
 from optuna_nas.samplers.progressive._growth import Growth
 from optuna_nas.samplers.progressive._levels import MAX_CANDIDATES, Level, _choices
 from optuna_nas.spaces import PNASSpace
-from optuna_nas.testing import ToySpace
+from optuna_nas.testing import ToySpace, static_objective
 
 TWO_OPS = PNASSpace(num_blocks=(1, 2), ops=("sep_conv_3x3", "max_pool_3x3"))
 LAYERS = ToySpace(num_layers=(1, 4), num_ops=3, interaction=0.0)
@@ -287,7 +287,7 @@ def test_the_papers_settings() -> None:
 def test_another_objective_than_the_spaces_is_answered() -> None:
     """The plan does not fit, so the choices are free, and each call is answered."""
     study = optuna.create_study(sampler=ProgressiveSampler(space=LAYERS, beam_size=2, seed=0))
-    study.optimize(grid, n_trials=10)
+    study.optimize(static_objective, n_trials=10)
     assert len(set(map(architecture, study.trials))) > 5
 
 

@@ -367,7 +367,10 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
         fixed = {**seam.enqueued_params(trial), **trial.params}
         in_advance = self._space is not None or replay.static_decisions is not None
         free = in_advance and attempt < self.max_rejections
-        proposal = self._proposal(replay, rng, unseen=unseen)
+        # Where enqueued values leave nothing unseen near what is proposed, the trie cannot tell it
+        # beforehand, and the same would be proposed in vain again: the later attempts are uniform.
+        uniform = attempt >= MAX_ATTEMPTS // 2
+        proposal = Proposal() if uniform else self._proposal(replay, rng, unseen=unseen)
         unseen = unseen and not proposal.repeats
         plan = TrialPlan(
             rng,
