@@ -10,6 +10,7 @@ import torch
 from darts_searches import SPACE, objective, run
 from optuna.trial import TrialState
 
+from optuna_nas.keys import STUDY_KEY
 from optuna_nas.objectives import (
     DARTSVariant,
     EigenvalueStop,
@@ -20,7 +21,6 @@ from optuna_nas.objectives import (
     SoftmaxMixing,
     Stopping,
     read_alphas,
-    read_identity,
 )
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -99,7 +99,7 @@ def test_own_parts_search_and_are_kept():
     ops = SPACE.distributions()["op_1_from_0"].choices
     worst = {name: ops[min(range(5), key=row.__getitem__)] for name, row in weights.items()}
     assert SPACE.architecture(trial).params == worst
-    identity = read_identity(study)
+    identity = study.user_attrs[STUDY_KEY]
     assert identity["mixing"] == {"mixing": "Tempered", "temperature": 2.0}
     assert identity["selection"] == {"selection": "Worst", "tuned": True}
     assert identity["stop"] == {"stop": "After", "epochs": 2}
