@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
     from optuna_nas.objectives.identity import StudyIdentity
+    from optuna_nas.objectives.trial import Direction
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
@@ -203,7 +204,21 @@ class Objective(ABC, Generic[Plan]):
         return f"{metric:.2%}"
 
     @property
-    def directions(self) -> list[str]:
+    def direction(self) -> Direction:
+        """Direction of a study, for ``optuna.create_study``.
+
+        Raises:
+            ValueError: If trials return several values.
+        """
+        if len(self.directions) > 1:
+            raise ValueError(
+                f"`direction` needs a single value, but trials return {len(self.directions)}: "
+                "create the study with directions=objective.directions."
+            )
+        return self.directions[0]
+
+    @property
+    def directions(self) -> list[Direction]:
         """Directions of a study, for ``optuna.create_study``."""
         return self.value.directions
 

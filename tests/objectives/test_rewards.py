@@ -469,3 +469,9 @@ def test_keys_are_pinned() -> None:
         "optuna_nas:latency_ms",
         "optuna_nas:latency",
     ]
+
+
+def test_direction_of_a_study(data: ImageData) -> None:
+    assert _objective(data).direction == "maximize"
+    with pytest.raises(ValueError, match="`direction` needs a single value, but trials return 2"):
+        _ = _objective(data, value=("metric", "params")).direction

@@ -1,13 +1,9 @@
 """A user's space of a few lines does what ours do; its mistakes are named where they are made."""
 
 import json
-import os
 import pickle
-import subprocess
-import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 
 import optuna
 import pytest
@@ -381,20 +377,3 @@ def test_settings_need_the_decorator():
 
     with pytest.raises(TypeError, match=r"Mine has \['width'\].*Put @dataclass\(frozen=True"):
         Mine()
-
-
-@pytest.mark.slow
-def test_a_strict_type_checker_takes_all_hooks(tmp_path):
-    root = Path(__file__).parents[2]
-    file = Path(__file__).parent / "typed_space.py"
-    command = [sys.executable, "-m", "mypy", "--strict", "--config-file", os.devnull, str(file)]
-    environment = {**os.environ, "MYPYPATH": str(root), "PYTHONPATH": str(root)}
-    done = subprocess.run(
-        [*command, "--cache-dir", str(root / ".mypy_cache")],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    subprocess.run([sys.executable, str(file)], check=True, env=environment)

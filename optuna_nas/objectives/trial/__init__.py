@@ -30,7 +30,7 @@ from optuna_nas.objectives.trial._reward import (
 )
 from optuna_nas.objectives.trial._run import TrialRun
 from optuna_nas.objectives.trial._runs import COPY, run_key
-from optuna_nas.objectives.trial._value import METRIC, TrialValue, Value, trial_value
+from optuna_nas.objectives.trial._value import METRIC, Direction, TrialValue, Value, trial_value
 from optuna_nas.objectives.trial._workers import fail_dead_trials, this_worker
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "METRIC",
     "PARAMS",
     "Costs",
+    "Direction",
     "LatencyReward",
     "Limits",
     "MacsReward",

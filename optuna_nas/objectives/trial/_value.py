@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from optuna_nas._checks import shown
 from optuna_nas.objectives.trial._costs import COSTS
 from optuna_nas.objectives.trial._reward import Reward
 
-__all__ = ["METRIC", "TrialValue", "Value", "trial_value"]
+__all__ = ["METRIC", "Direction", "TrialValue", "Value", "trial_value"]
 
 METRIC = "metric"
+
+Direction: TypeAlias = Literal["minimize", "maximize"]
 
 Value: TypeAlias = "str | Reward | Sequence[str]"
 """``"metric"``; a reward such as ``LatencyReward(target_ms=80)``; or ``("metric", cost, ...)``
@@ -41,9 +43,10 @@ class TrialValue:
         return self.beside if self.reward is None else (self.reward.cost,)
 
     @property
-    def directions(self) -> list[str]:
+    def directions(self) -> list[Direction]:
         """Directions of a study, for ``optuna.create_study``."""
-        return ["maximize", *("minimize" for _ in self.beside)]
+        costs: list[Direction] = ["minimize"] * len(self.beside)
+        return ["maximize", *costs]
 
     def names(self, metric: str) -> list[str]:
         """Names of the values, in plots and in the dashboard.
