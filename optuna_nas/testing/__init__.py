@@ -27,11 +27,13 @@ from optuna_nas.testing._problems import (
 from optuna_nas.testing._toy import ToySpace
 
 if TYPE_CHECKING:
+    from optuna_nas.testing._learning import LearningSamplerTestCase
     from optuna_nas.testing._sampler import SamplerTestCase
     from optuna_nas.testing._space import SpaceTestCase
     from optuna_nas.testing._supernet import SupernetTestCase
 
 __all__ = [
+    "LearningSamplerTestCase",
     "SamplerTestCase",
     "SpaceTestCase",
     "SupernetTestCase",
@@ -44,6 +46,7 @@ __all__ = [
 
 # Loaded on first use: they need pytest, and those of spaces torch.
 _CASES = {
+    "LearningSamplerTestCase": "_learning",
     "SamplerTestCase": "_sampler",
     "SpaceTestCase": "_space",
     "SupernetTestCase": "_supernet",
