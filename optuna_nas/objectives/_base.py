@@ -61,12 +61,12 @@ class Objective(ABC, Generic[Plan]):
     Example::
 
         import optuna
-        from optuna_nas.objectives import Objective
+        from optuna_nas.objectives import Objective, StudyIdentity
         from optuna_nas.spaces import NASBench201Space
 
         class Convolutions(Objective):
             space = NASBench201Space()
-            identity = {**space.identity, "objective": "convolutions"}
+            identity = StudyIdentity.from_json({**space.identity, "objective": "convolutions"})
 
             def __init__(self, **options):
                 super().__init__(metric="convolutions", **options)

@@ -17,6 +17,7 @@ from optuna_nas.objectives import (
     MacsReward,
     Objective,
     ReusableRuns,
+    StudyIdentity,
     TrialError,
     TrialRun,
     attributed_failures,
@@ -42,8 +43,9 @@ class Sparsity(Objective[Architecture]):
         self.evaluated = 0
 
     @property
-    def identity(self) -> dict[str, Any]:
-        return {**SPACE.identity, "objective": "sparsity", "threshold": self.threshold}
+    def identity(self) -> StudyIdentity:
+        told = {"objective": "sparsity", "threshold": self.threshold}
+        return StudyIdentity.from_json({**SPACE.identity, **told})
 
     def suggest(self, run: TrialRun) -> Architecture:
         architecture = SPACE.suggest(run.trial)

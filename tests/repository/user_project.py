@@ -61,14 +61,14 @@ class Size(Objective[Architecture]):
 
     def __init__(self, space: SearchSpace, data: ImageData) -> None:
         super().__init__()
-        self.space = space
+        self.space, self.data = space, data
         self.costs: Costs = self.network_costs(
             {"cells": 1, "channels": 4, "num_classes": 10, "in_channels": 1}, data
         )
 
     @property
     def identity(self) -> StudyIdentity:
-        return StudyIdentity(more={"mine": "size"})
+        return StudyIdentity.of(self.space, self.data, objective="size")
 
     def suggest(self, run: TrialRun) -> Architecture:
         return self.space.suggest(run.trial)
