@@ -264,7 +264,7 @@ def test_large_spaces_are_estimated():
 
 
 def test_counting_stops_at_the_limit(monkeypatch):
-    monkeypatch.setattr("optuna_nas.spaces.base._enumeration.MAX_LEAVES", 50)
+    monkeypatch.setattr("optuna_nas.spaces.decisions._enumeration.MAX_LEAVES", 50)
     space = FunctionSpace(function=chain_net.function)
     with pytest.raises(ValueError, match="more than 50 architectures"):
         _ = space.num_architectures

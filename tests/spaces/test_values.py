@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from optuna_nas.spaces.base._values import checked_value
+from optuna_nas.spaces.decisions._values import checked_value
 
 
 @pytest.mark.parametrize(

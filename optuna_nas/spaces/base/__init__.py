@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.base._canonical import Form, canonical_form
-from optuna_nas.spaces.base._decisions import DecisionTrial
-from optuna_nas.spaces.base._enumeration import SizeEstimate
 from optuna_nas.spaces.base._given import require_space
 from optuna_nas.spaces.base._one_shot import AlphaLayout, OneShotDefaults
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.base._sampling import sample_architectures
-from optuna_nas.spaces.base._sizes import size_of
 from optuna_nas.spaces.base._space import SearchSpace
-from optuna_nas.spaces.base._text import Scanner, text_error
+from optuna_nas.spaces.decisions._decisions import DecisionTrial
+from optuna_nas.spaces.decisions._enumeration import SizeEstimate
+from optuna_nas.spaces.decisions._sizes import size_of
+from optuna_nas.spaces.decisions._text import Scanner, text_error
 
 if TYPE_CHECKING:
     from optuna_nas.spaces.base._supernet import Supernet

@@ -6,9 +6,9 @@ import random
 
 from optuna_nas._checks import require_int, require_seed
 from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.base._decisions import RandomChoices
 from optuna_nas.spaces.base._given import require_space
 from optuna_nas.spaces.base._space import SearchSpace
+from optuna_nas.spaces.decisions._decisions import RandomChoices
 
 __all__ = ["sample_architectures"]
 

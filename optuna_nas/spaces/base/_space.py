@@ -21,13 +21,13 @@ from optuna_nas._checks import shown
 from optuna_nas._optuna_seam import fixed_params
 from optuna_nas.spaces.base._architecture import Architecture, refuse_drift, refuse_other
 from optuna_nas.spaces.base._authoring import check_class, check_fields, keyword_arguments
-from optuna_nas.spaces.base._decisions import DecisionTrial, FixedParams, LiveTrial, Source
-from optuna_nas.spaces.base._enumeration import SizeEstimate, count_leaves, estimate_leaves
 from optuna_nas.spaces.base._hooks import SpaceHooks
 from optuna_nas.spaces.base._identity import jsonable, note_of
 from optuna_nas.spaces.base._one_shot import OneShotDefaults
 from optuna_nas.spaces.base._relaxation import no_relaxation
-from optuna_nas.spaces.base._sizes import size_of
+from optuna_nas.spaces.decisions._decisions import DecisionTrial, FixedParams, LiveTrial, Source
+from optuna_nas.spaces.decisions._enumeration import SizeEstimate, count_leaves, estimate_leaves
+from optuna_nas.spaces.decisions._sizes import size_of
 
 if TYPE_CHECKING:
     from torch import nn

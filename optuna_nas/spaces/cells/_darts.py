@@ -19,10 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._checks import require_bool, shown
 from optuna_nas._genotype import Edge, Node
-from optuna_nas.spaces.base._decisions import DecisionTrial
 from optuna_nas.spaces.base._one_shot import AlphaLayout
 from optuna_nas.spaces.base._relaxation import Choices
-from optuna_nas.spaces.base._text import text_error
 from optuna_nas.spaces.cells._cells import (
     NUM_INPUTS,
     CellNetworkSpace,
@@ -31,6 +29,8 @@ from optuna_nas.spaces.cells._cells import (
     computed_states,
 )
 from optuna_nas.spaces.cells._genotype_text import GenotypeText, format_genotype
+from optuna_nas.spaces.decisions._decisions import DecisionTrial
+from optuna_nas.spaces.decisions._text import text_error
 
 if TYPE_CHECKING:
     from torch import nn

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import TrialPruned
 
-from optuna_nas.spaces.base._decisions import (
+from optuna_nas.spaces.decisions._decisions import (
     DecisionTrial,
     FirstChoices,
     LastChoices,

@@ -16,8 +16,8 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.exceptions import TrialPruned
 
 from optuna_nas._checks import is_int, shown
-from optuna_nas.spaces.base._decisions import Source
-from optuna_nas.spaces.base._sizes import size_of
+from optuna_nas.spaces.decisions._decisions import Source
+from optuna_nas.spaces.decisions._sizes import size_of
 
 __all__ = ["MAX_LEAVES", "SizeEstimate", "count_leaves", "estimate_leaves"]
 

@@ -25,9 +25,9 @@ from optuna.distributions import (
 
 from optuna_nas._checks import is_number, shown
 from optuna_nas.drawing import Edge, Graph, Node
-from optuna_nas.spaces.base._decisions import DecisionTrial, Source
-from optuna_nas.spaces.base._text import MOST_DIGITS, Scanner, text_error
-from optuna_nas.spaces.base._values import checked_value
+from optuna_nas.spaces.decisions._decisions import DecisionTrial, Source
+from optuna_nas.spaces.decisions._text import MOST_DIGITS, Scanner, text_error
+from optuna_nas.spaces.decisions._values import checked_value
 
 __all__ = ["draw_decisions", "read_decisions", "write_decisions"]
 

@@ -21,8 +21,8 @@ from optuna.distributions import (
 )
 
 from optuna_nas._optuna_seam import changes_distribution, fixed_params
-from optuna_nas.spaces.base._sizes import size_of
-from optuna_nas.spaces.base._values import checked_value
+from optuna_nas.spaces.decisions._sizes import size_of
+from optuna_nas.spaces.decisions._values import checked_value
 
 __all__ = [
     "DecisionTrial",
