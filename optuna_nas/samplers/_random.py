@@ -51,6 +51,7 @@ class RandomSearchSampler(ArchitectureSampler):
         )
     """
 
+    short_names = ("random",)
     history_size = 0
 
     def propose_next(self, history: History, rng: KeyedGenerator) -> Proposal:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optuna_nas.cli._lazy_choice import LazyChoice
 from optuna_nas.cli._numbers import EPOCHS
 from optuna_nas.cli._objective import make_ready
 from optuna_nas.cli._one_shot import (
@@ -59,23 +60,10 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-class _VariantName(_Text):
-    """A name of a published variant; which there are is asked where torch may be imported."""
+def _variant_names() -> tuple[str, ...]:
+    from optuna_nas.objectives.one_shot import VARIANTS
 
-    name = "variant"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
-        return f"[{'|'.join(self._names())}]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if value not in self._names():
-            self.fail(f"{value!r} is not one of {', '.join(self._names())}.", param, ctx)
-        return str(value)
-
-    def _names(self) -> tuple[str, ...]:
-        from optuna_nas.objectives.one_shot import VARIANTS
-
-        return NONE, *VARIANTS
+    return NONE, *VARIANTS
 
 
 def _variants(
@@ -121,7 +109,7 @@ def _combined(names: Sequence[str], **more: Any) -> DARTSVariant:
 @click.option(
     "--variant",
     VARIANTS,
-    type=_VariantName(),
+    type=LazyChoice("variant", _variant_names),
     multiple=True,
     callback=_variants,
     help="Published variant; repeatable where they go together.  [default: none]",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optuna_nas.cli._lazy_choice import LazyChoice
 from optuna_nas.cli._numbers import COUNT, EPOCHS, POSITIVE_FLOAT, SEED
 from optuna_nas.cli._objective import (
     PRUNERS,
@@ -36,15 +37,33 @@ if TYPE_CHECKING:
 
 __all__ = ["search"]
 
-SAMPLERS = (
-    *("evolution", "amoebanet", "predictor", "progressive", "local", "reinforce", "ppo"),
-    *("random", "tpe"),
-)
+TPE = "tpe"
+
+
+def _samplers() -> dict[str, Callable[..., BaseSampler]]:
+    """What makes the samplers that the package exports, by the short names that they have."""
+    from optuna_nas import samplers
+
+    makers: dict[str, Callable[..., BaseSampler]] = {}
+    for name in samplers.__all__:
+        exported = getattr(samplers, name)
+        if isinstance(exported, type) and issubclass(exported, samplers.ArchitectureSampler):
+            for position, short in enumerate(exported.short_names):
+                makers[short] = getattr(exported, short) if position else exported
+    return makers
+
+
+def _sampler_names() -> list[str]:
+    return [*sorted(_samplers()), TPE]
 
 
 @click.command()
 @space_options
-@click.option("--sampler", type=click.Choice(SAMPLERS), help="Who decides.  [default: evolution]")
+@click.option(
+    "--sampler",
+    type=LazyChoice("sampler", _sampler_names),
+    help="Sampler of architectures.  [default: evolution]",
+)
 @click.option("--pruner", type=click.Choice(PRUNERS), help="Who stops.  [default: median]")
 @training_options
 @click.option(
@@ -131,24 +150,15 @@ def search(
 
 
 def _sampler(name: str, seed: int, space: SearchSpace) -> BaseSampler:
-    import optuna
+    if name == TPE:
+        import optuna
 
-    from optuna_nas import samplers
-
-    if name == "tpe":
         return optuna.samplers.TPESampler(seed=seed)
-    makers: dict[str, Callable[..., BaseSampler]] = {
-        "evolution": samplers.RegularizedEvolutionSampler,
-        "amoebanet": samplers.RegularizedEvolutionSampler.amoebanet,
-        "predictor": samplers.PredictorSampler,
-        "progressive": samplers.ProgressiveSampler,
-        "local": samplers.LocalSearchSampler,
-        "reinforce": samplers.ReinforceSampler,
-        "ppo": samplers.PPOSampler,
-        "random": samplers.RandomSearchSampler,
-    }
+    makers = _samplers()
     if name not in makers:
-        raise ValueError(f"The sampler must be tpe or one of {', '.join(makers)}, not {name!r}.")
+        raise ValueError(
+            f"The sampler must be one of {', '.join(_sampler_names())}, not {name!r}."
+        )
     try:
         return makers[name](seed=seed, space=space)
     except ValueError as e:  # progressive search needs a size that grows

@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from optuna.samplers import BaseSampler, TPESampler
 
@@ -102,6 +102,10 @@ class ArchitectureSampler(PerProcess, BaseSampler, abc.ABC):
     history_size: int | None = None
     """Number of the youngest finished trials that ``history.members`` has; None: all. A sampler
     that looks at none sets 0, and one that looks at a window its length, which saves memory."""
+
+    short_names: ClassVar[tuple[str, ...]] = ()
+    """Names by which ``optuna-nas search --sampler`` offers a sampler of the package: the first is
+    the class with its defaults, each other a constructor of that name."""
 
     needs_single_objective: bool = False
     """Whether studies with several objectives are refused."""

@@ -108,6 +108,8 @@ class RegularizedEvolutionSampler(ArchitectureSampler):
         study.optimize(lambda trial: str(space.suggest(trial)).count("none"), n_trials=50)
     """
 
+    short_names = ("evolution", "amoebanet")
+
     def __init__(
         self,
         *,

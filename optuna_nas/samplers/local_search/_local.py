@@ -78,6 +78,7 @@ class LocalSearchSampler(ArchitectureSampler):
         study.optimize(lambda trial: str(space.suggest(trial)).count("none"), n_trials=50)
     """
 
+    short_names = ("local",)
     needs_single_objective = True
 
     def __init__(

@@ -93,6 +93,8 @@ class PPOSampler(LearnedSampler):
         study.optimize(lambda trial: len(space.suggest(trial).graph().edges), n_trials=50)
     """
 
+    short_names = ("ppo",)
+
     _keeps_log_prob = True
 
     def __init__(

@@ -96,6 +96,8 @@ class ReinforceSampler(LearnedSampler):
         study.optimize(lambda trial: len(space.suggest(trial).graph().edges), n_trials=50)
     """
 
+    short_names = ("reinforce",)
+
     def __init__(
         self,
         *,

@@ -110,6 +110,7 @@ class PredictorSampler(ArchitectureSampler):
         study.optimize(lambda trial: str(space.suggest(trial)).count("none"), n_trials=50)
     """
 
+    short_names = ("predictor",)
     needs_single_objective = True
 
     def __init__(

@@ -100,6 +100,7 @@ class ProgressiveSampler(ArchitectureSampler):
         assert len(study.trials) == 136 + 4
     """
 
+    short_names = ("progressive",)
     needs_single_objective = True
 
     def __init__(
