@@ -80,8 +80,10 @@ class Plain(SearchSpace):
         return nn.Linear(genotype, num_classes)
 
 
-space = MySpace(num_layers=2)
-architecture = space.suggest(optuna.create_study().ask())
-model: nn.Module = architecture.build(num_classes=3)
-supernet: Supernet = space.supernet()
-text: str = str(architecture) + architecture.digest
+def use(space: MySpace) -> str:
+    """Use what the types of the results promise."""
+    architecture = space.suggest(optuna.create_study().ask())
+    model: nn.Module = architecture.build(num_classes=3)
+    supernet: Supernet = space.supernet()
+    text: str = str(architecture) + architecture.digest
+    return f"{text} {model} {supernet}"
