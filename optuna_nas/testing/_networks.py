@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from torch import nn
 
+from optuna_nas._forward import materialise
 from optuna_nas.drawing import Graph, to_svg
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.testing._case import SpaceCase, tensors_in
@@ -58,7 +60,7 @@ class NetworkCase(SpaceCase):
         x = self.inputs(space)[0]
         for one, other in self._equal_digests(space, architectures):
             ours, theirs = (
-                fingerprint(a.build(**self.build), x, self.outputs) for a in (one, other)
+                fingerprint(self.network(space, a), x, self.outputs) for a in (one, other)
             )
             assert same(ours, theirs), (
                 "Equal digests must compute the same network, but these do not:\n"
@@ -92,10 +94,23 @@ class NetworkCase(SpaceCase):
 
     # Networks
 
+    def network(self, space: SearchSpace, architecture: Architecture) -> nn.Module:
+        """Build a network; torch's lazy modules in it take the shape of the first input.
+
+        Args:
+            space: The space of the architecture.
+            architecture: The architecture.
+        """
+        model = architecture.build(**self.build)
+        x = self.inputs(space)[0]
+        if isinstance(x, torch.Tensor):
+            materialise(model, tuple(x.shape[1:]))
+        return model
+
     def test_networks_learn(self, space: SearchSpace) -> None:
         """Networks take all :meth:`inputs`, give finite outputs, and have gradients."""
         for architecture in suggested(space, self.num_builds, seed=3):
-            model = architecture.build(**self.build)
+            model = self.network(space, architecture)
             for x in self.inputs(space):
                 model.zero_grad()
                 output = self.outputs(model, x)
@@ -124,7 +139,7 @@ class NetworkCase(SpaceCase):
         for architecture in suggested(space, self.num_builds, seed=3):
             shapes = [
                 {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-                for model in (architecture.build(**self.build) for _ in range(2))
+                for model in (self.network(space, architecture) for _ in range(2))
             ]
             assert shapes[0] == shapes[1], (
                 f"{architecture} must be built alike each time: a network must depend on its "

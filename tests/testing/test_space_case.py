@@ -262,6 +262,26 @@ def test_a_sound_space_is_not(space: SearchSpace, method: str) -> None:
     run(method, space)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LazyNetworks(ToySpace):
+    """Layers take the number of their channels from what they are given."""
+
+    name = "lazy_networks"
+
+    def build_network(self, genotype, *, num_classes=10):
+        convs = [nn.LazyConv2d(4, 1 if op == "conv_1x1" else 3, padding="same") for op in genotype]
+        return nn.Sequential(
+            *convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LazyLinear(num_classes)
+        )
+
+
+@pytest.mark.parametrize(
+    "method", ["test_networks_learn", "test_a_network_depends_on_its_decisions_alone"]
+)
+def test_lazy_modules_are_taken(method: str) -> None:
+    run(method, LazyNetworks(num_layers=2))
+
+
 def test_a_hidden_condition_is_refused_by_the_space() -> None:
     with pytest.raises(ValueError, match="`conditional` of SecretlyConditional must be True"):
         run("test_decisions_are_listed", SecretlyConditional())
