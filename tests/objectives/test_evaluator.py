@@ -183,7 +183,7 @@ def test_an_evaluator_with_results_of_its_own_is_part_of_the_settings() -> None:
 
 
 def test_the_default_evaluator_and_one_that_equals_it_leave_the_settings_as_they_are() -> None:
-    assert "evaluator" not in training().identity
+    assert "evaluator" not in training().identity.to_json()
     same = training(evaluator=Elsewhere(NetworkTraining(channels_last=True)))
     assert same.identity == training().identity
 

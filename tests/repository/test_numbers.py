@@ -25,7 +25,7 @@ RESULTS = {
     *("Comparison", "CompoundFit", "EpochResult", "Estimate", "Evaluation", "FoldedNetwork"),
     *("ImageData", "Latency", "LayerProfile", "NonFiniteLossError", "Payoff", "PowerLaw"),
     *("Processes", "Profile", "ScalingAnalysis", "ScalingResult", "ScoredArchitecture"),
-    "SearchReading",
+    *("SearchReading", "StudyIdentity"),
     *("ScoredChild", "SizeEstimate", "StreamedSplit", "Verdict", "OptunaPruningCallback"),
 }
 ELSEWHERE = {
