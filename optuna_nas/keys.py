@@ -139,7 +139,7 @@ RUN_KEY = "optuna_nas:run"
 """User attribute of a trial: hash of everything that its result depends on."""
 
 RESULT_KEY = "optuna_nas:scaled"
-"""User attribute of a trial: the network that it judged and what that costs."""
+"""User attribute of a trial: network that it evaluated, and its costs."""
 
 SEARCH_KEY = "optuna_nas:search"
 """User attribute of a study: what the command line chose, such as sampler, pruner and seed."""
@@ -148,7 +148,7 @@ SECONDS_KEY = "optuna_nas:seconds"
 """User attribute of a trial: wall time of training and validation."""
 
 EPOCH_KEY = "optuna_nas:shared:epoch"
-"""User attribute of a trial: for how many epochs the weights that judged it had been trained."""
+"""User attribute of a trial: epochs for which the weights that evaluated it had been trained."""
 
 STUDY_KEY = "optuna_nas:study"
 """User attribute of a study: space (with settings and version), data (with split seed), epochs,

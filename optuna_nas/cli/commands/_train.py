@@ -130,7 +130,7 @@ def train(
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = open_study(storage, study_name)
     if read_identity(study) is None:
-        raise click.UsageError(f"the study {study_name!r} was not judged by optuna-nas search")
+        raise click.UsageError(f"the study {study_name!r} was not created by optuna-nas search")
     chosen = read_choice(study, SEARCH_DEFAULTS)
     objective = study_objective(
         study,
