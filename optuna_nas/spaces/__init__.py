@@ -13,19 +13,24 @@ from optuna_nas.spaces.base import (
     SizeEstimate,
     sample_architectures,
 )
-from optuna_nas.spaces.cells._amoebanet import AmoebaNetSpace
-from optuna_nas.spaces.cells._cell_space import CellSpace
-from optuna_nas.spaces.cells._darts import DARTSSpace
-from optuna_nas.spaces.cells._enas_micro import ENASMicroSpace
-from optuna_nas.spaces.cells._nasbench201 import NASBench201Space, nb201_string
-from optuna_nas.spaces.cells._nasnet import NASNetSpace
-from optuna_nas.spaces.cells._pnas import PNASSpace
-from optuna_nas.spaces.function._choice import choice
-from optuna_nas.spaces.function._function import FunctionSpace, MetaDeviceWarning, function_space
-from optuna_nas.spaces.function._mixture import MixtureError
-from optuna_nas.spaces.layers._enas_macro import ENASMacroSpace
-from optuna_nas.spaces.layers._mnasnet import MnasNetSpace
-from optuna_nas.spaces.layers._nas_rl import NASRLSpace
+from optuna_nas.spaces.cells import (
+    AmoebaNetSpace,
+    CellSpace,
+    DARTSSpace,
+    ENASMicroSpace,
+    NASBench201Space,
+    NASNetSpace,
+    PNASSpace,
+    nb201_string,
+)
+from optuna_nas.spaces.function import (
+    FunctionSpace,
+    MetaDeviceWarning,
+    MixtureError,
+    choice,
+    function_space,
+)
+from optuna_nas.spaces.layers import ENASMacroSpace, MnasNetSpace, NASRLSpace
 
 __all__ = [
     "SPACES",

@@ -1,24 +1,20 @@
-"""What one needs to write a space of cells: small graphs of operations that are stacked.
+"""Spaces of cells: a normal and a reduction cell, stacked."""
 
-A subclass of :class:`ConcatSpace` (blocks that read two earlier states, as in NASNet) sets its
-operations; one of :class:`CellNetworkSpace` says what a node of the graph decides. Cells of one's
-own operations need no class: see :class:`optuna_nas.spaces.CellSpace`.
-"""
-
-from optuna_nas._genotype import Cell, Edge, Node
-from optuna_nas.spaces.cells._blocks import BlockSpace, ConcatSpace, stack_sizes
-from optuna_nas.spaces.cells._cell_graph import cell_graph
-from optuna_nas.spaces.cells._cells import CellNetworkSpace, CellPair, cell_form
+from optuna_nas.spaces.cells._amoebanet import AmoebaNetSpace
+from optuna_nas.spaces.cells._cell_space import CellSpace
+from optuna_nas.spaces.cells._darts import DARTSSpace
+from optuna_nas.spaces.cells._enas_micro import ENASMicroSpace
+from optuna_nas.spaces.cells._nasbench201 import NASBench201Space, nb201_string
+from optuna_nas.spaces.cells._nasnet import NASNetSpace
+from optuna_nas.spaces.cells._pnas import PNASSpace
 
 __all__ = [
-    "BlockSpace",
-    "Cell",
-    "CellNetworkSpace",
-    "CellPair",
-    "ConcatSpace",
-    "Edge",
-    "Node",
-    "cell_form",
-    "cell_graph",
-    "stack_sizes",
+    "AmoebaNetSpace",
+    "CellSpace",
+    "DARTSSpace",
+    "ENASMicroSpace",
+    "NASBench201Space",
+    "NASNetSpace",
+    "PNASSpace",
+    "nb201_string",
 ]
