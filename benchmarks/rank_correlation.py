@@ -1,7 +1,7 @@
 """How far shared weights rank children as training on their own does (half an hour of one core).
 
 Shared weights are trained on uniformly drawn paths of the NAS-Bench-201 supernet; then 50 cells,
-drawn at random, are judged on them, on the same weights before any training, and by networks of
+drawn at random, are evaluated on them, on the same weights before any training, and by networks of
 equal size trained from scratch. Kendall's tau of both is printed. Results are appended to a file
 line by line, so a run that is stopped goes on where it was.
 
@@ -18,7 +18,7 @@ import optuna
 import torch
 from scipy.stats import kendalltau
 
-from one_shot import JUDGE, RECIPE, Results
+from one_shot import DERIVED, RECIPE, Results
 from optuna_nas.objectives import NetworkTraining, SharedWeightsObjective, TrainingObjective
 from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.spaces import Architecture, NASBench201Space
@@ -87,7 +87,7 @@ def main(
         loaded,
         epochs=alone_epochs,
         build=size,
-        recipe=JUDGE,
+        recipe=DERIVED,
         evaluator=NetworkTraining(channels_last=True),
     )
     results = Results(out)

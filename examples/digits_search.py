@@ -3,7 +3,7 @@
 Each network is small and trained for three epochs on 640 images, which is enough to tell good
 cells from bad ones (over random cells, two seeds correlate at 0.8; with more training every cell
 reads digits well). The best cell of each search is then trained anew with fresh seeds, and only
-then judged on the test images. An interrupted run goes on where it stopped.
+then evaluated on the test images. An interrupted run goes on where it stopped.
 
     python examples/digits_search.py --folder runs/digits
 """

@@ -1,6 +1,6 @@
 """NASNet (arXiv:1707.07012) at small scale: PPO finds a cell, a larger network is made of it.
 
-The controller decides a normal and a reduction cell, judged on digits in a small network; then
+The controller decides a normal and a reduction cell, evaluated on digits in a small network; then
 the same cells are stacked into a larger one and trained anew: what NASNet is about. Sizes and
 budgets are a few thousandths of the paper's; ``PPOSampler.nasnet()`` has its settings, which need
 thousands of trials (3 minutes).

@@ -54,7 +54,7 @@ class Node:
 class Cell:
     """A directed acyclic graph of states. States 0 and 1 are the cell's inputs.
 
-    Papers number the two inputs differently, which ``previous`` settles: in the NASNet family
+    Papers number the two inputs differently, which ``previous`` decides: in the NASNet family
     (NASNet, AmoebaNet, PNAS) state 0 is the output of the previous cell, k-1, and state 1 that of
     the cell before, k-2; in DARTS and ENAS it is the other way round.
 

@@ -63,7 +63,7 @@ CHECKPOINT_KEY = "optuna_nas:checkpoint"
 """User attribute of a trial: id of its checkpoint in the artifact store."""
 
 COPY_KEY = "optuna_nas:copy_of"
-"""User attribute of a trial: number of the trial whose result it took over."""
+"""User attribute of a trial: number of the trial whose result it reused."""
 
 ALPHAS_KEY = "optuna_nas:darts:alphas"
 """Beginning of a user attribute of a trial; with ``:3`` behind it, the mixing weights after the

@@ -36,7 +36,7 @@ PRUNERS = ("hyperband", "median", "halving", "none")
 
 
 def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict[str, Any]:
-    """What is chosen: as given, else as the study was created, else the defaults.
+    """Settings of a search: as given, else as the study was created, else the defaults.
 
     What a command chose whose trials all failed is not read again.
 

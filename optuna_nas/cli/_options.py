@@ -241,7 +241,7 @@ device_option = click.option(
 
 
 def training_options(function: F) -> F:
-    """What a network is built for, trained on and limited by."""
+    """Data that a network is trained on, and its limits."""
     options = [
         data_options,
         changes_option("--build", "Build argument, such as channels=8", default="the search size"),

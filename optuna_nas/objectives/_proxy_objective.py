@@ -84,7 +84,7 @@ class ProxyObjective(Objective[Architecture]):
 
     @property
     def identity(self) -> StudyIdentity:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
         return StudyIdentity.of(self.space, self.data, build=self.build, proxy=self._told)
 
     @classmethod

@@ -170,7 +170,7 @@ class TrainingObjective(Objective[TrainingPlan]):
 
     @property
     def identity(self) -> StudyIdentity:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
         return StudyIdentity.of(
             self.space,
             self.data,

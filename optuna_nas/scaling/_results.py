@@ -137,7 +137,7 @@ def pareto_front(results: Iterable[ScalingResult], metric: str) -> tuple[Scaling
         metric: One of ``METRICS``.
 
     Returns:
-        From the cheapest to the dearest.
+        From the cheapest to the most expensive.
     """
     front: list[ScalingResult] = []
     for result in sorted(results, key=lambda r: (r.cost(metric), -r.accuracy)):

@@ -1,4 +1,4 @@
-"""What a network computes, seen without its order of channels and the names of its layers."""
+"""Fingerprint of what a network computes, whatever its order of channels and names of layers."""
 
 from __future__ import annotations
 

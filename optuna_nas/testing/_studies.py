@@ -1,4 +1,4 @@
-"""Architectures for test cases: random, all there are, those next to others, and judged ones."""
+"""Architectures for test cases: random, all, those next to others, and evaluated ones."""
 
 from __future__ import annotations
 

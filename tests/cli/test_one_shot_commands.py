@@ -100,8 +100,8 @@ def test_what_darts_found_goes_into_a_search_and_is_trained(run: Run) -> None:
     short = ("--epochs", "1", "--random-trials", "1", "--no-resnet")
     table = run(*command_of(output, "Train it to the end"), *short, *size).output
     assert "trial-0" in table
-    (rival,) = study("darts-random").trials
-    assert sorted(rival.intermediate_values) == [1]  # for as long as darts judges
+    (baseline,) = study("darts-random").trials
+    assert sorted(baseline.intermediate_values) == [1]  # for as long as darts evaluates
     random = read_identity(study("darts-random"))
     assert random is not None
     assert random.recipe == begun.recipe

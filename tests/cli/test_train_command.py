@@ -39,9 +39,9 @@ def test_search_train_export(run: Run, tmp_path: Path) -> None:
     assert run(*train).output.splitlines()[-12:] == output.splitlines()[-12:]  # nothing anew
 
     storage = open_storage("sqlite:///nas.db")
-    rival = optuna.load_study(study_name="nas-random", storage=storage)
-    assert len(rival.trials) == 3
-    assert all(trial.user_attrs["optuna_nas:params"] <= 30_000 for trial in rival.trials)
+    baseline = optuna.load_study(study_name="nas-random", storage=storage)
+    assert len(baseline.trials) == 3
+    assert all(trial.user_attrs["optuna_nas:params"] <= 30_000 for trial in baseline.trials)
     again = run(*train, "--random-study", "nas-random", "-o", "second", "--no-resnet").output
     assert "baseline" not in again
 
@@ -133,8 +133,8 @@ def test_a_study_that_was_rewarded_for_macs_goes_on_so(run: Run, tmp_path: Path)
     study.optimize(objective, n_trials=1)
     train = ("train", *TINY, "--epochs", "1", "--top", "1", "--seeds", "1", "--no-resnet")
     run(*train)
-    rival = optuna.load_study(study_name="nas-random", storage=open_storage("sqlite:///nas.db"))
-    assert rival.user_attrs["optuna_nas:study"] == study.user_attrs["optuna_nas:study"]
+    baseline = optuna.load_study(study_name="nas-random", storage=open_storage("sqlite:///nas.db"))
+    assert baseline.user_attrs["optuna_nas:study"] == study.user_attrs["optuna_nas:study"]
 
 
 def test_hyperparameters_of_a_trial_are_carried(run: Run, tmp_path: Path) -> None:

@@ -303,7 +303,7 @@ def test_model_cards_and_weights(trials: list[FrozenTrial], data: Any, tmp_path:
         top=1,
         seeds=1,
         build=SIZE,
-        rival=False,
+        random_study=False,
         baselines=[],
         device="cpu",
     )

@@ -258,10 +258,10 @@ def test_less_is_saved_than_by_the_textbook(book):
 def test_a_supernet_can_be_copied():
     supernet = DARTSSpace(num_nodes=2).supernet(cells=3, channels=2).double()
     x = images(2, 3, 8, 8)
-    twin = copy.deepcopy(supernet)
-    assert torch.equal(twin(x), supernet(x))
-    twin.load_state_dict(supernet.state_dict())
+    copied = copy.deepcopy(supernet)
+    assert torch.equal(copied(x), supernet(x))
+    copied.load_state_dict(supernet.state_dict())
     assert (
-        twin.network.cells[0].mixed["normal_2_from_0"].ops[0]
-        is (twin.network.cells[0].mixed["normal_3_from_0"].ops[0])
+        copied.network.cells[0].mixed["normal_2_from_0"].ops[0]
+        is (copied.network.cells[0].mixed["normal_3_from_0"].ops[0])
     )

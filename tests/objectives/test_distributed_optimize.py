@@ -1,4 +1,4 @@
-"""Two processes judge the trials of one study together."""
+"""Two processes evaluate the trials of one study together."""
 
 from __future__ import annotations
 

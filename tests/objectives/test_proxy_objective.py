@@ -140,8 +140,8 @@ def test_the_best_are_judged_first_and_once(data: ImageData) -> None:
 
     objective = ProxyObjective(SPACE, data, proxy="params", build=TINY)
     study.optimize(objective, n_trials=4)
-    judged = [SPACE.architecture(trial) for trial in study.trials]
-    assert judged[:3] == [found.architecture for found in chosen]
+    evaluated = [SPACE.architecture(trial) for trial in study.trials]
+    assert evaluated[:3] == [found.architecture for found in chosen]
     assert [trial.value for trial in study.trials[:3]] == [found.score for found in chosen]
     assert not warm_start(study, SPACE, data, **options)
 

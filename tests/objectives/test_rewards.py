@@ -46,7 +46,7 @@ TINY = {"cells": 1, "channels": 4}
 SKIP = SPACE.parse("|skip_connect~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")
 CONV = SPACE.parse("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|nor_conv_3x3~1|none~2|")
 # CONV as another string: node 1 is copied to node 2.
-TWIN = SPACE.parse("|none~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|nor_conv_3x3~2|")
+SAME = SPACE.parse("|none~0|+|nor_conv_3x3~0|none~1|+|skip_connect~0|none~1|nor_conv_3x3~2|")
 
 
 class Meter:
@@ -154,7 +154,7 @@ def test_a_pruner_sees_rewards_and_latency_is_measured_before_training(data: Ima
 
 def test_a_latency_is_measured_once_per_network(data: ImageData) -> None:
     meter = Meter(2.0, 3.0)
-    study = _study(CONV, TWIN, SKIP)
+    study = _study(CONV, SAME, SKIP)
     reward = LatencyReward(target_ms=1.0)
     objective = _objective(data, latency=meter, reuse=False, value=reward)
     study.optimize(objective, n_trials=3)
@@ -189,7 +189,7 @@ def test_other_ways_to_measure_are_other_figures(data: ImageData) -> None:
 
 
 def test_a_copy_of_an_equal_run_has_its_reward(data: ImageData) -> None:
-    study = _study(CONV, TWIN)
+    study = _study(CONV, SAME)
     objective = _objective(data, latency=Meter(7.0), value=LatencyReward(target_ms=1.0))
     study.optimize(objective, n_trials=2)
     original, copied = study.trials

@@ -113,13 +113,13 @@ def test_children_are_those_that_the_sampler_proposes():
             asked.append((len(study.trials), n))
             return [SPACE.architecture(dict.fromkeys(SPACE.distributions(), "nor_conv_1x1"))] * n
 
-    judge = objective()
-    before = {name: w.clone() for name, w in supernet_of(judge).weights().items()}
-    study(Noting(seed=0)).optimize(judge, n_trials=5)
+    sharing = objective()
+    before = {name: w.clone() for name, w in supernet_of(sharing).weights().items()}
+    study(Noting(seed=0)).optimize(sharing, n_trials=5)
     assert asked == [(1, 4), (5, 4)]  # 64 images in batches of 16, before trials 0 and 4
     changed = {
         name
-        for name, weight in supernet_of(judge).weights().items()
+        for name, weight in supernet_of(sharing).weights().items()
         if not torch.equal(weight, before[name])
     }
     on_edges = {name for name in before if ".mixed." in name}
@@ -156,76 +156,76 @@ def test_children_are_worth_the_same_however_their_batch_norm_is_spelled():
     assert min(accuracies[0]) > 0.3
 
 
-def supernet_of(judge: SharedWeightsObjective):
-    return judge.weights._network.supernet
+def supernet_of(sharing: SharedWeightsObjective):
+    return sharing.weights._network.supernet
 
 
 def test_a_step_touches_only_its_path():
     """Neither momentum nor weight decay moves what a child does not use."""
-    judge = objective(recipe=Recipe(batch_size=16, weight_decay=0.1))
+    sharing = objective(recipe=Recipe(batch_size=16, weight_decay=0.1))
     children = sample_architectures(SPACE, 4, seed=3)
-    shared = judge.weights
+    shared = sharing.weights
     shared.train_until(1, lambda epoch, steps: children)
-    rest = {name: w.clone() for name, w in supernet_of(judge).weights().items()}
+    rest = {name: w.clone() for name, w in supernet_of(sharing).weights().items()}
     child = SPACE.architecture(dict.fromkeys(SPACE.distributions(), "skip_connect"))
     shared.train_until(2, lambda epoch, steps: [child] * steps)
-    for name, weight in supernet_of(judge).weights().items():
+    for name, weight in supernet_of(sharing).weights().items():
         assert torch.equal(weight, rest[name]) == (".mixed." in name), name
-    assert all(p.grad is None for p in supernet_of(judge).alphas().values())
+    assert all(p.grad is None for p in supernet_of(sharing).alphas().values())
 
 
 def test_pretrain_trains_first_and_then_evaluates():
     ours = study(optuna.samplers.TPESampler(seed=0))
-    judge = objective(schedule="pretrain")
+    sharing = objective(schedule="pretrain")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        ours.optimize(judge, n_trials=5)
+        ours.optimize(sharing, n_trials=5)
     assert {trial.user_attrs[EPOCH] for trial in ours.trials} == {3}
-    before = {name: w.clone() for name, w in supernet_of(judge).weights().items()}
-    ours.optimize(judge, n_trials=2)
-    assert all(torch.equal(w, before[n]) for n, w in supernet_of(judge).weights().items())
+    before = {name: w.clone() for name, w in supernet_of(sharing).weights().items()}
+    ours.optimize(sharing, n_trials=2)
+    assert all(torch.equal(w, before[n]) for n, w in supernet_of(sharing).weights().items())
 
 
 def test_other_samplers_train_on_uniform_children_with_a_warning():
-    judge, tpe = objective(), study(optuna.samplers.TPESampler(seed=0))
+    sharing, tpe = objective(), study(optuna.samplers.TPESampler(seed=0))
     with pytest.warns(UserWarning, match="uniformly sampled children.*has no `propose`"):
-        tpe.optimize(judge, n_trials=1)
+        tpe.optimize(sharing, n_trials=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # once is enough
-        tpe.optimize(judge, n_trials=5)
+        tpe.optimize(sharing, n_trials=5)
 
 
 def test_a_child_is_judged_by_the_batch():
     """A child's value is that on one batch; equal trials look at equal images."""
-    judge = objective()
+    sharing = objective()
     child = sample_architectures(SPACE, 1)[0]
-    judge.weights.train_until(1, lambda epoch, steps: [child] * steps)
-    scores = [judge.weights.accuracy_on_batch(child, key) for key in (*range(6), 0)]
+    sharing.weights.train_until(1, lambda epoch, steps: [child] * steps)
+    scores = [sharing.weights.accuracy_on_batch(child, key) for key in (*range(6), 0)]
     assert scores[0] == scores[-1]
     assert len(set(scores)) > 1
     assert all(score * 16 == int(score * 16) for score in scores)
-    network = judge.weights._network
+    network = sharing.weights._network
     alone = evaluate(network, DATA.val, DATA, device="cpu", batch_size=16)
-    assert judge.weights.accuracy(child) == alone.accuracy
+    assert sharing.weights.accuracy(child) == alone.accuracy
 
 
 def test_children_have_no_running_statistics_in_common():
-    """Batch norms use the batch's statistics, so a child is judged as it is trained."""
-    judge = objective()
+    """Batch norms use the batch's statistics, so a child is evaluated as it is trained."""
+    sharing = objective()
     child = sample_architectures(SPACE, 1, seed=1)[0]
-    judge.weights.train_until(1, lambda epoch, steps: [child] * steps)
-    network = judge.weights._network
+    sharing.weights.train_until(1, lambda epoch, steps: [child] * steps)
+    network = sharing.weights._network
     network.child = sample_architectures(SPACE, 1, seed=2)[0]  # another one
     x = torch.randn(8, 1, 8, 8)
     torch.testing.assert_close(network.eval()(x), network.train()(x))
 
 
 def test_derive_scores_the_best_again_and_hands_them_on():
-    judge, ours = objective(), study()
-    ours.optimize(judge, n_trials=9)
-    everything = [child.accuracy for child in judge.derive(ours, 9)]
+    sharing, ours = objective(), study()
+    ours.optimize(sharing, n_trials=9)
+    everything = [child.accuracy for child in sharing.derive(ours, 9)]
     assert everything == sorted(everything, reverse=True)
-    scored = judge.derive(ours, 3)
+    scored = sharing.derive(ours, 3)
     assert [child.accuracy for child in scored] == sorted(
         (child.accuracy for child in scored), reverse=True
     )
@@ -233,7 +233,7 @@ def test_derive_scores_the_best_again_and_hands_them_on():
     cut = sorted(values(ours), reverse=True)[2]
     for child in scored:
         assert SPACE.architecture(ours.trials[child.trial]) == child.architecture
-        assert judge.weights.accuracy(child.architecture) == child.accuracy
+        assert sharing.weights.accuracy(child.architecture) == child.accuracy
         assert ours.trials[child.trial].value >= cut
     ours.add_trial(optuna.trial.create_trial(value=1.0))  # lucky on its batch
     ranked = best_trials(ours, 4)
@@ -256,10 +256,10 @@ def test_derive_scores_the_best_again_and_hands_them_on():
 )
 def test_other_spaces(space, sampler, supernet):
     ours = study(sampler)
-    judge = objective(space, supernet=supernet, epochs=2, children_per_epoch=3)
-    ours.optimize(judge, n_trials=6)
+    sharing = objective(space, supernet=supernet, epochs=2, children_per_epoch=3)
+    ours.optimize(sharing, n_trials=6)
     assert {trial.state for trial in ours.trials} == {TrialState.COMPLETE}
-    assert judge.weights.epochs_done == 2
+    assert sharing.weights.epochs_done == 2
 
 
 def test_published_recipes():
@@ -322,21 +322,21 @@ def test_a_file_is_shared(tmp_path, monkeypatch):
     assert values(ours) == values(alone)
     with pytest.raises(ValueError, match="`checkpoint` must hold the same run.*epochs was 3"):
         study(study_name="a/b").optimize(objective(checkpoints=tmp_path, epochs=4), n_trials=1)
-    judge = objective(checkpoints=tmp_path)
+    sharing = objective(checkpoints=tmp_path)
     other = study(study_name="other")
-    other.optimize(judge, n_trials=1)
+    other.optimize(sharing, n_trials=1)
     assert trained == [1, 2, 3, *(1, 2, 3), 1]  # weights of its own
     with pytest.raises(ValueError, match="weights of one study, 'other', but.*belongs to 'a/b'"):
-        ours.optimize(judge, n_trials=1)
+        ours.optimize(sharing, n_trials=1)
 
 
 def test_an_artifact_store_keeps_the_weights(tmp_path):
     ours, alone = study(study_name="s"), study()
     for epochs in (2, 3):
         store = optuna.artifacts.FileSystemArtifactStore(tmp_path)
-        judge = objective(checkpoints=store)
-        ours.optimize(judge, n_trials=5)
-        assert judge.weights.epochs_done == epochs
+        sharing = objective(checkpoints=store)
+        ours.optimize(sharing, n_trials=5)
+        assert sharing.weights.epochs_done == epochs
     alone.optimize(objective(), n_trials=10)
     assert values(ours) == values(alone)
     assert [path.name for path in tmp_path.iterdir()] == ["s-weights.pt"]
@@ -344,14 +344,14 @@ def test_an_artifact_store_keeps_the_weights(tmp_path):
 
 def test_what_was_trained_before_a_study_is_known_is_kept(tmp_path):
     told = []
-    judge = objective(checkpoints=tmp_path, on_epoch=lambda *event: told.append(event[1].epoch))
+    sharing = objective(checkpoints=tmp_path, on_epoch=lambda *event: told.append(event[1].epoch))
     child = sample_architectures(SPACE, 1)[0]
-    judge.weights.train_until(1, lambda epoch, steps: [child] * steps)
-    trained = {name: w.clone() for name, w in supernet_of(judge).weights().items()}
+    sharing.weights.train_until(1, lambda epoch, steps: [child] * steps)
+    trained = {name: w.clone() for name, w in supernet_of(sharing).weights().items()}
     ours = study(study_name="s")
-    ours.optimize(judge, n_trials=2)  # which need no more than that epoch
-    assert all(torch.equal(w, trained[n]) for n, w in supernet_of(judge).weights().items())
-    ours.optimize(judge, n_trials=3)
+    ours.optimize(sharing, n_trials=2)  # which need no more than that epoch
+    assert all(torch.equal(w, trained[n]) for n, w in supernet_of(sharing).weights().items())
+    ours.optimize(sharing, n_trials=3)
     assert told == [1, 2]
 
 
@@ -362,14 +362,14 @@ def test_limits_end_the_trial_of_a_child():
         model = architecture.build(num_classes=10, in_channels=1, **SIZE)
         sizes[architecture.digest] = sum(p.numel() for p in model.parameters())
     limit = sorted(sizes.values())[len(sizes) // 2]
-    judge = objective(max_params=limit, build=SIZE)
-    ours.optimize(judge, n_trials=12)
+    sharing = objective(max_params=limit, build=SIZE)
+    ours.optimize(sharing, n_trials=12)
     states = {trial.state for trial in ours.trials}
     assert states == {TrialState.COMPLETE, TrialState.PRUNED}
     for trial in ours.trials:
         fits = trial.user_attrs["optuna_nas:params"] <= limit
         assert (trial.state == TrialState.COMPLETE) == fits
-    assert judge.weights.epochs_done == 3
+    assert sharing.weights.epochs_done == 3
 
 
 def test_nothing_is_counted_without_limits():
@@ -419,10 +419,10 @@ def test_killed_while_the_weights_learn(tmp_path: Path) -> None:
         assert process.exitcode == code
     storage = open_storage(f"journal:{tmp_path / 'nas.log'}")
     ours = optuna.load_study(study_name="s", storage=storage)
-    judge = objective(schedule="pretrain")
-    judge.weights.train_until(3, judge._uniform)
+    sharing = objective(schedule="pretrain")
+    sharing.weights.train_until(3, sharing._uniform)
     complete = ours.get_trials(states=(TrialState.COMPLETE,))
     assert len(complete) == 9
     for trial in complete:
         child = SPACE.architecture(trial)
-        assert judge.weights.accuracy_on_batch(child, trial.number) == trial.value
+        assert sharing.weights.accuracy_on_batch(child, trial.number) == trial.value

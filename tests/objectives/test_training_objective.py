@@ -149,12 +149,12 @@ def test_evolution_moves_away_from_infeasible_networks(data: ImageData) -> None:
     assert sum(feasible[-12:]) > sum(feasible[:12])
 
 
-def test_an_equal_run_is_taken_over(data: ImageData) -> None:
+def test_an_equal_run_is_reused(data: ImageData) -> None:
     study = _study()
     # The same network written differently: node 1 reaches nothing.
-    twin = SPACE.parse("|nor_conv_1x1~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|")
+    equal = SPACE.parse("|nor_conv_1x1~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|")
     same = SPACE.parse("|none~0|+|nor_conv_1x1~0|none~1|+|nor_conv_3x3~0|none~1|none~2|")
-    for architecture in (twin, same, CONV):
+    for architecture in (equal, same, CONV):
         architecture.enqueue(study)
     study.optimize(_objective(data), n_trials=3)
     original, copy, other = study.trials

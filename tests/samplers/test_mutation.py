@@ -1,4 +1,4 @@
-"""Mutations, their order by role, crossover and the judgement of choices."""
+"""Mutations, their order by role, crossover and what choices are worth."""
 
 from __future__ import annotations
 

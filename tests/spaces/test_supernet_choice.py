@@ -91,24 +91,24 @@ def test_derive():
 
 def test_choices_of_one_name_share_their_alpha_only():
     @function_space
-    def twins(trial):
+    def alike(trial):
         return nn.Sequential(*(choice(trial, "op", factories(3)) for _ in range(2)))
 
-    supernet = twins.supernet()
+    supernet = alike.supernet()
     assert list(supernet.alphas()) == ["op"]
     first, second = supernet.network.network
     assert all(a is not b for a, b in zip(first.parameters(), second.parameters(), strict=True))
-    supernet(X, twins.architecture({"op": "sep_conv_3x3"})).sum().backward()
+    supernet(X, alike.architecture({"op": "sep_conv_3x3"})).sum().backward()
     grads = [p.grad is not None for switch in (first, second) for p in switch.parameters()]
     assert grads == [True] * 16
 
 
 def test_softmax_once_per_forward(monkeypatch):
     @function_space
-    def twins(trial):
+    def alike(trial):
         return nn.Sequential(*(choice(trial, "op", factories(3)) for _ in range(2)))
 
-    supernet = twins.supernet()
+    supernet = alike.supernet()
     calls = []
     softmax = torch.Tensor.softmax
     monkeypatch.setattr(

@@ -41,7 +41,7 @@ TPE = "tpe"
 
 
 def _samplers() -> dict[str, Callable[..., BaseSampler]]:
-    """What makes the samplers that the package exports, by the short names that they have."""
+    """Makers of the samplers that the package exports, by their short names."""
     from optuna_nas import samplers
 
     makers: dict[str, Callable[..., BaseSampler]] = {}

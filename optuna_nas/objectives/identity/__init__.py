@@ -1,4 +1,4 @@
-"""What a study is, as a typed value: read, checked, recorded, and made an objective again."""
+"""Identity of a study, as a typed value: read, checked, recorded, and made an objective again."""
 
 from optuna_nas.objectives.identity._parts import (
     DARTSIdentity,

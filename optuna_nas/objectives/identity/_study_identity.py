@@ -36,7 +36,7 @@ _NOTHING: Mapping[str, Any] = {}
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class StudyIdentity:
-    """What a study is: what is searched, on which data, and how its trials are evaluated.
+    """Identity of a study: what is searched, on which data, and how its trials are evaluated.
 
     Two identities are equal when their JSON is.
 

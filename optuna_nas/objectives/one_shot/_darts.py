@@ -223,7 +223,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
 
     @property
     def identity(self) -> StudyIdentity:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
         is_derived = self._value == "derived"
         selection, stop = self.variant.selection, self.variant.stop
         evaluation = EvaluationIdentity(
@@ -274,7 +274,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
 
     @property
     def metric_of(self) -> str:  # type: ignore[override]
-        """Whose accuracy it is, for the note of a trial."""
+        """Owner of the accuracy, for the note of a trial."""
         return " of the supernet" if self._value == "one_shot" else " of the derived network"
 
     def suggest(self, run: TrialRun) -> SearchPlan:

@@ -177,7 +177,7 @@ class SharedWeightsObjective(Objective[Architecture]):
 
     @property
     def identity(self) -> StudyIdentity:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
         alternates = self._schedule == "alternate"
         return StudyIdentity.of(
             self.space,

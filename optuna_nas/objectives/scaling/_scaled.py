@@ -123,7 +123,7 @@ class ScaledObjective(Objective[ScaledPlan]):
 
     @property
     def identity(self) -> StudyIdentity:
-        """What a study keeps of this objective (``optuna_nas:study``)."""
+        """Settings that a study keeps of this objective (``optuna_nas:study``)."""
         settings = dict(self._settings)
         return StudyIdentity(
             scaled=ScaledIdentity(

@@ -1,4 +1,4 @@
-"""What one needs to write a space.
+"""Base of spaces, with all that one needs to write one.
 
 A space is a subclass of :class:`SearchSpace` with a ``name`` and two hooks, ``decide`` and
 ``build_network``; all others have defaults. Further help:

@@ -1,4 +1,4 @@
-"""What the author of a space writes: two hooks that every space has, and others with a default.
+"""Hooks that the author of a space writes: two that every space has, and others with a default.
 
 ``SearchSpace`` calls them, for the spaces of this package as for those of a user.
 """

@@ -41,7 +41,7 @@ MAX_PREFIX = 100
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace(SpaceHooks):
-    """What can be built: ``suggest(trial) -> Architecture -> nn.Module``.
+    """A search space, base of all: ``suggest(trial) -> Architecture -> nn.Module``.
 
     A space of one's own is a subclass under ``@dataclass(frozen=True, kw_only=True)``. Its fields
     are its settings: numbers, strings, booleans and tuples of these. It must have

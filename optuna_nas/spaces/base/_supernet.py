@@ -36,7 +36,7 @@ class Supernet(nn.Module):
       weighted by the softmax of an alpha.
     - ``supernet(x, architecture)``: one network alone. It reads only its own weights, and only
       they get gradients; it is no copy, so ``.to()``, hooks and optimisers need no care. It is a
-      proxy to judge by, not ``architecture.build()``: norms and cells may differ (see the space).
+      proxy, not ``architecture.build()``: norms and cells may differ (see the space).
 
     Args:
         space: What it is a supernet of.
@@ -142,7 +142,7 @@ class Supernet(nn.Module):
         return self.space._run(FixedParams(params, self.space), {})
 
     def chosen(self, architecture: Architecture) -> dict[str, Any]:
-        """What an architecture chooses at each alpha that it depends on, by name.
+        """Return what an architecture chooses at each alpha that it depends on, by name.
 
         Raises:
             ValueError: If it belongs to another space or does not agree with ``fixed``.

@@ -25,7 +25,7 @@ FIRST_STATE = 2
 
 
 class ReadCell(NamedTuple):
-    """What stands in a text about one cell.
+    """Content of a text about one cell.
 
     Args:
         nodes: Its blocks.

@@ -1,4 +1,4 @@
-"""What all cell spaces share: a network is a stack of copies of one or two small graphs.
+"""Base of all cell spaces: a network is a stack of copies of one or two small graphs.
 
 A cell space decides node by node, for the normal cell and then for the reduction cell. The
 subclasses say what a node's decisions are; how cells become networks is ``nn.cell_network``.

@@ -1,4 +1,4 @@
-"""What a few walks through its decisions tell about a space whose author has not said it."""
+"""Facts that a few walks through its decisions tell about a space whose author has not said it."""
 
 from __future__ import annotations
 

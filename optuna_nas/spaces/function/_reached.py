@@ -1,4 +1,4 @@
-"""What a user's function uses by name: helpers of the user's own, and constants beside it.
+"""Names that a user's function uses: helpers of the user's own, and constants beside it.
 
 Looked through are functions and classes that are called by name, what they use in turn, bases,
 decorators, closures, defaults and tables of functions. Libraries are not: what is installed, the

@@ -1,4 +1,4 @@
-"""What identifies a user's code: its source text, by which changed code is told apart."""
+"""Identity of a user's code: its source text, by which changed code is told apart."""
 
 from __future__ import annotations
 
