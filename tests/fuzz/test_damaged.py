@@ -35,6 +35,7 @@ from optuna_nas.final import read_card, retrain, trained_network
 from optuna_nas.keys import STUDY_KEY
 from optuna_nas.objectives import (
     DARTSObjective,
+    DARTSVariant,
     MacsReward,
     TrainingObjective,
     best_trials,
@@ -167,7 +168,7 @@ def trials(data: Any, tmp_path_factory: pytest.TempPathFactory) -> list[FrozenTr
         supernet=SIZE,
         build=SIZE,
         recipe=Recipe(batch_size=16, nesterov=False),
-        watch_eigenvalue=True,
+        variant=DARTSVariant(watch_eigenvalue=True),
         device="cpu",
     )
     runs = (
