@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, Unpack
 
 from optuna import TrialPruned
@@ -20,7 +20,7 @@ from optuna_nas._words import markdown
 from optuna_nas.keys import DIGEST_KEY, WORKER_KEY
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives._scorer import ProxyScorer
-from optuna_nas.objectives.identity import StudyCheck
+from optuna_nas.objectives.identity import StudyCheck, rebuilt_data, rebuilt_space
 from optuna_nas.objectives.trial import (
     MACS,
     PARAMS,
@@ -160,6 +160,28 @@ class Objective(ABC, Generic[Plan]):
             space: The space, if it is the user's own.
             data: The images, if they are the user's own.
             options: Arguments that go before those of the identity.
+
+        Raises:
+            ValueError: If an argument must be given.
+            NotImplementedError: If the class does not say how.
+        """
+        kept = cls.kept_arguments(identity, options)
+        make: Callable[..., Self] = cls
+        return make(
+            rebuilt_space(identity, space),
+            rebuilt_data(identity.data, data),
+            **{**kept, **options},
+        )
+
+    @classmethod
+    def kept_arguments(
+        cls, identity: StudyIdentity, options: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return the arguments, beside space and data, that an identity tells.
+
+        Args:
+            identity: One that :meth:`evaluates` accepts.
+            options: Arguments that are given, and so need not be asked for.
 
         Raises:
             ValueError: If an argument must be given.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
@@ -13,8 +13,6 @@ from optuna_nas.objectives._scorer import check_proxy
 from optuna_nas.objectives.identity import (
     ProxyIdentity,
     StudyIdentity,
-    rebuilt_data,
-    rebuilt_space,
 )
 from optuna_nas.objectives.trial import FAILURE_CONSTRAINT, Costs, prune_infeasible
 from optuna_nas.spaces import Architecture, SearchSpace
@@ -93,23 +91,14 @@ class ProxyObjective(Objective[Architecture]):
         return identity.proxy is not None and not identity.more
 
     @classmethod
-    def from_identity(
-        cls,
-        identity: StudyIdentity,
-        *,
-        space: SearchSpace | None = None,
-        data: str | ImageData | None = None,
-        **options: Any,
-    ) -> Self:
-        """Make the objective of an identity; see :meth:`Objective.from_identity`."""
+    def kept_arguments(
+        cls, identity: StudyIdentity, options: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return the arguments that an identity tells; see :meth:`Objective.kept_arguments`."""
         assert identity.proxy is not None
         proxy = identity.proxy
         kept = {"proxy": proxy.name, "batch_size": proxy.batch_size, "seed": proxy.seed}
-        return cls(
-            rebuilt_space(identity, space),
-            rebuilt_data(identity.data, data),
-            **{**kept, "build": identity.build, **options},
-        )
+        return {**kept, "build": identity.build}
 
     def suggest(self, run: TrialRun) -> Architecture:
         architecture = self.space.suggest(run.trial)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import operator
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna.trial import Trial
 
@@ -32,9 +32,7 @@ from optuna_nas.objectives.evaluation import (
 from optuna_nas.objectives.identity import (
     StudyIdentity,
     ask_for,
-    rebuilt_data,
     rebuilt_meter,
-    rebuilt_space,
 )
 from optuna_nas.objectives.trial import Costs, ReusableRuns, Value, run_key, sampled_recipe
 from optuna_nas.spaces import Architecture, SearchSpace
@@ -189,15 +187,10 @@ class TrainingObjective(Objective[TrainingPlan]):
         return is_plain and identity.space is not None and identity.epochs is not None
 
     @classmethod
-    def from_identity(
-        cls,
-        identity: StudyIdentity,
-        *,
-        space: SearchSpace | None = None,
-        data: str | ImageData | None = None,
-        **options: Any,
-    ) -> Self:
-        """Make the objective of an identity; see :meth:`Objective.from_identity`."""
+    def kept_arguments(
+        cls, identity: StudyIdentity, options: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return the arguments that an identity tells; see :meth:`Objective.kept_arguments`."""
         kept: dict[str, Any] = {}
         if "value" not in options:
             kept["value"] = identity.value()
@@ -208,12 +201,7 @@ class TrainingObjective(Objective[TrainingPlan]):
                 kept[name] = getattr(identity, name)
         if identity.evaluator is not None and "evaluator" not in options:
             ask_for("evaluator", identity.evaluator)
-        meter = rebuilt_meter(identity.measured_by, options)
-        return cls(
-            rebuilt_space(identity, space),
-            rebuilt_data(identity.data, data),
-            **{**kept, **meter, **options},
-        )
+        return kept | rebuilt_meter(identity.measured_by, options)
 
     @property
     def samples_hyperparameters(self) -> bool:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, cast
 
 from optuna.trial import Trial
 
@@ -39,8 +39,6 @@ from optuna_nas.objectives.identity import (
     DARTSIdentity,
     EvaluationIdentity,
     StudyIdentity,
-    rebuilt_data,
-    rebuilt_space,
 )
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.objectives.one_shot._learner import BilevelLearner, MixedNetwork
@@ -257,20 +255,11 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         return identity.darts is not None and identity.objective == cls.__name__
 
     @classmethod
-    def from_identity(
-        cls,
-        identity: StudyIdentity,
-        *,
-        space: SearchSpace | None = None,
-        data: str | ImageData | None = None,
-        **options: Any,
-    ) -> Self:
-        """Make the objective of an identity; see :meth:`Objective.from_identity`."""
-        return cls(
-            rebuilt_space(identity, space),
-            rebuilt_data(identity.data, data),
-            **{**kept_arguments(identity, options), **options},
-        )
+    def kept_arguments(
+        cls, identity: StudyIdentity, options: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return the arguments that an identity tells; see :meth:`Objective.kept_arguments`."""
+        return kept_arguments(identity, options)
 
     @property
     def metric_of(self) -> str:  # type: ignore[override]

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from optuna.trial import TrialState
 
@@ -31,8 +31,6 @@ from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives.identity import (
     SharedWeightsIdentity,
     StudyIdentity,
-    rebuilt_data,
-    rebuilt_space,
 )
 from optuna_nas.objectives.one_shot._settings import (
     check_at_least_one,
@@ -199,15 +197,10 @@ class SharedWeightsObjective(Objective[Architecture]):
         return identity.shared_weights is not None and identity.objective == cls.__name__
 
     @classmethod
-    def from_identity(
-        cls,
-        identity: StudyIdentity,
-        *,
-        space: SearchSpace | None = None,
-        data: str | ImageData | None = None,
-        **options: Any,
-    ) -> Self:
-        """Make the objective of an identity; see :meth:`Objective.from_identity`."""
+    def kept_arguments(
+        cls, identity: StudyIdentity, options: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """Return the arguments that an identity tells; see :meth:`Objective.kept_arguments`."""
         assert identity.shared_weights is not None
         shared = identity.shared_weights
         kept: dict[str, Any] = {
@@ -219,11 +212,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         }
         if shared.children_per_epoch is not None:
             kept["children_per_epoch"] = shared.children_per_epoch
-        return cls(
-            rebuilt_space(identity, space),
-            rebuilt_data(identity.data, data),
-            **{**kept, **options},
-        )
+        return kept
 
     @property
     def weights(self) -> SharedWeights:
