@@ -62,7 +62,7 @@ class Cell:
         nodes: States 2, 3, ...
         output: The states whose channels are concatenated into the cell's output. Always
             explicit: the released lists of NASNet-A and AmoebaNet-A are not the loose ends.
-        previous: Which of the states 0 and 1 is the output of the previous cell (k-1).
+        previous: The one of the states 0 and 1 that is the output of the previous cell (k-1).
 
     Raises:
         ValueError: If a node reads itself or a later state, ``output`` names a state that does

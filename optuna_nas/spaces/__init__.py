@@ -1,7 +1,7 @@
-"""Search spaces: what can be built. ``suggest(trial) -> Architecture -> torch.nn.Module``.
+"""Search spaces: ``suggest(trial) -> Architecture -> torch.nn.Module``.
 
-What one needs to write a space is in :mod:`optuna_nas.spaces.base`, and for one of cells in
-:mod:`optuna_nas.spaces.cells`.
+The parts for a space of one's own are in :mod:`optuna_nas.spaces.base`, those for a space of
+cells in :mod:`optuna_nas.spaces.cells`.
 """
 
 from optuna_nas.spaces import published

@@ -39,9 +39,9 @@ class Architecture:
     their decisions are; compare ``digest`` to ask whether they compute the same network.
 
     Args:
-        space: Where the decisions were made.
+        space: Space in which the decisions were made.
         items: The decisions as ``(name, value)``, sorted by name.
-        genotype: What the space made of them. Not part of equality.
+        genotype: Value that the space made of them. Not part of equality.
 
     Example::
 
@@ -80,8 +80,8 @@ class Architecture:
         """Build the network.
 
         Args:
-            arguments: Those of the space (``space.build_arguments`` has names and defaults),
-                such as ``num_classes=10, in_channels=3``.
+            arguments: Build arguments of the space (``space.build_arguments`` has names and
+                defaults), such as ``num_classes=10, in_channels=3``.
 
         Returns:
             A freshly initialised module that maps ``(B, in_channels, H, W)`` to
@@ -171,8 +171,8 @@ def refuse_other(space: SearchSpace, identity: Mapping[str, Any], whose: str) ->
 
     Args:
         space: The space at hand.
-        identity: What was noted.
-        whose: Where it was noted, for the message.
+        identity: The identity that was noted.
+        whose: The owner of the note, for the message.
 
     Raises:
         ValueError: If they differ.

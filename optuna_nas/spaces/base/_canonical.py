@@ -32,7 +32,7 @@ def canonical_form(labels: Sequence[str], inputs: Inputs, output: int) -> Form:
     """Describe a graph independently of how its nodes are numbered.
 
     Args:
-        labels: What each node computes. Nodes with equal labels and equal inputs are *different*
+        labels: Operation of each node. Nodes with equal labels and equal inputs are *different*
             nodes (they have weights of their own); merge nodes without weights beforehand.
         inputs: For each node the numbers of its input nodes, as a multiset: order is ignored,
             repetition counts. Where the order of operands matters, put it into the labels of
@@ -55,6 +55,8 @@ def canonical_form(labels: Sequence[str], inputs: Inputs, output: int) -> Form:
     sources = [sorted(place[source] for source in inputs[node]) for node in kept]
     names = [labels[node] for node in kept]
     graph = _Graph(names, sources, place[output])
+    # The output is coloured apart, so that it stands last in every order and is never mistaken for
+    # an equal node within.
     colours = graph.refine(_ranks([(i == graph.output, name) for i, name in enumerate(names)]))
     try:
         return graph.best_form(colours)
@@ -92,6 +94,8 @@ class _Graph:
                 )
                 for node in range(len(seen))
             ]
+            # A colour is a part of its own signature, so classes are only ever split, and the loop
+            # ends after at most as many rounds as there are nodes.
             colours = _ranks(signatures)
             previous, count = count, len(set(colours))
             if count == previous:
@@ -106,7 +110,9 @@ class _Graph:
             if self.leaves > MAX_LEAVES:
                 raise _TooManyTiesError
             return self.form(sorted(range(len(colours)), key=colours.__getitem__))
-        if self._are_twins(tied):
+        # Nodes with the same inputs and consumers give the same form whichever of them comes
+        # first: one is enough. Without this, n parallel branches would cost n! orders.
+        if self._are_interchangeable(tied):
             tied = tied[:1]
         return min(self.best_form(self.refine(_single_out(colours, node))) for node in tied)
 
@@ -120,7 +126,7 @@ class _Graph:
             for node in order
         )
 
-    def _are_twins(self, tied: list[int]) -> bool:
+    def _are_interchangeable(self, tied: list[int]) -> bool:
         """Tell whether swapping any two of the nodes changes nothing."""
         first = tied[0]
         return all(

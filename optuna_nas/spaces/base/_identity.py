@@ -24,9 +24,9 @@ def read_architecture(text: object, what: str, way_out: str) -> Mapping[str, Any
     """Read the JSON of an architecture: ``space``, ``version``, ``settings`` and ``params``.
 
     Args:
-        text: What was found.
+        text: The text that was found.
         what: The name of the text, for messages.
-        way_out: What to do about a text that is no such JSON.
+        way_out: Advice on a text that is no such JSON.
 
     Raises:
         ValueError: If it is something else.
@@ -46,9 +46,9 @@ def check_identity(
     """Raise unless something has the form of ``space.identity``.
 
     Args:
-        identity: What was found.
+        identity: The value that was found.
         what: Its name, for messages.
-        way_out: What to do about it.
+        way_out: Advice on another form.
         with_params: Whether there must be decisions, too.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which spaces have a supernet, and what is left to choose in it."""
+"""Choices that are left in a supernet, and the error of a space that has none."""
 
 from __future__ import annotations
 

@@ -14,12 +14,12 @@ __all__ = ["sample_architectures"]
 
 
 def sample_architectures(space: SearchSpace, count: int, *, seed: int = 0) -> list[Architecture]:
-    """Draw architectures, every decision uniformly and independently.
+    """Sample architectures, every decision uniformly and independently.
 
     Args:
         space: Any space.
-        count: How many; repetitions are possible.
-        seed: Equal seeds give equal architectures.
+        count: Number of architectures; repetitions are possible.
+        seed: Seed of the decisions; equal seeds give equal architectures.
 
     Example::
 

@@ -275,8 +275,9 @@ class SearchSpace(SpaceHooks):
         Args:
             fixed: Decisions that are made beforehand, by name; they have no alpha, and nothing
                 is made for their other choices.
-            arguments: Such as ``num_classes=10, in_channels=3, cells=5, channels=16``; the
-                defaults are those of the search in the paper.
+            arguments: Arguments of the hook ``relax``, such as ``num_classes=10,
+                in_channels=3, cells=5, channels=16``; the defaults are those of the search in
+                the paper.
 
         Raises:
             TypeError: If the space has no relaxation, or does not take one of the arguments.

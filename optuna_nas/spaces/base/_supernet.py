@@ -39,14 +39,15 @@ class Supernet(nn.Module):
       proxy, not ``architecture.build()``: norms and cells may differ (see the space).
 
     Args:
-        space: What it is a supernet of.
+        space: The space of its networks.
         network: ``network(x, selection)``, where the selection has mixing weights of shape
             ``(O,)`` or a number for each name of ``choices``.
-        choices: What each alpha chooses from, by name without prefix. Where there is one choice,
+        choices: Choices of each alpha, by name without prefix. Where there is one choice,
             there is no alpha.
 
     Attributes:
-        choices: What the entries of each alpha stand for, by the names of :meth:`alphas`.
+        choices: Choices that the entries of each alpha stand for, by the names of
+            :meth:`alphas`.
         layout: The same with the part that each alpha plays (cells, edges, nodes).
 
     Example::
@@ -76,15 +77,15 @@ class Supernet(nn.Module):
         )
 
     def alphas(self) -> dict[str, nn.Parameter]:
-        """The logits of each decision's choices, of shape ``(O,)``, by name."""
+        """Return the logits of each decision's choices, of shape ``(O,)``, by name."""
         return dict(zip(self.choices, self._alphas, strict=True))
 
     def weights(self) -> dict[str, nn.Parameter]:
-        """All other parameters, by their names in ``named_parameters()``."""
+        """Return all other parameters, by their names in ``named_parameters()``."""
         return {f"network.{name}": p for name, p in self.network.named_parameters()}
 
     def mixture(self) -> dict[str, torch.Tensor]:
-        """The softmax of each alpha: what ``supernet(x)`` mixes by."""
+        """Return the softmax of each alpha, by which ``supernet(x)`` mixes."""
         return {name: alpha.softmax(-1) for name, alpha in self.alphas().items()}
 
     def forward(
@@ -98,7 +99,7 @@ class Supernet(nn.Module):
 
         Args:
             x: Images ``(B, I, H, W)``.
-            architecture: Of this space; it decides on everything.
+            architecture: An architecture of this space; it decides on everything.
             mixture: Other weights than :meth:`mixture`, such as a Gumbel sample: for each alpha
                 a tensor ``(O,)``.
 

@@ -30,7 +30,7 @@ class ReadCell(NamedTuple):
     Args:
         nodes: Its blocks.
         concat: The list of concatenated states, if there is one.
-        concat_at: Where in the text the list begins.
+        concat_at: Place in the text where the list begins.
     """
 
     nodes: tuple[Node, ...]

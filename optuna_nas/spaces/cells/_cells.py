@@ -177,9 +177,9 @@ def check_ops(ops: object, refused: Iterable[str] = (), way_out: str = "") -> No
     """Raise unless ``ops`` is a tuple of different names that the builder knows.
 
     Args:
-        ops: What the user gave as operations.
+        ops: Value that the user gave as operations.
         refused: Names that are known elsewhere, but not in this space.
-        way_out: What to do instead of a refused one.
+        way_out: Advice on a refused one.
 
     Raises:
         ValueError: If it is something else.
@@ -236,6 +236,8 @@ def cell_form(cell: Cell) -> Form:
     for node in cell.nodes:
         edges = [e for e in node.edges if e.op != "none" or node.combine != "add"]
         outer = sorted(f"{e.op}({role[e.input]})" for e in edges if e.input < NUM_INPUTS)
+        # Equal operations on the same state stand in one node with their number: as nodes apart
+        # they would be ties, which are broken one by one.
         inner = Counter((e.op, e.input) for e in edges if e.input >= NUM_INPUTS)
         operands = [
             add(f"{times} {op}", [places[state - NUM_INPUTS]])

@@ -84,7 +84,7 @@ class GenotypeText:
         Args:
             scope: ``"normal"`` or ``"reduce"``.
             ops: The operations that are known.
-            num_nodes: How many nodes there must be.
+            num_nodes: Number of nodes that there must be.
             distinct: Whether the two inputs of a node must differ.
             rename: Operations that are called otherwise in ``ops``.
 

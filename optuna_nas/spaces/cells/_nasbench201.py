@@ -173,7 +173,7 @@ def nb201_string(architecture: Architecture) -> str:
     neither fault; this is for comparison with the literature.
 
     Args:
-        architecture: Of a :class:`NASBench201Space`.
+        architecture: Architecture of a :class:`NASBench201Space`.
 
     Raises:
         TypeError: If it belongs to another space.

@@ -36,8 +36,8 @@ class SizeEstimate(NamedTuple):
 
     Attributes:
         mean: The estimate.
-        standard_error: Of the mean, over the samples. It is itself uncertain: where a few
-            paths carry most of the tree, both are too small until one of them is met.
+        standard_error: Standard error of the mean, over the samples. It is itself uncertain:
+            where a few paths carry most of the tree, both are too small until one of them is met.
         samples: Number of random walks.
     """
 
@@ -120,7 +120,7 @@ def estimate_leaves(walk: Walk, space: object, *, samples: int, seed: int) -> Si
         walk: As for :func:`count_leaves`.
         space: For messages.
         samples: Number of walks, at least 2.
-        seed: Of the walks.
+        seed: Seed of the walks.
 
     Raises:
         ValueError: If ``samples`` is below 2, or a float is asked for.
@@ -132,6 +132,8 @@ def estimate_leaves(walk: Walk, space: object, *, samples: int, seed: int) -> Si
     for _ in range(samples):
         path = _Path([], rng.randrange, space)
         reached = _reaches_leaf(walk, path)
+        # The product of branchings is one over the walk's probability, so that its mean over
+        # walks counts each leaf once.
         products.append(_to_float(math.prod(path.sizes) if reached else 0))
     mean = statistics.fmean(products)
     spread = statistics.stdev(products) if math.isfinite(mean) else math.inf

@@ -1,4 +1,4 @@
-"""How many values a decision has."""
+"""Number of values of a decision."""
 
 from __future__ import annotations
 

@@ -19,9 +19,9 @@ def text_error(text: str, position: int, message: str) -> ValueError:
     """Make an error that shows the line and a caret under the character.
 
     Args:
-        text: What was to be read.
-        position: Where it went wrong, counted from 0; may lie one past the end.
-        message: What is wrong there and what would be right.
+        text: The whole text.
+        position: The place of the mistake, counted from 0; may lie one past the end.
+        message: The mistake, and what would be right.
     """
     start = text.rfind("\n", 0, position) + 1
     end = text.find("\n", position)
@@ -46,7 +46,7 @@ class Scanner:
     """Reads a text from left to right; blanks between the parts are passed over.
 
     Args:
-        text: What is to be read.
+        text: The whole text.
     """
 
     def __init__(self, text: str) -> None:
@@ -106,7 +106,7 @@ class Scanner:
 
     @property
     def position(self) -> int:
-        """Where the next part begins."""
+        """Place where the next part begins."""
         self._skip_blanks()
         return self._at
 

@@ -25,8 +25,8 @@ def checked_value(name: str, value: Any, distribution: BaseDistribution, space: 
 
     Args:
         name: The decision, as the trial knows it.
-        value: What a sampler, a user or a storage gave.
-        distribution: What the space asks for under that name.
+        value: The value that a sampler, a user or a storage gave.
+        distribution: The distribution that the space asks for under that name.
         space: For the message only.
 
     Returns:

@@ -236,7 +236,7 @@ class FunctionSpace(SearchSpace):
 
 
 class _Recorded(FixedParams):
-    """What was suggested before, when the function runs again to build."""
+    """Decisions that were suggested before, when the function runs again to build."""
 
     def ask(self, name: str, distribution: BaseDistribution) -> Any:
         if name not in self._params:

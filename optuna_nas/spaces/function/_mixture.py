@@ -25,8 +25,8 @@ class Mixture:
 
     Args:
         name: The decision, as the trial knows it.
-        choices: What there is to choose from.
-        board: Where the candidates' weights are read in a forward pass.
+        choices: The choices of the decision.
+        board: Place where the candidates' weights are read in a forward pass.
     """
 
     def __init__(self, name: str, choices: tuple[Any, ...], board: Board) -> None:

@@ -105,6 +105,7 @@ class _Search:
             self._tell(name, value, whole=False)
 
     def _look_into_once(self, value: Any) -> None:
+        # By id, since values may be unhashable, and functions may call each other in a circle.
         if id(value) not in self._inside:
             self._inside.add(id(value))
             self._look_into(value)
@@ -151,6 +152,8 @@ class _Search:
             if first.startswith("__") or first in assigned or first not in function.__globals__:
                 continue
             name, value = first, function.__globals__[first]
+            # `helpers.nets.make` is followed to `make`: if a module's whole source counted, any
+            # change of the file would change the digest.
             while isinstance(value, ModuleType) and attributes and self._owns(value.__name__):
                 name, *attributes = attributes
                 value = getattr(value, name, None)
@@ -158,7 +161,7 @@ class _Search:
                 yield name, value
 
     def _is_open(self, value: Any) -> bool:
-        """Whether an object's values count: those of a library may be anything."""
+        """Tell whether an object's values count: those of a library may be anything."""
         return (
             isinstance(value, functools.partial)
             or inspect.ismethod(value)
@@ -185,7 +188,7 @@ def _top(module: object) -> str:
 
 
 def _wrapped(value: Any) -> Any:
-    """What a decorated function was before, as ``functools.wraps`` notes it."""
+    """Return what a decorated function was before, as ``functools.wraps`` notes it."""
     attributes = getattr(value, "__dict__", None)
     known = isinstance(attributes, dict | MappingProxyType)
     return attributes.get("__wrapped__") if known and attributes is not None else None
@@ -201,6 +204,8 @@ def _is_set(cell: Any) -> bool:
 
 def _names(code: CodeType) -> tuple[list[tuple[str, ...]], set[str]]:
     """Return the names asked for with the attributes behind each; the globals assigned."""
+    # Compiled code rather than source: it is there where no source is (an interpreter), and it
+    # knows which names are global. `a.b.c` is a load of `a` and then two of attributes.
     chains: list[tuple[str, ...]] = []
     assigned: set[str] = set()
     open_chain = False

@@ -24,7 +24,7 @@ class SupernetTrial(DecisionTrial):
     Args:
         fixed: Values by full name.
         space: The space that asks, for messages.
-        board: Where the candidates' weights are read in a forward pass.
+        board: Place where the candidates' weights are read in a forward pass.
         prefix: Put before every name.
     """
 
@@ -37,7 +37,7 @@ class SupernetTrial(DecisionTrial):
 
     @property
     def choices(self) -> dict[str, tuple[Any, ...]]:
-        """What there is to choose from, by name without prefix; one value where it is decided."""
+        """Choices by name without prefix; a single one where it is decided."""
         return {
             name: value.choices if isinstance(value, Mixture) else (value,)
             for name, value in self.params.items()

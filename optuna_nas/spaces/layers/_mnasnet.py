@@ -69,7 +69,7 @@ class MnasNetSpace(SearchSpace):
         widths: Channels of the searched blocks at multiplier 1.0.
         layers: Their numbers of layers, of which one less or more may be chosen (never none).
         strides: Strides of their first layers, 1 or 2.
-        filters: What a block's filters are chosen from: multipliers (floats) of its width, or
+        filters: Choices of a block's filters: multipliers (floats) of its width, or
             absolute widths (whole numbers from 8). They must differ in every block.
         se_ratios: Ratios of squeeze-and-excitation to choose from; 0.0 is none.
         first: The fixed block before the searched ones, in the notation.

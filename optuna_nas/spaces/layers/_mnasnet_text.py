@@ -29,7 +29,7 @@ _SKIP_WORDS = {"identity": "skip", "none": "noskip", "pool": "poolskip"}
 
 
 class Limits(NamedTuple):
-    """What a text may say; None stands for any positive number up to ``_bounds``."""
+    """Values that a text may have; None stands for any positive number up to ``_bounds``."""
 
     layers: Collection[int] | None = None
     kernels: Collection[int] = (1, 3, 5, 7)
