@@ -50,4 +50,4 @@ def with_attributes(trial: FrozenTrial, **attributes: dict[str, Any]) -> FrozenT
 
 def told(records: Iterable[Any]) -> list[str]:
     """The warnings about attributes that were logged."""
-    return [r.getMessage() for r in records if r.name == "optuna_nas._attributes"]
+    return [r.getMessage() for r in records if r.name == "optuna_nas._ground.attributes"]

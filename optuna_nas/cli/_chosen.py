@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from optuna_nas._bounds import MAX_PIXELS, MAX_SIDE
+from optuna_nas._ground.bounds import MAX_PIXELS, MAX_SIDE
 from optuna_nas.cli._options import (
     F,
     changes_option,

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from optuna_nas._bounds import MAX_BATCH, MAX_SIDE, MAX_THREADS
+from optuna_nas._ground.bounds import MAX_BATCH, MAX_SIDE, MAX_THREADS
 
 __all__ = [
     "BATCH",

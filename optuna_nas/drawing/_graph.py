@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from optuna_nas._checks import require_choice
+from optuna_nas._ground.checks import require_choice
 
 __all__ = ["Edge", "Graph", "Node"]
 

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._atomic import write_atomically
+from optuna_nas._ground.atomic import write_atomically
 from optuna_nas.drawing._graph import Graph
 from optuna_nas.drawing._layout import Layout, layout
 from optuna_nas.drawing._palette import (

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._forward import evaluating, example_input, run_forward
+from optuna_nas._ground.forward import evaluating, example_input, run_forward
 from optuna_nas._version import __version__
 from optuna_nas.export._classes import ModuleClass, classes_of
 from optuna_nas.export._names import assignment

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import torch
 
-from optuna_nas._words import quoted
+from optuna_nas._ground.words import quoted
 
 __all__ = [
     "Call",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from optuna_nas._checks import require_int
+from optuna_nas._ground.checks import require_int
 from optuna_nas.objectives import best_trials
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives.trial import HYPERPARAMETERS

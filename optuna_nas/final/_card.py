@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optuna_nas._attributes import (
+from optuna_nas._ground.attributes import (
     fields,
     integer,
     json_value,
@@ -25,8 +25,8 @@ from optuna_nas._attributes import (
     real,
     text,
 )
+from optuna_nas._ground.words import markdown, markdown_code
 from optuna_nas._version import __version__
-from optuna_nas._words import markdown, markdown_code
 from optuna_nas.final import _resnet
 from optuna_nas.final._comparison import Finalist, as_arguments
 from optuna_nas.final._json import decoded_file

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from optuna_nas._words import counted
+from optuna_nas._ground.words import counted
 from optuna_nas.final._candidate import FOUND
 
 __all__ = ["Comparison", "FinalRun", "Finalist", "Spread", "as_arguments"]

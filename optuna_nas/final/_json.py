@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from optuna_nas._json import read_json
+from optuna_nas._ground.json import read_json
 
 if TYPE_CHECKING:
-    from optuna_nas._attributes import Decode
+    from optuna_nas._ground.attributes import Decode
 
 __all__ = ["decoded_file"]
 

@@ -15,7 +15,7 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_nas import _optuna_seam as seam
+from optuna_nas._ground import optuna_seam as seam
 from optuna_nas.final._candidate import Candidate, of_trial
 from optuna_nas.objectives import fail_dead_trials
 from optuna_nas.objectives.identity import was_refused

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_int, require_sizes
+from optuna_nas._ground.checks import require_int, require_sizes
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.nn.networks import ResNetwork
 from optuna_nas.profiling import profile

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
-from optuna_nas._checks import require_options
+from optuna_nas._ground.checks import require_options
 from optuna_nas.final._candidate import Candidate, found
 from optuna_nas.final._options import FinalTrainingOptions
 from optuna_nas.final._random import epochs_spent, random_search, random_search_pick

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import filelock
 from torch import nn
 
-from optuna_nas._attributes import fields, integer, json_value, mapping, real, text
-from optuna_nas._checks import is_int, shown
-from optuna_nas._words import markdown_block
+from optuna_nas._ground.attributes import fields, integer, json_value, mapping, real, text
+from optuna_nas._ground.checks import is_int, shown
+from optuna_nas._ground.words import markdown_block
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.final._card import write_card
 from optuna_nas.final._comparison import Comparison, Finalist, FinalRun

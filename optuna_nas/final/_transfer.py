@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from optuna_nas._checks import require_options
+from optuna_nas._ground.checks import require_options
 from optuna_nas.final._candidate import Candidate, of_architecture
 from optuna_nas.final._options import FinalTrainingOptions
 from optuna_nas.final._train import train_candidates

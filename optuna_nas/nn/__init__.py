@@ -4,8 +4,8 @@ What the spaces build with them stands in :mod:`optuna_nas.nn.networks` and
 :mod:`optuna_nas.nn.supernets`.
 """
 
-from optuna_nas._genotype import Cell, Edge, Node
-from optuna_nas._stages import Stage
+from optuna_nas._ground.genotype import Cell, Edge, Node
+from optuna_nas._ground.stages import Stage
 from optuna_nas.nn.networks import (
     AuxiliaryHead,
     ClassifierHead,

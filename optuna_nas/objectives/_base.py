@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, Unpack
 from optuna import TrialPruned
 from optuna.trial import Trial
 
-from optuna_nas._attributes import Attribute, text
-from optuna_nas._words import markdown
+from optuna_nas._ground.attributes import Attribute, text
+from optuna_nas._ground.words import markdown
 from optuna_nas.keys import DIGEST_KEY, WORKER_KEY
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives._scorer import ProxyScorer

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_nas._attributes import Attribute, integer, list_of, number
-from optuna_nas._checks import require_int
-from optuna_nas._trials import violation
+from optuna_nas._ground.attributes import Attribute, integer, list_of, number
+from optuna_nas._ground.checks import require_int
+from optuna_nas._ground.trials import violation
 from optuna_nas.keys import DERIVED_KEY
 from optuna_nas.objectives._base import DIGEST
 

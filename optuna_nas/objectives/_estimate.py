@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from optuna_nas._checks import require_int, require_seed
+from optuna_nas._ground.checks import require_int, require_seed
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives.trial import Limits
 from optuna_nas.profiling import activation_memory, profile

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from optuna_nas._attributes import (
+from optuna_nas._ground.attributes import (
     Attribute,
     fields,
     integer,

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._checks import require_options
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.checks import require_options
 
 if TYPE_CHECKING:
     import torch

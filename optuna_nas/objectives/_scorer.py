@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optuna_nas._checks import require_int, require_seed
+from optuna_nas._ground.checks import require_int, require_seed
 from optuna_nas.objectives.proxies import PROXIES
 from optuna_nas.training import resolve_device, seeded
 from optuna_nas.training.data import Normaliser

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna.trial import Trial
 
-from optuna_nas._checks import require_int, require_seed
+from optuna_nas._ground.checks import require_int, require_seed
 from optuna_nas.keys import RUN_KEY
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optuna_nas._attributes import Attribute, text
-from optuna_nas._checks import require_int
+from optuna_nas._ground.attributes import Attribute, text
+from optuna_nas._ground.checks import require_int
 from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._scorer import ProxyScorer, check_proxy

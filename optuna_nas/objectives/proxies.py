@@ -42,7 +42,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedParameter
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from optuna_nas._forward import copied
+from optuna_nas._ground.forward import copied
 from optuna_nas.profiling import profile
 from optuna_nas.training import seeded
 

@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from optuna_nas._forward import evaluating, example_input, materialise, run_forward
+from optuna_nas._ground.forward import evaluating, example_input, materialise, run_forward
 from optuna_nas.profiling._formulas import FORMULAS
 
 __all__ = ["Count", "Shape"]

@@ -24,7 +24,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from optuna_nas._forward import evaluating, example_input, run_forward
+from optuna_nas._ground.forward import evaluating, example_input, run_forward
 
 __all__ = ["FoldedNetwork", "fold_batch_norm"]
 

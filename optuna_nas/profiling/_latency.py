@@ -15,10 +15,10 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from optuna_nas._bounds import MAX_THREADS
-from optuna_nas._checks import require_int, require_positive
-from optuna_nas._device import resolve_device
-from optuna_nas._forward import (
+from optuna_nas._ground.bounds import MAX_THREADS
+from optuna_nas._ground.checks import require_int, require_positive
+from optuna_nas._ground.device import resolve_device
+from optuna_nas._ground.forward import (
     copied,
     evaluating,
     example_input,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from optuna_nas._checks import require_int
+from optuna_nas._ground.checks import require_int
 from optuna_nas.profiling._count import Count, Shape
 from optuna_nas.profiling._profile import Profile
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from optuna_nas._forward import example_input, materialise, training
+from optuna_nas._ground.forward import example_input, materialise, training
 
 __all__ = ["activation_memory"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._bounds import MAX_BATCH
-from optuna_nas._checks import require_int
-from optuna_nas._device import resolve_device
+from optuna_nas._ground.bounds import MAX_BATCH
+from optuna_nas._ground.checks import require_int
+from optuna_nas._ground.device import resolve_device
 from optuna_nas.profiling._latency import Latency, check_timing, measure_latency
 
 __all__ = ["LatencyMeter"]

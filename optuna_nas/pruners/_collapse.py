@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from optuna.pruners import BasePruner
 
-from optuna_nas._attributes import Attribute, list_of, number
-from optuna_nas._checks import require_int, require_share
+from optuna_nas._ground.attributes import Attribute, list_of, number
+from optuna_nas._ground.checks import require_int, require_share
 from optuna_nas.keys import SKIP_SHARE_KEY
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from optuna_nas._bounds import MAX_CELLS, MAX_CHANNELS
-from optuna_nas._checks import require_int, shown
+from optuna_nas._ground.bounds import MAX_CELLS, MAX_CHANNELS
+from optuna_nas._ground.checks import require_int, shown
 from optuna_nas.scaling._network import ScalableNetwork, repeats
 
 if TYPE_CHECKING:

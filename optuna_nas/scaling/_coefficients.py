@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
-from optuna_nas._checks import require_number
+from optuna_nas._ground.checks import require_number
 from optuna_nas.scaling._network import ScalableNetwork
 from optuna_nas.scaling._warnings import ExtrapolationWarning
 

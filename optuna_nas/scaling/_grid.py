@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 
-from optuna_nas._checks import is_int, is_number, shown
+from optuna_nas._ground.checks import is_int, is_number, shown
 
 __all__ = ["RESNET_RS_GRID", "ScalingGrid"]
 

@@ -24,9 +24,9 @@ from typing import Any
 
 from torch import nn
 
-from optuna_nas._bounds import MAX_CHANNELS
-from optuna_nas._checks import require_choice, require_int
-from optuna_nas._stages import MNASNET_A1, MNASNET_B1, Stage
+from optuna_nas._ground.bounds import MAX_CHANNELS
+from optuna_nas._ground.checks import require_choice, require_int
+from optuna_nas._ground.stages import MNASNET_A1, MNASNET_B1, Stage
 from optuna_nas.nn.networks import MnasNetwork
 from optuna_nas.nn.ops import scaled_channels
 from optuna_nas.scaling._network import ScalableNetwork, repeats

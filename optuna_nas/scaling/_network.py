@@ -18,8 +18,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from optuna_nas._bounds import MAX_FACTOR, MAX_SIDE
-from optuna_nas._checks import is_int, require_positive, require_share, shown
+from optuna_nas._ground.bounds import MAX_FACTOR, MAX_SIDE
+from optuna_nas._ground.checks import is_int, require_positive, require_share, shown
 from optuna_nas.profiling import Profile, profile
 
 __all__ = ["ScalableNetwork", "repeats"]

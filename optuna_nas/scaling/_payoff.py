@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optuna_nas._words import counted
+from optuna_nas._ground.words import counted
 from optuna_nas.scaling._results import DIMENSIONS, ScalingResult
 
 __all__ = ["Payoff", "Verdict", "verdict"]

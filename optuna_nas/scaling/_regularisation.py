@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeVar
 
-from optuna_nas._checks import is_int, is_number, shown
+from optuna_nas._ground.checks import is_int, is_number, shown
 from optuna_nas.scaling._grid import ScalingGrid
 from optuna_nas.scaling._network import ScalableNetwork
 

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from torch import nn
 
-from optuna_nas._bounds import MAX_LAYERS
-from optuna_nas._checks import is_int, require_choice, require_share, shown
+from optuna_nas._ground.bounds import MAX_LAYERS
+from optuna_nas._ground.checks import is_int, require_choice, require_share, shown
 from optuna_nas.nn.networks import RESNET_STEMS, ResNetwork
 from optuna_nas.scaling._network import ScalableNetwork, repeats
 

@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING, Any
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_nas._attributes import Attribute, fields, integer, number, optional, pass_over, text
-from optuna_nas._checks import require_choice
+from optuna_nas._ground.attributes import (
+    Attribute,
+    fields,
+    integer,
+    number,
+    optional,
+    pass_over,
+    text,
+)
+from optuna_nas._ground.checks import require_choice
 from optuna_nas.keys import RESULT_KEY
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 from optuna_nas.spaces.base._identity import check_identity
 from optuna_nas.spaces.base._space import SearchSpace
 

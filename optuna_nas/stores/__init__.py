@@ -5,7 +5,7 @@ processes share, the folder of its artifacts, and single files that are either w
 It does not import torch.
 """
 
-from optuna_nas._atomic import write_atomically
+from optuna_nas._ground.atomic import write_atomically
 from optuna_nas.stores._artifacts import AtomicArtifactStore
 from optuna_nas.stores._checked import (
     DamagedFileError,

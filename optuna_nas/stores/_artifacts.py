@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from optuna_nas._atomic import write_atomically
+from optuna_nas._ground.atomic import write_atomically
 
 __all__ = ["AtomicArtifactStore"]
 

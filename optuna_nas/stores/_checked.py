@@ -10,7 +10,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from optuna_nas._atomic import write_atomically
+from optuna_nas._ground.atomic import write_atomically
 
 __all__ = ["DamagedFileError", "read_checked", "sealed", "unsealed", "write_checked"]
 

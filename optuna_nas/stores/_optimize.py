@@ -16,7 +16,7 @@ from optuna import TrialPruned
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import TrialState
 
-from optuna_nas import _optuna_seam as seam
+from optuna_nas._ground import optuna_seam as seam
 from optuna_nas.stores._failures import chain
 
 if TYPE_CHECKING:

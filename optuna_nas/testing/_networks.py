@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from optuna_nas._forward import materialise
+from optuna_nas._ground.forward import materialise
 from optuna_nas.drawing import Graph, to_svg
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.testing._case import SpaceCase, tensors_in

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import optuna
 
-from optuna_nas._checks import require_int, require_number, shown
+from optuna_nas._ground.checks import require_int, require_number, shown
 from optuna_nas.testing._toy import ToySpace
 
 __all__ = ["SymmetricSpace", "ToyProblem", "conditional_objective", "static_objective"]

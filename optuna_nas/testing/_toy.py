@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optuna_nas._checks import is_int, require_number, shown
+from optuna_nas._ground.checks import is_int, require_number, shown
 from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._space import SearchSpace
 from optuna_nas.spaces.decisions._decisions import DecisionTrial

@@ -3,7 +3,7 @@
 It knows networks, images and a trial to report to, and no space or sampler.
 """
 
-from optuna_nas._device import resolve_device
+from optuna_nas._ground.device import resolve_device
 from optuna_nas.training import recipes
 from optuna_nas.training._distributed import Processes, distributed, share
 from optuna_nas.training._recipe import Recipe

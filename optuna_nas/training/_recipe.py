@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from optuna_nas._bounds import MAX_SIDE
-from optuna_nas._checks import (
+from optuna_nas._ground.bounds import MAX_SIDE
+from optuna_nas._ground.checks import (
     require_bool,
     require_choice,
     require_int,

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import torch
 
-from optuna_nas._keyed import derived_seed
+from optuna_nas._ground.keyed import derived_seed
 
 __all__ = ["keyed_generator", "seeded"]
 

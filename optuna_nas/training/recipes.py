@@ -35,7 +35,7 @@ import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from optuna_nas._checks import require_choice
+from optuna_nas._ground.checks import require_choice
 from optuna_nas.training._recipe import Recipe
 
 __all__ = [

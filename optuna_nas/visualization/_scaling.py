@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from optuna_nas._words import counted
+from optuna_nas._ground.words import counted
 from optuna_nas.scaling import ScalingAnalysis, ScalingResult, analyse
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from optuna_nas._attributes import mapping, real
+from optuna_nas._ground.attributes import mapping, real
 from optuna_nas.final._card import read_card
 from optuna_nas.final._json import decoded_file
 

@@ -14,8 +14,8 @@ from hostile import HOSTILE, told
 from optuna.trial import FrozenTrial
 
 import optuna_nas
-from optuna_nas import _attributes
-from optuna_nas._attributes import (
+from optuna_nas._ground import attributes as _attributes
+from optuna_nas._ground.attributes import (
     Attribute,
     fields,
     integer,
@@ -178,7 +178,7 @@ def test_attributes_are_read_nowhere_else() -> None:
         if raw.search(line)
     ]
     allowed = (
-        "_attributes.py",
+        "_ground/attributes.py",
         "keys.py",
         "spaces/base/_identity.py",
         "objectives/identity/_study_check.py",  # copied, with a trial that waits again

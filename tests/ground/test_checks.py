@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import pytest
 
-from optuna_nas import _checks as checks
+from optuna_nas._ground import checks as checks
 
 REFUSED: list[tuple[Callable[..., None], tuple[Any, ...], dict[str, Any], str]] = [
     (checks.require_bool, ("a", 1), {}, "`a` must be True or False, but got a=1."),

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from optuna_nas._keyed import KeyedGenerator, derived_seed, mixed_seed, trial_seed
+from optuna_nas._ground.keyed import KeyedGenerator, derived_seed, mixed_seed, trial_seed
 
 
 def test_draws_are_keyed() -> None:

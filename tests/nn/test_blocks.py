@@ -5,7 +5,7 @@ import pickle
 import pytest
 import torch
 
-from optuna_nas._checks import require_sizes
+from optuna_nas._ground.checks import require_sizes
 from optuna_nas.nn import ClassifierHead, ConvNormAct, ImageTooSmallError, ReLUConvBN, avg_pool
 from optuna_nas.nn.networks import (
     ConcatChain,

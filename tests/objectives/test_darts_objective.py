@@ -9,7 +9,7 @@ import pytest
 from darts_searches import DATA, RECIPE, SIZE, SPACE, objective, run
 from optuna.trial import TrialState
 
-from optuna_nas._keyed import derived_seed
+from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.objectives import (
     AlphaRecipe,
     DARTSObjective,

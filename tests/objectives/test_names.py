@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from optuna_nas._names import identity_of
+from optuna_nas._ground.names import identity_of
 
 
 class Meter:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from optuna_nas._forward import copied, materialise
+from optuna_nas._ground.forward import copied, materialise
 from optuna_nas.nn import make_op
 from optuna_nas.profiling import activation_memory, layer_table, measure_latency, profile
 

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optuna_nas._words import counted, markdown, markdown_block, markdown_code, quoted, spelled
+from optuna_nas._ground.words import (
+    counted,
+    markdown,
+    markdown_block,
+    markdown_code,
+    quoted,
+    spelled,
+)
 
 TEXT = st.text(st.characters(codec=None), max_size=20) | st.text("`|\\*_<>[]# a\n", max_size=20)
 

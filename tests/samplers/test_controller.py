@@ -13,7 +13,7 @@ import pytest
 import torch
 from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from optuna_nas._keyed import KeyedGenerator
+from optuna_nas._ground.keyed import KeyedGenerator
 from optuna_nas.samplers.base._decisions import Assignment, Decision, DecisionTable, as_decides
 from optuna_nas.samplers.base._roles import Roles
 from optuna_nas.samplers.policy._controller import Controller

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from optuna_nas._keyed import KeyedGenerator
+from optuna_nas._ground.keyed import KeyedGenerator
 from optuna_nas.samplers.base import Member
 from optuna_nas.samplers.base._decisions import Assignment, Decision
 from optuna_nas.samplers.base._roles import Roles

@@ -8,8 +8,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from optuna_nas._optuna_seam import read_afresh
-from optuna_nas._trials import TrialReader
+from optuna_nas._ground.optuna_seam import read_afresh
+from optuna_nas._ground.trials import TrialReader
 
 
 @pytest.fixture(params=["memory", "sqlite"])

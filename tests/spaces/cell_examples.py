@@ -4,7 +4,7 @@ import random
 
 from torch import nn
 
-from optuna_nas._genotype import Cell, Edge, Node
+from optuna_nas._ground.genotype import Cell, Edge, Node
 from optuna_nas.nn import make_op
 from optuna_nas.spaces import (
     AmoebaNetSpace,

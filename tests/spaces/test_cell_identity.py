@@ -9,7 +9,7 @@ from cell_examples import CELLS, FREE, shuffled, spelled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from optuna_nas._genotype import Cell, Edge, Node
+from optuna_nas._ground.genotype import Cell, Edge, Node
 from optuna_nas.spaces import (
     AmoebaNetSpace,
     DARTSSpace,

@@ -19,7 +19,7 @@ from cell_examples import (
 )
 from space_testing import new_study
 
-from optuna_nas._genotype import Edge, Node
+from optuna_nas._ground.genotype import Edge, Node
 from optuna_nas.spaces import (
     AmoebaNetSpace,
     Architecture,

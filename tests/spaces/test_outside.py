@@ -13,7 +13,7 @@ import optuna
 import pytest
 from optuna.trial import create_trial
 
-from optuna_nas._json import parse_json
+from optuna_nas._ground.json import parse_json
 from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.nn import NetworkTooLargeError
 from optuna_nas.nn.networks import built_within_memory

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 from torch.optim import lr_scheduler
 
-from optuna_nas._keyed import derived_seed
+from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.nn import DropPath
 from optuna_nas.spaces import published
 from optuna_nas.training import History, ImageData, Recipe, evaluate, fit, load_data, seeded

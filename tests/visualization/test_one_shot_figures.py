@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import TrialState, create_trial
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 
-from optuna_nas import _optuna_seam as seam
+from optuna_nas._ground import optuna_seam as seam
 from optuna_nas.keys import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY, SKIP_SHARE_KEY
 from optuna_nas.visualization import (
     keep_figures,

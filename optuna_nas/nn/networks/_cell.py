@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from optuna_nas._genotype import Cell, Edge, Node
+from optuna_nas._ground.genotype import Cell, Edge, Node
 from optuna_nas.nn.ops import (
     IDENTITIES,
     DropPath,

@@ -29,8 +29,13 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from optuna_nas._checks import require_bool, require_choice, require_probability, require_sizes
-from optuna_nas._genotype import Cell
+from optuna_nas._ground.checks import (
+    require_bool,
+    require_choice,
+    require_probability,
+    require_sizes,
+)
+from optuna_nas._ground.genotype import Cell
 from optuna_nas.nn.networks._assembly import ASSEMBLIES, Assembly, Place, Stem
 from optuna_nas.nn.networks._cell import CellModule, CellShape
 from optuna_nas.nn.networks._errors import ImageTooSmallError, OddSizeError

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from optuna_nas._checks import require_sizes
+from optuna_nas._ground.checks import require_sizes
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct
 

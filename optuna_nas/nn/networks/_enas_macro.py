@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_sizes
+from optuna_nas._ground.checks import require_sizes
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct, FactorizedReduction, ReLUConvBN, ReLUSepConvBN, pool2d
 

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from optuna_nas._checks import require_probability
+from optuna_nas._ground.checks import require_probability
 
 __all__ = ["AuxiliaryHead", "ClassifierHead"]
 

@@ -20,8 +20,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from optuna_nas._checks import require_probability, require_sizes
-from optuna_nas._stages import Stage
+from optuna_nas._ground.checks import require_probability, require_sizes
+from optuna_nas._ground.stages import Stage
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import (
     ConvBlock,

@@ -18,7 +18,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_sizes
+from optuna_nas._ground.checks import require_sizes
 from optuna_nas.nn.networks._errors import check_image_size
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct, ReLUConvBN, ResidualReduction, avg_pool

@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_probability
+from optuna_nas._ground.checks import require_probability
 
 __all__ = ["DropPath", "set_drop_path"]
 

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from optuna_nas._bounds import MAX_CHANNELS
-from optuna_nas._checks import require_int
+from optuna_nas._ground.bounds import MAX_CHANNELS
+from optuna_nas._ground.checks import require_int
 from optuna_nas.nn.ops._same import conv2d
 
 __all__ = ["FactorizedReduction", "check_width"]

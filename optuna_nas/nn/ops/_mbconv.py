@@ -20,7 +20,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_choice
+from optuna_nas._ground.checks import require_choice
 from optuna_nas.nn.ops._drop_path import DropPath
 from optuna_nas.nn.ops._ops import ConvNormAct
 from optuna_nas.nn.ops._same import pool2d

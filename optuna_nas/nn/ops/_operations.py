@@ -35,7 +35,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_choice, require_int
+from optuna_nas._ground.checks import require_choice, require_int
 from optuna_nas.nn.ops._factorized import FactorizedReduction
 from optuna_nas.nn.ops._lazy import LazyOp
 from optuna_nas.nn.ops._ops import ReLUConvBN, ReLUSepConvBN

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from optuna_nas._bounds import MAX_FACTOR
-from optuna_nas._checks import require_positive
+from optuna_nas._ground.bounds import MAX_FACTOR
+from optuna_nas._ground.checks import require_positive
 
 __all__ = ["scaled_channels"]
 

@@ -31,7 +31,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_bool, require_sizes
+from optuna_nas._ground.checks import require_bool, require_sizes
 from optuna_nas.nn.networks import ASSEMBLIES, AuxiliaryHead, ClassifierHead
 from optuna_nas.nn.ops import (
     FactorizedReduction,

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from optuna_nas._checks import is_int, require_sizes, shown
+from optuna_nas._ground.checks import is_int, require_sizes, shown
 from optuna_nas.nn.networks import (
     ASSEMBLIES,
     ClassifierHead,

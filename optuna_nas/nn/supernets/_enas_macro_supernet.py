@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_bool, require_sizes
+from optuna_nas._ground.checks import require_bool, require_sizes
 from optuna_nas.nn.networks import ClassifierHead, macro_op_parts, macro_reductions
 from optuna_nas.nn.ops import (
     ConvNormAct,

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_bool
+from optuna_nas._ground.checks import require_bool
 from optuna_nas.nn.networks import (
     SMALLEST_IMAGE,
     NASBench201Network,

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import Attribute, integer
-from optuna_nas._keyed import trial_seed
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.attributes import Attribute, integer
+from optuna_nas._ground.keyed import trial_seed
 from optuna_nas.keys import PARTS_KEY, SECONDS_KEY
 from optuna_nas.objectives.evaluation._distributed import announce
 from optuna_nas.objectives.evaluation._job import carry_out

@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from optuna_nas._checks import require_int, require_seed
-from optuna_nas._names import identity_of
+from optuna_nas._ground.checks import require_int, require_seed
+from optuna_nas._ground.names import identity_of
 from optuna_nas.training import EpochResult, History, Recipe, seeded
 
 if TYPE_CHECKING:

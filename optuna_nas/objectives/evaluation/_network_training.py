@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from optuna_nas._per_process import PerProcess
+from optuna_nas._ground.per_process import PerProcess
 from optuna_nas.objectives.evaluation._job import TrainingJob
 from optuna_nas.training import fit, resolve_device
 

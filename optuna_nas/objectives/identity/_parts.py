@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from optuna_nas._attributes import (
+from optuna_nas._ground.attributes import (
     Decode,
     fields,
     integer,
@@ -22,7 +22,7 @@ from optuna_nas._attributes import (
     text,
     truth,
 )
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 from optuna_nas.spaces import SPACES, space_from_settings
 
 if TYPE_CHECKING:

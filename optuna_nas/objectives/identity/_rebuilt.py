@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 from optuna_nas.objectives.identity._parts import DataIdentity
 from optuna_nas.objectives.identity._study_identity import StudyIdentity, differences
 from optuna_nas.profiling import LatencyMeter

@@ -16,9 +16,9 @@ import optuna
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import Attribute, fields, text, truth
-from optuna_nas._per_process import PerProcess
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.attributes import Attribute, fields, text, truth
+from optuna_nas._ground.per_process import PerProcess
 from optuna_nas.keys import (
     CHECKPOINT_KEY,
     REFUSED_KEY,

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from optuna_nas._attributes import Decode, fields, integer, json_value, list_of, text
+from optuna_nas._ground.attributes import Decode, fields, integer, json_value, list_of, text
 from optuna_nas.objectives.identity._parts import (
     ANYTHING,
     DARTSIdentity,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from optuna_nas._checks import is_number, require_bool, require_int, require_share, shown
+from optuna_nas._ground.checks import is_number, require_bool, require_int, require_share, shown
 
 __all__ = ["AlphaRecipe"]
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack, cast
 
 from optuna.trial import Trial
 
-from optuna_nas._checks import require_seed
-from optuna_nas._keyed import derived_seed
+from optuna_nas._ground.checks import require_seed
+from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.keys import ONE_SHOT_KEY, SECONDS_KEY
 from optuna_nas.objectives._base import Objective
 from optuna_nas.objectives._build import build_arguments

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._attributes import Attribute, list_of, mapping, real, text
+from optuna_nas._ground.attributes import Attribute, list_of, mapping, real, text
 from optuna_nas.keys import ALPHAS_KEY, CHOICES_KEY, EIGENVALUE_KEY, ENTROPY_KEY, SKIP_SHARE_KEY
 
 if TYPE_CHECKING:

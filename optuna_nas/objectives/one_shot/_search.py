@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optuna_nas._checks import is_int, shown
-from optuna_nas._keyed import derived_seed
+from optuna_nas._ground.checks import is_int, shown
+from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.nn import set_drop_path
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.objectives.one_shot._trained import SearchedSupernet

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._checks import require_int
+from optuna_nas._ground.checks import require_int
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.spaces.base._given import require_space
 from optuna_nas.training import Recipe, recipes

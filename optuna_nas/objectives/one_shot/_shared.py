@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 from optuna.trial import TrialState
 
-from optuna_nas._checks import require_seed, shown
-from optuna_nas._keyed import derived_seed
+from optuna_nas._ground.checks import require_seed, shown
+from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.keys import DERIVED_KEY, EPOCH_KEY
 from optuna_nas.objectives._base import DIGEST, Objective
 from optuna_nas.objectives._build import build_arguments

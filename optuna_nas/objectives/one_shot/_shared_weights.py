@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from optuna_nas._keyed import derived_seed
-from optuna_nas._per_process import PerProcess
+from optuna_nas._ground.keyed import derived_seed
+from optuna_nas._ground.per_process import PerProcess
 from optuna_nas.nn.ops import use_batch_statistics
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, evaluate, seeded
 from optuna_nas.training.data import Feed

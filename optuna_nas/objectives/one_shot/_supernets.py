@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._forward import materialise
+from optuna_nas._ground.forward import materialise
 from optuna_nas.training import seeded
 
 if TYPE_CHECKING:

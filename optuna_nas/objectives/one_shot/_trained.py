@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optuna_nas._checks import is_number, shown
+from optuna_nas._ground.checks import is_number, shown
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._learner import BilevelLearner

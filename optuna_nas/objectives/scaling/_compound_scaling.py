@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from optuna.samplers import GridSampler
 from optuna.trial import TrialState
 
-from optuna_nas._checks import is_number, require_int, shown
+from optuna_nas._ground.checks import is_number, require_int, shown
 from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions, ScaledPlan
 from optuna_nas.objectives.trial import Limits, prune_infeasible
 from optuna_nas.scaling import Coefficients, ScalableNetwork

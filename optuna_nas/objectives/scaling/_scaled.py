@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
-from optuna_nas._checks import require_seed
-from optuna_nas._names import identity_of
+from optuna_nas._ground.checks import require_seed
+from optuna_nas._ground.names import identity_of
 from optuna_nas.keys import RESULT_KEY
 from optuna_nas.objectives._base import Objective
 from optuna_nas.objectives._options import ObjectiveOptions, check_options

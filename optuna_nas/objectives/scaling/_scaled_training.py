@@ -14,8 +14,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._checks import is_number, require_int, shown
-from optuna_nas._per_process import PerProcess
+from optuna_nas._ground.checks import is_number, require_int, shown
+from optuna_nas._ground.per_process import PerProcess
 from optuna_nas.objectives._data import images_of
 from optuna_nas.objectives.evaluation import (
     Evaluator,

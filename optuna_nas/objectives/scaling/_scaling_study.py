@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna.samplers import GridSampler
 
-from optuna_nas._checks import require_int
+from optuna_nas._ground.checks import require_int
 from optuna_nas.objectives.scaling._scaled import ScaledObjective, ScaledOptions, ScaledPlan
 from optuna_nas.scaling import (
     RESNET_RS_GRID,

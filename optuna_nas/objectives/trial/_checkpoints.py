@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.trial import TrialState
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import Attribute, matching
-from optuna_nas._checks import require_int
-from optuna_nas._per_process import PerProcess
-from optuna_nas._trials import TrialReader
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.attributes import Attribute, matching
+from optuna_nas._ground.checks import require_int
+from optuna_nas._ground.per_process import PerProcess
+from optuna_nas._ground.trials import TrialReader
 from optuna_nas.keys import CHECKPOINT_KEY
 from optuna_nas.objectives.trial._runs import COPY
 from optuna_nas.stores import AtomicArtifactStore, sealed, unsealed

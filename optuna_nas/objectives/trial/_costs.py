@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import Attribute, fields, integer, number, scalar, text
-from optuna_nas._names import identity_of
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.attributes import Attribute, fields, integer, number, scalar, text
+from optuna_nas._ground.names import identity_of
 from optuna_nas.keys import LATENCY_KEY, MACS_KEY, MEASURED_KEY, PARAMS_KEY, PROXY_KEY
 from optuna_nas.objectives.trial._failures import attributed_failures
 from optuna_nas.objectives.trial._runs import TrialsByKey, run_key

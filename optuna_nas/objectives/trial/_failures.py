@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from optuna import TrialPruned
 
-from optuna_nas._attributes import Attribute, text
+from optuna_nas._ground.attributes import Attribute, text
 from optuna_nas.keys import INFEASIBLE_KEY
 from optuna_nas.nn import ImageTooSmallError, NetworkTooLargeError
 from optuna_nas.training import NonFiniteLossError

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._attributes import (
+from optuna_nas._ground.attributes import (
     Attribute,
     Decode,
     fields,

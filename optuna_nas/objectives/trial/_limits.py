@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from optuna_nas._checks import is_number, shown
+from optuna_nas._ground.checks import is_number, shown
 from optuna_nas.objectives._scorer import check_proxy
 from optuna_nas.objectives.trial._failures import prune_infeasible
 

@@ -14,8 +14,8 @@ from optuna.artifacts import get_all_artifact_meta, upload_artifact
 from optuna.exceptions import OptunaError
 from sqlalchemy.exc import SQLAlchemyError
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._words import markdown_code
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.words import markdown_code
 from optuna_nas.drawing import save_picture
 
 if TYPE_CHECKING:

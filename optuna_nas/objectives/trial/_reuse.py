@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import Attribute, number, pass_over
-from optuna_nas._checks import require_int, require_positive
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.attributes import Attribute, number, pass_over
+from optuna_nas._ground.checks import require_int, require_positive
 from optuna_nas.keys import ACCURACY_KEY, COPY_KEY, RUN_KEY
 from optuna_nas.objectives.trial._costs import COST_ATTRIBUTES
 from optuna_nas.objectives.trial._runs import RUN, TrialsByKey

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from optuna_nas._checks import is_number, shown
+from optuna_nas._ground.checks import is_number, shown
 
 __all__ = [
     "LatencyReward",

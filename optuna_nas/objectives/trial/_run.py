@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas import _optuna_seam as seam
+from optuna_nas._ground import optuna_seam as seam
 from optuna_nas.keys import ACCURACY_KEY, ARCHITECTURE_KEY, DIGEST_KEY
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.objectives.trial._picture import attach_picture

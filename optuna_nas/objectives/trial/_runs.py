@@ -12,10 +12,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import Attribute, integer, text
-from optuna_nas._per_process import PerProcess
-from optuna_nas._trials import TrialReader
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.attributes import Attribute, integer, text
+from optuna_nas._ground.per_process import PerProcess
+from optuna_nas._ground.trials import TrialReader
 from optuna_nas.keys import COPY_KEY, RUN_KEY
 
 if TYPE_CHECKING:

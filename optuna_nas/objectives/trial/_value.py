@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 from optuna_nas.objectives.trial._costs import COSTS
 from optuna_nas.objectives.trial._reward import Reward
 

@@ -17,8 +17,8 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages import RetryHeartbeatStaleTrialCallback
 from optuna.trial import TrialState
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import Attribute, fields, integer, number, text
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.attributes import Attribute, fields, integer, number, text
 from optuna_nas.keys import WORKER_KEY
 
 if TYPE_CHECKING:

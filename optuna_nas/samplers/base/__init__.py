@@ -3,7 +3,7 @@
 Subclass :class:`ArchitectureSampler` and define ``propose_next``.
 """
 
-from optuna_nas._keyed import KeyedGenerator
+from optuna_nas._ground.keyed import KeyedGenerator
 from optuna_nas.samplers.base._decisions import Assignment, Decides, Decision
 from optuna_nas.samplers.base._history import History
 from optuna_nas.samplers.base._members import Member

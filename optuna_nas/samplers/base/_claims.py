@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from optuna_nas import _optuna_seam as seam
+from optuna_nas._ground import optuna_seam as seam
 from optuna_nas.keys import DECISIONS_KEY
 
 if TYPE_CHECKING:

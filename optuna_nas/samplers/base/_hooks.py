@@ -6,7 +6,7 @@ import difflib
 import inspect
 from collections.abc import Mapping
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 from optuna_nas.samplers.base._proposal import FixedProposal, Proposal
 
 __all__ = ["as_proposal", "check_hook"]

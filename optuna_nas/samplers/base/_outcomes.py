@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from optuna_nas._trials import violation
+from optuna_nas._ground.trials import violation
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -27,7 +27,7 @@ from optuna_nas.samplers.base._decisions import Assignment
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optuna_nas._keyed import KeyedGenerator
+    from optuna_nas._ground.keyed import KeyedGenerator
     from optuna_nas.samplers.base._decisions import Decision, DecisionTable
     from optuna_nas.samplers.base._proposal import Proposal
     from optuna_nas.samplers.base._trie import Cursor

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import CategoricalDistribution
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 from optuna_nas.samplers.base._decisions import Assignment
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from optuna.trial import TrialState
 
-from optuna_nas._attributes import Attribute, json_value, mapping
-from optuna_nas._trials import TrialReader
+from optuna_nas._ground.attributes import Attribute, json_value, mapping
+from optuna_nas._ground.trials import TrialReader
 from optuna_nas.keys import DECISIONS_KEY
 from optuna_nas.samplers.base._decisions import Assignment
 from optuna_nas.samplers.base._members import Member

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from optuna.samplers import BaseSampler, TPESampler
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import Attribute, truth
-from optuna_nas._checks import is_int, shown
-from optuna_nas._keyed import KeyedGenerator
-from optuna_nas._per_process import PerProcess
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.attributes import Attribute, truth
+from optuna_nas._ground.checks import is_int, shown
+from optuna_nas._ground.keyed import KeyedGenerator
+from optuna_nas._ground.per_process import PerProcess
 from optuna_nas.keys import DECISIONS_KEY, REPEAT_KEY
 from optuna_nas.samplers.base._claims import claim, record
 from optuna_nas.samplers.base._decisions import Decides, Decision, DecisionTable, as_decides

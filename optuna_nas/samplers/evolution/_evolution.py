@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Unpack
 
-from optuna_nas._checks import is_int, is_number, require_probability, require_share, shown
+from optuna_nas._ground.checks import is_int, is_number, require_probability, require_share, shown
 from optuna_nas.samplers.base import ArchitectureSampler, Proposal, Roles
 from optuna_nas.samplers.base._roles import ROLES
 from optuna_nas.samplers.evolution._lineage import Child

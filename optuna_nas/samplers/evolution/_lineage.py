@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._attributes import Attribute, fields, integer, list_of, text
+from optuna_nas._ground.attributes import Attribute, fields, integer, list_of, text
 from optuna_nas.keys import LINEAGE_KEY
 from optuna_nas.samplers.base import FixedProposal
 

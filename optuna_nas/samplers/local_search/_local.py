@@ -21,7 +21,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Unpack
 
-from optuna_nas._checks import is_int, require_probability, shown
+from optuna_nas._ground.checks import is_int, require_probability, shown
 from optuna_nas.samplers.base import ArchitectureSampler, Proposal
 from optuna_nas.samplers.evolution._lineage import Child
 from optuna_nas.samplers.evolution._mutation import mutation_order, mutations, pick

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from optuna_nas._names import identity_of
+from optuna_nas._ground.names import identity_of
 from optuna_nas.samplers.policy._policy import Policy, Snapshot
 from optuna_nas.samplers.policy._token_sequences import Block
 
 if TYPE_CHECKING:
-    from optuna_nas._optuna_seam import ArtifactStore
+    from optuna_nas._ground.optuna_seam import ArtifactStore
     from optuna_nas.samplers.base import Member
 
 __all__ = ["CHECKPOINT_EVERY", "PolicyCheckpoints"]

@@ -34,7 +34,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from optuna_nas._keyed import mixed_seed
+from optuna_nas._ground.keyed import mixed_seed
 from optuna_nas.samplers.policy._frozen import OWN_SCALE, Array, FrozenController
 from optuna_nas.samplers.policy._token_sequences import START
 

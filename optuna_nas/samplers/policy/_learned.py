@@ -18,7 +18,7 @@ from optuna_nas.samplers.policy._settings import (
 )
 
 if TYPE_CHECKING:
-    from optuna_nas._optuna_seam import ArtifactStore
+    from optuna_nas._ground.optuna_seam import ArtifactStore
     from optuna_nas.samplers.base import History, KeyedGenerator, Proposal, SamplerOptions
     from optuna_nas.samplers.policy._checkpoints import PolicyCheckpoints
     from optuna_nas.samplers.policy._policy import Policy

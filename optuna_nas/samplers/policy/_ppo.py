@@ -37,7 +37,7 @@ from optuna_nas.samplers.policy._settings import (
 )
 
 if TYPE_CHECKING:
-    from optuna_nas._optuna_seam import ArtifactStore
+    from optuna_nas._ground.optuna_seam import ArtifactStore
     from optuna_nas.samplers.base import SamplerOptions
 
 __all__ = ["PPOSampler"]

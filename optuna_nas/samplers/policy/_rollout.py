@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from optuna_nas._attributes import Attribute, number
+from optuna_nas._ground.attributes import Attribute, number
 from optuna_nas.keys import LOG_PROB_KEY
 from optuna_nas.samplers.base import Proposal
 from optuna_nas.samplers.policy._token_sequences import Anchor, Block, Reader

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from optuna_nas._checks import is_int, is_number, require_bool, require_share, shown
+from optuna_nas._ground.checks import is_int, is_number, require_bool, require_share, shown
 
 __all__ = [
     "DEFAULT_CONTROLLER",

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from optuna_nas._checks import is_int, shown
+from optuna_nas._ground.checks import is_int, shown
 from optuna_nas.samplers.base import ArchitectureSampler, FixedProposal, Proposal
 from optuna_nas.samplers.predictor._acquisition import (
     Posterior,

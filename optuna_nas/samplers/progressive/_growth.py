@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._keyed import KeyedGenerator
+from optuna_nas._ground.keyed import KeyedGenerator
 from optuna_nas.samplers.base import Assignment, Proposal
 from optuna_nas.samplers.base._plan import DryRun, TrialPlan
 

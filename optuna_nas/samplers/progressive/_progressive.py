@@ -19,8 +19,8 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._checks import is_int, shown
-from optuna_nas._keyed import KeyedGenerator
+from optuna_nas._ground.checks import is_int, shown
+from optuna_nas._ground.keyed import KeyedGenerator
 from optuna_nas.keys import LEVEL_KEY
 from optuna_nas.samplers.base import (
     ArchitectureSampler,

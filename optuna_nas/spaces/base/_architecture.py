@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 from optuna_nas.drawing import Graph, to_plotly
 from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.spaces.base._identity import jsonable, read_architecture

@@ -7,7 +7,7 @@ from abc import ABC
 from collections.abc import Callable
 from typing import Any
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 
 __all__ = ["check_class", "check_fields", "keyword_arguments"]
 

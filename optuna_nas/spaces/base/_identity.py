@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from optuna_nas._bounds import MAX_TEXT
-from optuna_nas._checks import shown
-from optuna_nas._json import parse_json
+from optuna_nas._ground.bounds import MAX_TEXT
+from optuna_nas._ground.checks import shown
+from optuna_nas._ground.json import parse_json
 from optuna_nas.keys import ARCHITECTURE_KEY
 
 __all__ = ["check_identity", "jsonable", "note_of", "read_architecture"]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 
 __all__ = ["AlphaLayout", "OneShotDefaults"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from optuna_nas._checks import require_int, require_seed
+from optuna_nas._ground.checks import require_int, require_seed
 from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.base._given import require_space
 from optuna_nas.spaces.base._space import SearchSpace

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from optuna.distributions import BaseDistribution
 from optuna.trial import FixedTrial, FrozenTrial
 
-from optuna_nas._bounds import MAX_TEXT
-from optuna_nas._checks import shown
-from optuna_nas._optuna_seam import fixed_params
+from optuna_nas._ground.bounds import MAX_TEXT
+from optuna_nas._ground.checks import shown
+from optuna_nas._ground.optuna_seam import fixed_params
 from optuna_nas.spaces.base._architecture import Architecture, refuse_drift, refuse_other
 from optuna_nas.spaces.base._authoring import check_class, check_fields, keyword_arguments
 from optuna_nas.spaces.base._hooks import SpaceHooks

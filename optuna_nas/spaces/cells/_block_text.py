@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from optuna_nas._genotype import Cell, Edge, Node
+from optuna_nas._ground.genotype import Cell, Edge, Node
 from optuna_nas.spaces.decisions._text import Scanner
 
 __all__ = ["ReadCell", "format_blocks", "read_blocks"]

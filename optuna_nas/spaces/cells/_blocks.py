@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optuna_nas._checks import shown
-from optuna_nas._genotype import Cell, Edge, Node
+from optuna_nas._ground.checks import shown
+from optuna_nas._ground.genotype import Cell, Edge, Node
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.cells._block_text import format_blocks, read_blocks
 from optuna_nas.spaces.cells._cells import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from optuna_nas._genotype import Cell
+from optuna_nas._ground.genotype import Cell
 from optuna_nas.drawing import Edge, Graph, Node
 
 __all__ = ["cell_graph"]

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from optuna_nas._checks import shown
-from optuna_nas._genotype import Cell, Node
+from optuna_nas._ground.checks import shown
+from optuna_nas._ground.genotype import Cell, Node
 from optuna_nas.drawing import Graph
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._one_shot import AlphaLayout

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optuna_nas._checks import require_bool, shown
-from optuna_nas._genotype import Edge, Node
+from optuna_nas._ground.checks import require_bool, shown
+from optuna_nas._ground.genotype import Edge, Node
 from optuna_nas.spaces.base._one_shot import AlphaLayout
 from optuna_nas.spaces.base._relaxation import Choices
 from optuna_nas.spaces.cells._cells import (

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
-from optuna_nas._genotype import Edge, Node
+from optuna_nas._ground.genotype import Edge, Node
 from optuna_nas.spaces.base._one_shot import OneShotDefaults
 from optuna_nas.spaces.cells._blocks import BlockSpace
 from optuna_nas.spaces.cells._cells import NUM_INPUTS, CellPair

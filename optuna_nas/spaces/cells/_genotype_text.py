@@ -24,8 +24,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
-from optuna_nas._checks import shown
-from optuna_nas._genotype import Cell, Edge, Node
+from optuna_nas._ground.checks import shown
+from optuna_nas._ground.genotype import Cell, Edge, Node
 from optuna_nas.spaces.decisions._text import text_error
 
 __all__ = ["GenotypeText", "format_genotype"]

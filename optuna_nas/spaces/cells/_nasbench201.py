@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.base._canonical import Form, canonical_form

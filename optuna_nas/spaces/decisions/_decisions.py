@@ -20,7 +20,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from optuna_nas._optuna_seam import changes_distribution, fixed_params
+from optuna_nas._ground.optuna_seam import changes_distribution, fixed_params
 from optuna_nas.spaces.decisions._sizes import size_of
 from optuna_nas.spaces.decisions._values import checked_value
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.exceptions import TrialPruned
 
-from optuna_nas._checks import is_int, shown
+from optuna_nas._ground.checks import is_int, shown
 from optuna_nas.spaces.decisions._decisions import Source
 from optuna_nas.spaces.decisions._sizes import size_of
 

@@ -23,7 +23,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from optuna_nas._checks import is_number, shown
+from optuna_nas._ground.checks import is_number, shown
 from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.decisions._decisions import DecisionTrial, Source
 from optuna_nas.spaces.decisions._text import MOST_DIGITS, Scanner, text_error

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import NoReturn
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 
 __all__ = ["Scanner", "text_error"]
 

@@ -13,7 +13,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from optuna_nas._checks import is_number, shown
+from optuna_nas._ground.checks import is_number, shown
 
 __all__ = ["checked_value"]
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import TrialPruned
 
-from optuna_nas._checks import shown
-from optuna_nas._json import parse_json
+from optuna_nas._ground.checks import shown
+from optuna_nas._ground.json import parse_json
 from optuna_nas.drawing import Graph
 from optuna_nas.spaces.base._relaxation import Choices
 from optuna_nas.spaces.base._space import SearchSpace

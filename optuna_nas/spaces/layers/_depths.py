@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from optuna_nas._checks import is_int, shown
+from optuna_nas._ground.checks import is_int, shown
 
 __all__ = ["MAX_LAYERS", "depth_range"]
 

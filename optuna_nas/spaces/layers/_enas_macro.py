@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._one_shot import OneShotDefaults
 from optuna_nas.spaces.base._relaxation import Choices, open_choices

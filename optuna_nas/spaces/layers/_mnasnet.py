@@ -24,8 +24,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from optuna_nas._bounds import MAX_CHANNELS, MAX_CHOICES, MAX_FACTOR, MAX_LAYERS
-from optuna_nas._checks import is_int, is_number, require_int, shown
+from optuna_nas._ground.bounds import MAX_CHANNELS, MAX_CHOICES, MAX_FACTOR, MAX_LAYERS
+from optuna_nas._ground.checks import is_int, is_number, require_int, shown
 from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._space import SearchSpace
 from optuna_nas.spaces.decisions._decisions import DecisionTrial

@@ -13,8 +13,8 @@ import re
 from collections.abc import Collection
 from typing import NamedTuple
 
-from optuna_nas._bounds import MAX_CHANNELS, MAX_LAYERS
-from optuna_nas._stages import Stage as Block
+from optuna_nas._ground.bounds import MAX_CHANNELS, MAX_LAYERS
+from optuna_nas._ground.stages import Stage as Block
 from optuna_nas.spaces.decisions._text import Scanner
 
 __all__ = ["OPS", "SKIPS", "Block", "Limits", "read_block", "write_block"]
@@ -29,7 +29,7 @@ _SKIP_WORDS = {"identity": "skip", "none": "noskip", "pool": "poolskip"}
 
 
 class Limits(NamedTuple):
-    """Values that a text may have; None stands for any positive number up to ``_bounds``."""
+    """Values that a text may have; None stands for any positive number up to ``bounds``."""
 
     layers: Collection[int] | None = None
     kernels: Collection[int] = (1, 3, 5, 7)

@@ -25,8 +25,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from optuna_nas._bounds import MAX_CHANNELS, MAX_CHOICES, MAX_LAYERS
-from optuna_nas._checks import is_int, require_int, shown
+from optuna_nas._ground.bounds import MAX_CHANNELS, MAX_CHOICES, MAX_LAYERS
+from optuna_nas._ground.checks import is_int, require_int, shown
 from optuna_nas.drawing import Edge, Graph, Node
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._space import SearchSpace

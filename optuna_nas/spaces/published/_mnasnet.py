@@ -7,8 +7,8 @@ References:
 
 from __future__ import annotations
 
-from optuna_nas._stages import MNASNET_A1 as A1
-from optuna_nas._stages import MNASNET_B1 as B1
+from optuna_nas._ground.stages import MNASNET_A1 as A1
+from optuna_nas._ground.stages import MNASNET_B1 as B1
 from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.layers._mnasnet import MnasNetSpace
 from optuna_nas.spaces.layers._mnasnet_text import write_block

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from optuna_nas._keyed import derived_seed
+from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.training._distributed import Processes
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._seeded import keyed_generator, seeded

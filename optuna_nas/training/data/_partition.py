@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from optuna_nas._checks import is_int, require_int, shown
+from optuna_nas._ground.checks import is_int, require_int, shown
 from optuna_nas.training.data._split import AnySplit
 
 __all__ = ["partition", "stratified_order"]

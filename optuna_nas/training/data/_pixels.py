@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from optuna_nas._bounds import MAX_SIDE
-from optuna_nas._checks import is_int, shown
+from optuna_nas._ground.bounds import MAX_SIDE
+from optuna_nas._ground.checks import is_int, shown
 from optuna_nas.training.data._pictures import UnreadableImageError, eight_bit
 
 __all__ = ["as_bytes", "as_size", "checked_image", "resized", "to_bytes"]

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset
 
-from optuna_nas._checks import require_int
-from optuna_nas._keyed import derived_seed
+from optuna_nas._ground.checks import require_int
+from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.training._seeded import keyed_generator, seeded
 from optuna_nas.training.data._pictures import (
     READ_ERRORS,

@@ -15,8 +15,8 @@ from typing import Any, Protocol, cast
 
 from torch import nn
 
-from optuna_nas._attributes import fields, integer, list_of, mapping, number, real
-from optuna_nas._checks import shown
+from optuna_nas._ground.attributes import fields, integer, list_of, mapping, number, real
+from optuna_nas._ground.checks import shown
 from optuna_nas.stores import DamagedFileError, read_checked, write_checked
 from optuna_nas.training._distributed import processes, share
 from optuna_nas.training._recipe import Recipe

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from optuna_nas._checks import require_int
-from optuna_nas._device import resolve_device
-from optuna_nas._forward import evaluating
+from optuna_nas._ground.checks import require_int
+from optuna_nas._ground.device import resolve_device
+from optuna_nas._ground.forward import evaluating
 from optuna_nas.training._distributed import Processes, sum_over_processes
 from optuna_nas.training.data import AnySplit, ImageData, Normaliser
 from optuna_nas.training.loop._precision import Precision

@@ -15,9 +15,9 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from optuna_nas._checks import require_int, require_seed
-from optuna_nas._forward import materialise
-from optuna_nas._keyed import derived_seed
+from optuna_nas._ground.checks import require_int, require_seed
+from optuna_nas._ground.forward import materialise
+from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.nn import set_drop_path
 from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
 from optuna_nas.training._recipe import Recipe

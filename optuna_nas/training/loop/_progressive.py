@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from optuna_nas._checks import require_int, require_number
+from optuna_nas._ground.checks import require_int, require_number
 
 __all__ = ["ProgressiveSize"]
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from optuna import TrialPruned
 
-from optuna_nas._checks import require_choice
-from optuna_nas._optuna_seam import reported_steps, study_of
+from optuna_nas._ground.checks import require_choice
+from optuna_nas._ground.optuna_seam import reported_steps, study_of
 from optuna_nas.training._distributed import processes, share
 from optuna_nas.training.loop._history import EpochResult
 

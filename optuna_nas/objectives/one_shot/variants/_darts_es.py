@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from optuna_nas._checks import is_number, require_int, shown
+from optuna_nas._ground.checks import is_number, require_int, shown
 from optuna_nas.objectives.one_shot.variants._stopping import Stopping
 from optuna_nas.objectives.one_shot.variants._variant import DARTSVariant
 

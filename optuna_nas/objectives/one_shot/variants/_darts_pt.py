@@ -18,7 +18,7 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from optuna_nas._checks import is_number, require_int, shown
+from optuna_nas._ground.checks import is_number, require_int, shown
 from optuna_nas.objectives.one_shot.variants._selection import Selection
 from optuna_nas.objectives.one_shot.variants._variant import DARTSVariant
 

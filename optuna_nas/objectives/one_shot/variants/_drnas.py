@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch.nn import functional
 
-from optuna_nas._checks import require_number
+from optuna_nas._ground.checks import require_number
 from optuna_nas.objectives.one_shot.variants._mixing import Mixing
 from optuna_nas.objectives.one_shot.variants._variant import DARTSVariant
 

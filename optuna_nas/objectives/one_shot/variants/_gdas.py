@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch.nn import functional
 
-from optuna_nas._checks import is_number, shown
+from optuna_nas._ground.checks import is_number, shown
 from optuna_nas.objectives.one_shot.variants._mixing import Mixing
 from optuna_nas.objectives.one_shot.variants._variant import DARTSVariant
 

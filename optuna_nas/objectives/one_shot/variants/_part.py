@@ -7,7 +7,7 @@ import json
 from abc import ABC
 from typing import Any, ClassVar
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 
 __all__ = ["VariantPart", "require_part"]
 

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optuna_nas._checks import is_int, require_bool, shown
+from optuna_nas._ground.checks import is_int, require_bool, shown
 from optuna_nas.objectives.one_shot.variants._mixing import Mixing, SoftmaxMixing
 from optuna_nas.objectives.one_shot.variants._part import require_part
 from optuna_nas.objectives.one_shot.variants._selection import Selection

@@ -10,7 +10,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study.study import _SYSTEM_ATTR_METRIC_NAMES
 from optuna.trial import BaseTrial, FixedTrial, FrozenTrial, Trial, TrialState
 
-from optuna_nas._attributes import Attribute, integer, list_of, mapping
+from optuna_nas._ground.attributes import Attribute, integer, list_of, mapping
 
 if TYPE_CHECKING:
     from optuna.artifacts._protocol import ArtifactStore as _ArtifactStore

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 import optuna
 from optuna.study import Study
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial

@@ -18,8 +18,8 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
-from optuna_nas._bounds import MAX_BATCH, MAX_PIXELS
-from optuna_nas._checks import is_int, shown
+from optuna_nas._ground.bounds import MAX_BATCH, MAX_PIXELS
+from optuna_nas._ground.checks import is_int, shown
 
 __all__ = ["copied", "evaluating", "example_input", "materialise", "run_forward", "training"]
 

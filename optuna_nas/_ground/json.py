@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from optuna_nas._checks import shown
+from optuna_nas._ground.checks import shown
 
 __all__ = ["parse_json", "read_json"]
 

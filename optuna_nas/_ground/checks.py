@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from numbers import Real
 from typing import Any
 
-from optuna_nas._bounds import MAX_CELLS, MAX_CHANNELS, MAX_CLASSES
+from optuna_nas._ground.bounds import MAX_CELLS, MAX_CHANNELS, MAX_CLASSES
 
 __all__ = [
     "is_int",

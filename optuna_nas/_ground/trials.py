@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from optuna_nas import _optuna_seam as seam
-from optuna_nas._attributes import pass_over, real
-from optuna_nas._checks import shown
+from optuna_nas._ground import optuna_seam as seam
+from optuna_nas._ground.attributes import pass_over, real
+from optuna_nas._ground.checks import shown
 
 if TYPE_CHECKING:
     from optuna.study import Study
