@@ -4,6 +4,7 @@
 the network.
 """
 
+from optuna_nas._ground.inputs import InputSpec
 from optuna_nas.profiling._fold import FoldedNetwork, fold_batch_norm
 from optuna_nas.profiling._latency import (
     Latency,
@@ -18,6 +19,7 @@ from optuna_nas.profiling._profile import Profile, profile
 
 __all__ = [
     "FoldedNetwork",
+    "InputSpec",
     "Latency",
     "LatencyMeter",
     "LatencyTable",
