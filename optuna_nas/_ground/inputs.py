@@ -12,11 +12,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import torch
-from torch import nn
 
 from optuna_nas._ground.bounds import MAX_PIXELS
 from optuna_nas._ground.checks import is_int, shown
@@ -25,12 +24,14 @@ __all__ = [
     "InputPart",
     "InputSpec",
     "Inputs",
+    "arranged",
     "call",
     "join",
     "length",
     "map_tensors",
     "parts_of",
     "shapes",
+    "split",
 ]
 
 Inputs: TypeAlias = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]
@@ -50,7 +51,7 @@ _PART = re.compile(
 )
 
 
-def call(model: nn.Module, inputs: Inputs) -> Any:
+def call(model: Callable[..., Any], inputs: Inputs) -> Any:
     """Run a network on a batch: parts of a tuple are positional, those of a dict named."""
     if isinstance(inputs, torch.Tensor):
         return model(inputs)
@@ -66,11 +67,7 @@ def parts_of(inputs: Inputs) -> tuple[torch.Tensor, ...]:
 
 def map_tensors(change: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs) -> Inputs:
     """Return a batch of the same form with every tensor changed."""
-    if isinstance(inputs, torch.Tensor):
-        return change(inputs)
-    if isinstance(inputs, Mapping):
-        return {name: change(part) for name, part in inputs.items()}
-    return tuple(map(change, inputs))
+    return arranged(map(change, parts_of(inputs)), inputs)
 
 
 def length(inputs: Inputs) -> int:
@@ -80,13 +77,20 @@ def length(inputs: Inputs) -> int:
 
 def join(batches: list[Inputs]) -> Inputs:
     """Return batches of the same form as one."""
-    first = batches[0]
-    if isinstance(first, torch.Tensor):
-        return torch.cat([part for batch in batches for part in parts_of(batch)])
-    columns = [torch.cat(column) for column in zip(*map(parts_of, batches), strict=True)]
-    if isinstance(first, Mapping):
-        return dict(zip(first, columns, strict=True))
-    return tuple(columns)
+    return arranged(map(torch.cat, zip(*map(parts_of, batches), strict=True)), batches[0])
+
+
+def split(inputs: Inputs, parts: int) -> list[Inputs]:
+    """Return a batch in so many parts of the same form, one after the other."""
+    pieces = [part.tensor_split(parts) for part in parts_of(inputs)]
+    return [arranged(piece, inputs) for piece in zip(*pieces, strict=True)]
+
+
+def arranged(tensors: Iterable[torch.Tensor], form: Inputs) -> Inputs:
+    """Return tensors in the form of a batch: one, a tuple, or a dict with the same names."""
+    if isinstance(form, torch.Tensor):
+        return next(iter(tensors))
+    return dict(zip(form, tensors, strict=True)) if isinstance(form, Mapping) else tuple(tensors)
 
 
 def shapes(inputs: Inputs) -> str:

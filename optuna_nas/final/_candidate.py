@@ -14,14 +14,14 @@ from optuna_nas.objectives import best_trials
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives.trial import HYPERPARAMETERS
 from optuna_nas.profiling import Profile, profile
-from optuna_nas.training import seeded
+from optuna_nas.training import seeded, task_of
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
     from optuna_nas.spaces import Architecture, SearchSpace
-    from optuna_nas.training import ImageData, Recipe
+    from optuna_nas.training import ImageData, Recipe, task_of
 
 __all__ = ["FOUND", "Candidate", "found", "of_architecture", "of_trial"]
 
@@ -98,7 +98,7 @@ def of_architecture(
         TypeError: If ``build`` has arguments that the space does not take.
     """
     space = architecture.space
-    arguments = build_arguments(space, data, build or {})
+    arguments = build_arguments(space, data, task_of(data, None), build or {})
     if recipe is not None and recipe.drop_path and "drop_path" in space.build_arguments:
         arguments.setdefault("drop_path", recipe.drop_path)
     kept = {

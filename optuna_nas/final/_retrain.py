@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from optuna_nas.final._comparison import Comparison
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
 
 __all__ = ["retrain"]
 
@@ -35,7 +34,7 @@ class SearchObjective(Protocol):
         """Space that is searched."""
 
     @property
-    def data(self) -> ImageData:
+    def data(self) -> Any:
         """Data on which networks are evaluated."""
 
     @property

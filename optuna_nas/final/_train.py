@@ -226,7 +226,7 @@ class _Run:
         save_weights(model, self._weights)
         return FinalRun(
             seed=self._seed,
-            val_accuracy=history.last.val_accuracy,
+            val_accuracy=history.last.val_metric,
             test_accuracy=self._tested(model),
             seconds=round(history.seconds, 3),
             weights=self._weights,
@@ -234,7 +234,7 @@ class _Run:
 
     def _tested(self, model: nn.Module) -> float:
         data = self._settings.data
-        return evaluate(model, data.test, data, device=self._settings.device).accuracy
+        return evaluate(model, data.test, data, device=self._settings.device).metric
 
 
 def _finalist(

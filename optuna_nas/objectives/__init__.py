@@ -2,7 +2,7 @@
 
 from optuna_nas.objectives import proxies
 from optuna_nas.objectives._base import Objective
-from optuna_nas.objectives._best import best_trials, derived_accuracies
+from optuna_nas.objectives._best import best_trials, derived_metrics
 from optuna_nas.objectives._estimate import Estimate, estimate
 from optuna_nas.objectives._from_study import objective_from_study
 from optuna_nas.objectives._options import ObjectiveOptions
@@ -111,7 +111,7 @@ __all__ = [
     "TrialRun",
     "attributed_failures",
     "best_trials",
-    "derived_accuracies",
+    "derived_metrics",
     "distributed_optimize",
     "estimate",
     "fail_dead_trials",

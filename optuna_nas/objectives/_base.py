@@ -10,7 +10,7 @@ import contextlib
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, Unpack, cast
 
 from optuna import TrialPruned
 from optuna.trial import Trial
@@ -20,7 +20,7 @@ from optuna_nas._ground.words import markdown
 from optuna_nas.keys import DIGEST_KEY, WORKER_KEY
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives._scorer import ProxyScorer
-from optuna_nas.objectives.identity import StudyCheck, rebuilt_data, rebuilt_space
+from optuna_nas.objectives.identity import StudyCheck, rebuilt_data, rebuilt_space, rebuilt_task
 from optuna_nas.objectives.trial import (
     MACS,
     PARAMS,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from optuna_nas.objectives.identity import StudyIdentity
     from optuna_nas.objectives.trial import Direction
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data, Task
 
 __all__ = ["DIGEST", "Objective", "TrialRun"]
 
@@ -87,6 +87,8 @@ class Objective(ABC, Generic[Plan]):
         value: Value of a trial: ``"metric"``, a reward such as ``LatencyReward(target_ms=80)``,
             or ``("metric", "latency_ms", ...)`` for several objectives. Default: ``"metric"``.
         metric: Name of the metric, in plots and in the dashboard.
+        direction: Direction of the metric, ``"maximize"`` or ``"minimize"``.
+        task: Task whose words and direction these are, instead; None: there is none.
         options: See :class:`ObjectiveOptions`.
 
     Attributes:
@@ -103,6 +105,8 @@ class Objective(ABC, Generic[Plan]):
     costs: Costs | None = None
     _alone: ClassVar[bool] = True
     """Whether a single value must be the only one of a study."""
+    _words: ClassVar[str] = "validation"
+    """Words before the name of a task's metric."""
     metric_of: ClassVar[str] = ""
     """Network that the metric is of, for the note of a trial, such as ``" of the supernet"``."""
 
@@ -110,12 +114,18 @@ class Objective(ABC, Generic[Plan]):
         self,
         *,
         value: Value = "metric",
-        metric: str = "validation accuracy",
+        metric: str = "metric",
+        direction: Direction = "maximize",
+        task: Task | None = None,
         **options: Unpack[ObjectiveOptions],
     ) -> None:
         check_options(self, options)
-        self.value = trial_value(value)
+        if task is not None:
+            direction = cast("Direction", task.direction)
+            metric = f"{self._words} {task.metric_name}"
+        self.value = trial_value(value, direction)
         self.metric = metric
+        self._task = task
         self.limits = Limits(
             max_params=options.get("max_params"),
             max_macs=options.get("max_macs"),
@@ -150,7 +160,7 @@ class Objective(ABC, Generic[Plan]):
         identity: StudyIdentity,
         *,
         space: SearchSpace | None = None,
-        data: str | ImageData | None = None,
+        data: str | Data | None = None,
         **options: Any,
     ) -> Self:
         """Make the objective of an identity; see :func:`objective_from_study`.
@@ -158,14 +168,14 @@ class Objective(ABC, Generic[Plan]):
         Args:
             identity: One that :meth:`evaluates` accepts.
             space: The space, if it is the user's own.
-            data: The images, if they are the user's own.
+            data: The data, if it is the user's own.
             options: Arguments that go before those of the identity.
 
         Raises:
             ValueError: If an argument must be given.
             NotImplementedError: If the class does not say how.
         """
-        kept = cls.kept_arguments(identity, options)
+        kept = {**cls.kept_arguments(identity, options), **rebuilt_task(identity, options)}
         make: Callable[..., Self] = cls
         return make(
             rebuilt_space(identity, space),
@@ -199,7 +209,7 @@ class Objective(ABC, Generic[Plan]):
 
     @abstractmethod
     def evaluate(self, run: TrialRun, plan: Plan) -> float:
-        """Return the metric of what was suggested; more is better.
+        """Return the metric of what was suggested, in the direction that was given.
 
         Call ``run.admit(architecture)`` as soon as the trial has an architecture: it checks the
         limits and draws it.
@@ -222,8 +232,8 @@ class Objective(ABC, Generic[Plan]):
         return None
 
     def format_metric(self, metric: float) -> str:
-        """Write the metric for the note of a trial; as a percentage unless overridden."""
-        return f"{metric:.2%}"
+        """Write the metric for the note of a trial, as its task writes it."""
+        return f"{metric:.4g}" if self._task is None else self._task.format(metric)
 
     @property
     def direction(self) -> Direction:
@@ -244,13 +254,13 @@ class Objective(ABC, Generic[Plan]):
         """Directions of a study, for ``optuna.create_study``."""
         return self.value.directions
 
-    def network_costs(self, build: Mapping[str, Any], data: ImageData, **scorer: Any) -> Costs:
+    def network_costs(self, build: Mapping[str, Any], data: Data, **scorer: Any) -> Costs:
         """Return the costs of networks, measured as the options say.
 
         Args:
             build: Arguments for ``architecture.build``.
-            data: Images that networks are built for.
-            scorer: ``batch_size`` and ``seed`` of proxies.
+            data: Data that networks are built for.
+            scorer: ``task``, ``batch_size`` and ``seed`` of proxies.
         """
         scores = ProxyScorer(data, build, device=self.device, **scorer)
         return Costs(build, self._meter, data=data, scorer=scores)
@@ -322,6 +332,7 @@ class Objective(ABC, Generic[Plan]):
             pictures=self._pictures,
             checkpoints=self._checkpoints,
             listener=self._on_epoch,
+            metric=self.metric,
         )
         if run.study is not None:
             trial.set_user_attr(WORKER_KEY, this_worker())  # first: a death before it goes unseen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from optuna.study import StudyDirection
@@ -17,18 +18,18 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["best_trials", "derived_accuracies"]
+__all__ = ["best_trials", "derived_metrics"]
 
 
 def _scored(value: object) -> tuple[int, float]:
-    trial, accuracy = list_of(number(at_least=0.0), at_least=2, at_most=2)(value)
-    return integer()(trial), number(0.0, 1.0)(accuracy)
+    trial, metric = list_of(number(), at_least=2, at_most=2)(value)
+    return integer()(trial), number()(metric)
 
 
 DERIVED = Attribute(DERIVED_KEY, list_of(_scored))
 
 
-def derived_accuracies(study: Study) -> dict[int, float]:
+def derived_metrics(study: Study) -> dict[int, float]:
     """Return what :meth:`SharedWeightsObjective.derive` has found last, by trial number."""
     return dict(DERIVED.read(study) or ())
 
@@ -36,7 +37,7 @@ def derived_accuracies(study: Study) -> dict[int, float]:
 def best_trials(study: Study, count: int) -> list[FrozenTrial]:
     """Return the best complete and feasible trials with different architectures, best first.
 
-    In a study on shared weights, those that were scored on all validation images come first; a
+    In a study on shared weights, those that were scored on all validation examples come first; a
     value of their trials is that of a batch.
 
     Args:
@@ -54,10 +55,11 @@ def best_trials(study: Study, count: int) -> list[FrozenTrial]:
         )
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     sign = -1 if study.direction == StudyDirection.MAXIMIZE else 1
-    derived = derived_accuracies(study)
+    derived = derived_metrics(study)
 
     def rank(trial: FrozenTrial) -> tuple[float, float, int]:
-        return (-derived.get(trial.number, -1.0), sign * (trial.value or 0.0), trial.number)
+        scored = sign * derived[trial.number] if trial.number in derived else math.inf
+        return (scored, sign * (trial.value or 0.0), trial.number)
 
     chosen: dict[Any, FrozenTrial] = {}
     feasible = [trial for trial in complete if violation(trial) <= 0.0]

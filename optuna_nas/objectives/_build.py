@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data, Task
 
-__all__ = ["Buildable", "build_arguments"]
+__all__ = ["Buildable", "build_arguments", "decided_arguments"]
 
 
 class Buildable(Protocol):
@@ -28,13 +28,14 @@ class Buildable(Protocol):
 
 
 def build_arguments(
-    space: SearchSpace, data: ImageData, build: Mapping[str, Any] | None
+    space: SearchSpace, data: Data, task: Task, build: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """Complete build arguments by what the data decides, as far as the space takes it.
 
     Args:
         space: Space of the networks.
-        data: Images that networks are built for.
+        data: Data that networks are built for.
+        task: Task that they are built for.
         build: As the user gives them; None: ``space.proxy``, the paper's search size.
 
     Raises:
@@ -48,5 +49,10 @@ def build_arguments(
         raise TypeError(
             f"`build` must name arguments of {space} ({sorted(takes)}), not {unknown}."
         )
-    decided = {"num_classes": data.num_classes, "in_channels": data.in_channels}
+    decided = decided_arguments(data, task)
     return {**{name: value for name, value in decided.items() if name in takes}, **build}
+
+
+def decided_arguments(data: Data, task: Task) -> dict[str, Any]:
+    """Return what data and task say of a network, such as ``num_classes`` and ``in_channels``."""
+    return {**task.bound_to(data).build_arguments, **data.build_arguments}

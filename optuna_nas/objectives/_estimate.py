@@ -19,7 +19,7 @@ from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives.trial import Limits
 from optuna_nas.profiling import activation_memory, profile
 from optuna_nas.spaces import Architecture, FunctionSpace, SearchSpace, sample_architectures
-from optuna_nas.training import ImageData, Recipe, evaluate, fit, seeded
+from optuna_nas.training import Data, Recipe, Task, evaluate, fit, seeded, task_of
 
 __all__ = ["Estimate", "NetworkSize", "estimate"]
 
@@ -60,7 +60,7 @@ class Estimate:
     unfit: float
     within_limits: float
     seconds_per_epoch: float
-    images: int
+    examples: int
     batch_size: int
 
     def __str__(self) -> str:
@@ -85,15 +85,16 @@ class Estimate:
         lines.append(f"within the limits        {self.within_limits:.0%}")
         lines.append(
             f"time of an epoch         {self.seconds_per_epoch:.3g} s (median network, "
-            f"{self.images:,} images)"
+            f"{self.examples:,} examples)"
         )
         return "\n".join(lines)
 
 
 def estimate(
     space: SearchSpace,
-    data: ImageData,
+    data: Data,
     *,
+    task: Task | None = None,
     build: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
     samples: int = 30,
@@ -106,7 +107,8 @@ def estimate(
 
     Args:
         space: Space that would be searched.
-        data: Images that would be trained on.
+        data: Data that would be trained on.
+        task: As for ``TrainingObjective``.
         build: As for ``TrainingObjective``.
         recipe: As for ``TrainingObjective``.
         samples: Number of networks to sample, at least 1.
@@ -117,7 +119,7 @@ def estimate(
 
     Raises:
         ValueError: If ``samples`` or a limit is below 1, or no sampled network can take the
-            images.
+            inputs.
 
     Example::
 
@@ -130,7 +132,8 @@ def estimate(
     require_int("samples", samples)
     require_seed(seed)
     limits = Limits(max_params=max_params, max_macs=max_macs)
-    arguments = build_arguments(space, data, build)
+    task = task_of(data, task)
+    arguments = build_arguments(space, data, task, build)
     sampled = sample_architectures(space, samples, seed=seed)
     sized = [
         (size, architecture)
@@ -139,8 +142,8 @@ def estimate(
     ]
     if not sized:
         raise ValueError(
-            f"None of {samples} networks sampled from {space} can take images of shape "
-            f"{data.input_size}: load the data with a larger image_size."
+            f"None of {samples} networks sampled from {space} can take inputs of "
+            f"{data.inputs}: load the data with larger ones, such as by image_size."
         )
     recipe = recipe or Recipe()
     median = sorted(sized, key=lambda pair: pair[0].macs)[len(sized) // 2][1]
@@ -149,8 +152,8 @@ def estimate(
         sizes=tuple(size for size, _ in sized),
         unfit=1 - len(sized) / samples,
         within_limits=sum(limits.allow(s.params, s.macs) for s, _ in sized) / samples,
-        seconds_per_epoch=_seconds_per_epoch(median, arguments, data, recipe, device),
-        images=len(data.train),
+        seconds_per_epoch=_seconds_per_epoch(median, arguments, data, task, recipe, device),
+        examples=len(data.train),
         batch_size=min(recipe.batch_size, len(data.train)),
     )
 
@@ -169,9 +172,9 @@ def _space_size(space: SearchSpace) -> str:
 
 
 def _size(
-    architecture: Architecture, arguments: Mapping[str, Any], data: ImageData
+    architecture: Architecture, arguments: Mapping[str, Any], data: Data
 ) -> NetworkSize | None:
-    """Count a network, or None if it cannot take the images."""
+    """Count a network, or None if it cannot take the inputs."""
     try:
         with torch.device("meta"):
             model = architecture.build(**arguments)
@@ -185,23 +188,23 @@ def _size(
 def _seconds_per_epoch(
     architecture: Architecture,
     arguments: Mapping[str, Any],
-    data: ImageData,
+    data: Data,
+    task: Task,
     recipe: Recipe,
     device: str | torch.device,
 ) -> float:
     """Measure a few batches, after a warm-up, and scale to all of the data."""
-    images = min(_MEASURED_BATCHES * recipe.batch_size, len(data.train))
-    validated = min(images, len(data.val))
-    part = dataclasses.replace(
-        data,
-        train=data.train.take(torch.arange(images)),
+    examples = min(_MEASURED_BATCHES * recipe.batch_size, len(data.train))
+    validated = min(examples, len(data.val))
+    part = data.holding(
+        train=data.train.take(torch.arange(examples)),
         val=data.val.take(torch.arange(validated)),
     )
     with seeded(0):
         model = architecture.build(**arguments)
-    warm = fit(model, part, epochs=3, recipe=recipe, device=device).epochs[1:]
+    warm = fit(model, part, epochs=3, task=task, recipe=recipe, device=device).epochs[1:]
     started = time.perf_counter()
-    evaluate(model, part.val, part, device=device)
+    evaluate(model, part.val, part, task=task, device=device)
     validation = time.perf_counter() - started
     training = max(min(epoch.seconds for epoch in warm) - validation, 0.0)
-    return training * len(data.train) / images + validation * len(data.val) / validated
+    return training * len(data.train) / examples + validation * len(data.val) / validated

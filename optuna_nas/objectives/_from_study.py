@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.objectives.identity import StudyIdentity
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data
 
 __all__ = ["LIMITS", "SEARCH", "objective_from_study"]
 
@@ -51,7 +51,7 @@ def objective_from_study(
     study: Study,
     *,
     space: SearchSpace | None = None,
-    data: str | ImageData | None = None,
+    data: str | Data | None = None,
     **options: Any,
 ) -> Objective[Any]:
     """Make an objective with the settings of a study, so that the study goes on.

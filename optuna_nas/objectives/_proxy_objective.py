@@ -16,7 +16,7 @@ from optuna_nas.objectives.identity import (
 )
 from optuna_nas.objectives.trial import FAILURE_CONSTRAINT, Costs, prune_infeasible
 from optuna_nas.spaces import Architecture, SearchSpace
-from optuna_nas.training import ImageData, load_data
+from optuna_nas.training import Data, Task, load_data, task_of, task_settings
 
 __all__ = ["ProxyObjective"]
 
@@ -60,8 +60,9 @@ class ProxyObjective(Objective[Architecture]):
     def __init__(
         self,
         space: SearchSpace,
-        data: str | ImageData,
+        data: str | Data,
         *,
+        task: Task | None = None,
         proxy: str = "naswot",
         build: Mapping[str, Any] | None = None,
         batch_size: int = 64,
@@ -73,9 +74,10 @@ class ProxyObjective(Objective[Architecture]):
         self.space = space
         self.data = load_data(data) if isinstance(data, str) else data
         self.proxy = proxy
-        self.build = build_arguments(space, self.data, build)
+        self.task = task_of(self.data, task)
+        self.build = build_arguments(space, self.data, self.task, build)
         self.costs: Costs = self.network_costs(
-            self.build, self.data, batch_size=batch_size, seed=seed
+            self.build, self.data, task=self.task, batch_size=batch_size, seed=seed
         )
         batch_size = min(batch_size, len(self.data.train))
         self._told = ProxyIdentity(name=proxy, batch_size=batch_size, seed=seed)
@@ -83,7 +85,13 @@ class ProxyObjective(Objective[Architecture]):
     @property
     def identity(self) -> StudyIdentity:
         """Settings that a study keeps of this objective (``optuna_nas:study``)."""
-        return StudyIdentity.of(self.space, self.data, build=self.build, proxy=self._told)
+        return StudyIdentity.of(
+            self.space,
+            self.data,
+            **task_settings(self.task),
+            build=self.build,
+            proxy=self._told,
+        )
 
     @classmethod
     def evaluates(cls, identity: StudyIdentity) -> bool:

@@ -1,4 +1,4 @@
-"""Scores untrained networks by a proxy, all on the same images and from the same seed."""
+"""Scores untrained networks by a proxy, all on the same batch and from the same seed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optuna_nas._ground.checks import require_int, require_seed
+from optuna_nas._ground.inputs import map_tensors
 from optuna_nas.objectives.proxies import PROXIES
-from optuna_nas.training import resolve_device, seeded
-from optuna_nas.training.data import Normaliser
+from optuna_nas.training import resolve_device, seeded, task_of
 
 if TYPE_CHECKING:
     from optuna_nas.objectives._build import Buildable
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data, Task
 
 __all__ = ["ProxyScorer", "check_proxy"]
 
@@ -23,10 +23,11 @@ class ProxyScorer:
     """A deterministic function of the architecture: ``scorer(architecture, "naswot") -> float``.
 
     Args:
-        data: Its training images are looked at, without augmentation.
+        data: Its training examples are looked at, without augmentation.
         build: Arguments for ``architecture.build``.
-        batch_size: Images in the batch, at least 2; all of them where there are fewer.
-        seed: Seed of the weights and of the choice of images.
+        task: Its loss is what gradients are of; None: that of the data.
+        batch_size: Examples in the batch, at least 2; all of them where there are fewer.
+        seed: Seed of the weights and of the choice of examples.
         device: "auto" or any torch device.
 
     Raises:
@@ -35,9 +36,10 @@ class ProxyScorer:
 
     def __init__(
         self,
-        data: ImageData,
+        data: Data,
         build: Mapping[str, Any],
         *,
+        task: Task | None = None,
         batch_size: int = 64,
         seed: int = 0,
         device: str | torch.device = "auto",
@@ -49,27 +51,28 @@ class ProxyScorer:
         self._build = build
         self._seed = seed
         self._device = resolve_device(device)
-        self._batch: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._task = task_of(data, task).bound_to(data)
+        self._batch: tuple[Any, Any] | None = None
 
     def __call__(self, architecture: Buildable, proxy: str) -> float:
         """Build the network and score it.
 
         Raises:
-            ValueError: If there is no such proxy, or the network does not take the images.
+            ValueError: If there is no such proxy, or the network does not take the inputs.
         """
         check_proxy(proxy)
-        images, labels = self._images()
+        inputs, target = self._examples()
         with seeded(self._seed):
             model = architecture.build(**self._build)
-        return PROXIES[proxy](model.to(self._device), images, labels)
+        return PROXIES[proxy](model.to(self._device), inputs, target)
 
-    def _images(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def _examples(self) -> tuple[Any, Any]:
         if self._batch is None:
             generator = torch.Generator().manual_seed(self._seed)
             chosen = torch.randperm(len(self._data.train), generator=generator)[: self.batch_size]
-            images, labels = next(iter(self._data.train.batches([chosen])))
-            normalise = Normaliser(self._data.mean, self._data.std, self._device)
-            self._batch = normalise(images.to(self._device)), labels.to(self._device)
+            inputs, target = next(iter(self._data.train.batches([chosen])))
+            moved = map_tensors(lambda t: t.to(self._device), target)
+            self._batch = self._data.prepare(inputs, self._device), moved
         return self._batch
 
 

@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 import dataclasses
+import math
 import operator
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Unpack
@@ -18,7 +19,7 @@ from optuna_nas._ground.checks import require_int, require_seed
 from optuna_nas.keys import RUN_KEY
 from optuna_nas.objectives._base import Objective, TrialRun
 from optuna_nas.objectives._build import build_arguments
-from optuna_nas.objectives._data import images_of
+from optuna_nas.objectives._data import data_of
 from optuna_nas.objectives._options import ObjectiveOptions
 from optuna_nas.objectives.evaluation import (
     Evaluator,
@@ -36,7 +37,7 @@ from optuna_nas.objectives.identity import (
 )
 from optuna_nas.objectives.trial import Costs, ReusableRuns, Value, run_key, sampled_recipe
 from optuna_nas.spaces import Architecture, SearchSpace
-from optuna_nas.training import ImageData, Recipe
+from optuna_nas.training import Data, Recipe, Task, task_of, task_settings
 from optuna_nas.training.loop import load_checkpoint
 
 if TYPE_CHECKING:
@@ -48,14 +49,17 @@ __all__ = [
 ]
 
 
-def _max_last_5(accuracies: list[float]) -> float:
-    return max(accuracies[-5:])
+def _max_last_5(metrics: list[float]) -> float:
+    return max(metrics[-5:])
 
 
-SCORES: Mapping[str, Callable[[list[float]], float]] = {
-    "last": operator.itemgetter(-1),
-    "best": max,
-    "max_last_5": _max_last_5,
+def _min_last_5(metrics: list[float]) -> float:
+    return min(metrics[-5:])
+
+
+SCORES: Mapping[str, Mapping[str, Callable[[list[float]], float]]] = {
+    "maximize": {"last": operator.itemgetter(-1), "best": max, "max_last_5": _max_last_5},
+    "minimize": {"last": operator.itemgetter(-1), "best": min, "max_last_5": _min_last_5},
 }
 
 
@@ -75,10 +79,10 @@ class TrainingPlan:
 
 
 class TrainingObjective(Objective[TrainingPlan]):
-    """An Optuna objective: build the suggested network, train it, return validation accuracy.
+    """An Optuna objective: build the suggested network, train it, return its validation metric.
 
     Every epoch is reported, so any pruner of Optuna can stop a trial. The network's fault (a limit
-    exceeded, an image too small, NaN, out of memory) makes the trial infeasible and pruned; it is
+    exceeded, an input too small, NaN, out of memory) makes the trial infeasible and pruned; it is
     not lost to the sampler. Anything else is raised. The test split is never touched.
 
     A trial records its architecture (JSON), digest, parameters, multiply-adds and seconds as user
@@ -87,19 +91,23 @@ class TrainingObjective(Objective[TrainingPlan]):
 
     Args:
         space: Space to suggest from.
-        data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``.
+        data: Name for :func:`optuna_nas.training.load_data`, an ``ImageData``, a ``TensorData`` or
+            a ``LoaderData``.
         epochs: Epochs per trial, at least 1.
+        task: Loss, metric and direction, such as ``Task.regression()``; None: that of the data,
+            for images classification.
         build: Arguments for ``architecture.build`` besides the number of classes and channels,
-            which the data decides. Default: ``space.proxy``, the paper's search size.
+            which data and task decide. Default: ``space.proxy``, the paper's search size.
         recipe: Settings of the training. Default: ``Recipe()``.
         hyperparameters: A function of the trial that returns fields of the recipe, such as
             ``lambda trial: {"lr": trial.suggest_float("lr", 1e-3, 1.0, log=True)}``; see also
             :func:`recipe_of`.
-        value: Value of a trial: ``"metric"``, the validation accuracy; a reward, such as
+        value: Value of a trial: ``"metric"``, the task's of the validation split; a reward such as
             ``LatencyReward(target_ms=80)``; or ``("metric", "latency_ms", ...)``, several
             objectives, of which costs are ``"latency_ms"``, ``"macs"`` and ``"params"``. With
             several nothing is pruned but by limits, and results are not reused.
-        score: Epoch that counts: ``"last"``, ``"best"`` or ``"max_last_5"``.
+        score: Epoch that counts: ``"last"``, ``"best"`` or ``"max_last_5"``, the best of the last
+            five.
         seed: Weights and data order of trial n depend on (seed, n).
         reuse: Whether the result of a complete trial of the study that was the same run is
             reused. Trials that the sampler wants evaluated again are never copies. Default: True.
@@ -135,9 +143,10 @@ class TrainingObjective(Objective[TrainingPlan]):
     def __init__(
         self,
         space: SearchSpace,
-        data: str | ImageData,
+        data: str | Data,
         *,
         epochs: int,
+        task: Task | None = None,
         build: Mapping[str, Any] | None = None,
         recipe: Recipe | None = None,
         hyperparameters: Callable[[Trial], Mapping[str, Any]] | None = None,
@@ -150,21 +159,25 @@ class TrainingObjective(Objective[TrainingPlan]):
     ) -> None:
         require_int("epochs", epochs, at_least=1)
         require_seed(seed)
-        if score not in SCORES:
-            raise ValueError(f"`score` must be one of {list(SCORES)}, but got {score!r}.")
-        super().__init__(value=value, **options)
+        self.data = data_of(data)
+        self.task = task_of(self.data, task)
+        scores = SCORES[str(self.task.direction)]
+        if score not in scores:
+            raise ValueError(f"`score` must be one of {list(scores)}, but got {score!r}.")
+        super().__init__(value=value, task=self.task, **options)
         self.space = space
-        self.data = images_of(data)
         self.epochs = epochs
-        self.build = build_arguments(space, self.data, build)
+        self.build = build_arguments(space, self.data, self.task, build)
         self.recipe = recipe or Recipe()
         self._hyperparameters = hyperparameters
         self._score = score
         self.seed = seed
         self.evaluator: Evaluator = NetworkTraining() if evaluator is None else evaluator
-        self.costs: Costs = self.network_costs(self.build, self.data)
-        largest = 1.0 if self.value.reward is None else None
-        self._reusable = ReusableRuns(epochs, SCORES[score], largest=largest) if reuse else None
+        self.costs: Costs = self.network_costs(self.build, self.data, task=self.task)
+        low, high = self.task.metric_range
+        within = (low, high) if self.value.reward is None else (low, math.inf)
+        self._scored = scores[score]
+        self._reusable = ReusableRuns(epochs, self._scored, within=within) if reuse else None
 
     @property
     def identity(self) -> StudyIdentity:
@@ -173,6 +186,7 @@ class TrainingObjective(Objective[TrainingPlan]):
             self.space,
             self.data,
             self.value.identity(self.costs.meter_identity),
+            **task_settings(self.task),
             epochs=self.epochs,
             build=self.build,
             score=self._score,
@@ -221,6 +235,7 @@ class TrainingObjective(Objective[TrainingPlan]):
             epochs=self.epochs,
             recipe=recipe.to_dict(),
             score=self._score,
+            **task_settings(self.task),
             **self._told_of_evaluator(),
         )
         return TrainingPlan(architecture=architecture, recipe=recipe, key=key)
@@ -237,7 +252,7 @@ class TrainingObjective(Objective[TrainingPlan]):
             self.evaluator,
             job,
             input_size=self.data.input_size,
-            score=SCORES[self._score],
+            score=self._scored,
         )
 
     def distributed_worker(self) -> None:
@@ -271,6 +286,7 @@ class TrainingObjective(Objective[TrainingPlan]):
             epochs=self.epochs,
             build=self.build,
             data=self.data,
+            task=self.task,
             recipe=recipe,
             seed=seed,
             device=self.device,

@@ -17,7 +17,7 @@ from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
 from optuna_nas.objectives.trial import Limits, is_the_architectures
 from optuna_nas.profiling import profile
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
-from optuna_nas.training import ImageData, load_data
+from optuna_nas.training import Data, Task, load_data, task_of
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -43,8 +43,9 @@ class ScoredArchitecture:
 
 def score_architectures(
     space: SearchSpace,
-    data: str | ImageData,
+    data: str | Data,
     *,
+    task: Task | None = None,
     proxy: str = "naswot",
     samples: int = 1000,
     build: Mapping[str, Any] | None = None,
@@ -62,6 +63,7 @@ def score_architectures(
     Args:
         space: Space to sample from.
         data: As for :class:`ProxyObjective`.
+        task: As for :class:`ProxyObjective`.
         proxy: As for :class:`ProxyObjective`.
         samples: Number of architectures to sample, at least 1.
         build: As for :class:`TrainingObjective`.
@@ -77,8 +79,11 @@ def score_architectures(
     require_int("samples", samples)
     check_proxy(proxy)
     loaded = load_data(data) if isinstance(data, str) else data
-    arguments = build_arguments(space, loaded, build)
-    scorer = ProxyScorer(loaded, arguments, batch_size=batch_size, seed=seed, device=device)
+    task = task_of(loaded, task)
+    arguments = build_arguments(space, loaded, task, build)
+    scorer = ProxyScorer(
+        loaded, arguments, task=task, batch_size=batch_size, seed=seed, device=device
+    )
     limits = Limits(max_params=max_params, max_macs=max_macs)
     scored = []
     for architecture in _different(sample_architectures(space, samples, seed=seed)):
@@ -91,7 +96,7 @@ def score_architectures(
 def warm_start(
     study: Study,
     space: SearchSpace,
-    data: str | ImageData,
+    data: str | Data,
     *,
     proxy: str = "naswot",
     samples: int = 1000,
@@ -120,6 +125,7 @@ def warm_start(
         study: Whose objective suggests from this space.
         space: Space to sample from.
         data: As for :class:`ProxyObjective`.
+        task: As for :class:`ProxyObjective`.
         proxy: As for :class:`ProxyObjective`.
         samples: Number of architectures to sample, at least 1.
         top: Number of architectures to enqueue at most, at least 1.

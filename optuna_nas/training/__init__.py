@@ -1,6 +1,6 @@
-"""Data, recipes and the training loop: everything that happens between a network and its score.
+"""Tasks, data, recipes and the training loop: all that happens between a network and its score.
 
-It knows networks, images and a trial to report to, and no space or sampler.
+It knows networks, data and a trial to report to, and no space or sampler.
 """
 
 from optuna_nas._ground.device import resolve_device
@@ -8,7 +8,7 @@ from optuna_nas.training import recipes
 from optuna_nas.training._distributed import Processes, distributed, share
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._seeded import seeded
-from optuna_nas.training.data import ImageData, Split, StreamedSplit, load_data
+from optuna_nas.training.data import Data, DataSplit, ImageData, Split, StreamedSplit, load_data
 from optuna_nas.training.loop import (
     CheckpointSlot,
     EpochResult,
@@ -21,14 +21,21 @@ from optuna_nas.training.loop import (
     fit,
     load_weights,
     save_weights,
+    task_of,
+    task_settings,
 )
+from optuna_nas.training.task import METRICS, MetricState, Task, task_from_identity
 
 __all__ = [
+    "METRICS",
     "CheckpointSlot",
+    "Data",
+    "DataSplit",
     "EpochResult",
     "Evaluation",
     "History",
     "ImageData",
+    "MetricState",
     "NonFiniteLossError",
     "OptunaPruningCallback",
     "Processes",
@@ -36,6 +43,7 @@ __all__ = [
     "Recipe",
     "Split",
     "StreamedSplit",
+    "Task",
     "distributed",
     "evaluate",
     "fit",
@@ -46,4 +54,7 @@ __all__ = [
     "save_weights",
     "seeded",
     "share",
+    "task_from_identity",
+    "task_of",
+    "task_settings",
 ]

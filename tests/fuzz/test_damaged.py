@@ -39,7 +39,7 @@ from optuna_nas.objectives import (
     MacsReward,
     TrainingObjective,
     best_trials,
-    derived_accuracies,
+    derived_metrics,
     fail_dead_trials,
     read_alphas,
     read_identity,
@@ -224,7 +224,7 @@ def read_all(study: optuna.Study, rng: random.Random, folder: Path) -> None:
         best_architecture,
         fail_dead_trials,
         sampled_hyperparameters,
-        derived_accuracies,
+        derived_metrics,
         summary,
     ):
         reads(of_study, study)

@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from optuna_nas._ground.inputs import InputSpec, call, join, length, map_tensors, shapes
+from optuna_nas._ground.inputs import (
+    InputSpec,
+    call,
+    join,
+    length,
+    map_tensors,
+    parts_of,
+    shapes,
+    split,
+)
 
 
 @pytest.mark.parametrize(
@@ -76,3 +85,7 @@ def test_batches_are_joined_and_changed_in_their_form(form: Any) -> None:
     assert length(twice) == 6
     again = map_tensors(lambda tensor: tensor[3:], twice)
     assert shapes(again) == shapes(batch)
+    first, second, third = split(twice, 3)
+    assert shapes(join([first, second])) == shapes(join([second, third]))
+    assert type(third) is type(batch)
+    assert torch.equal(parts_of(third)[0], x[1:])

@@ -44,7 +44,7 @@ from optuna_nas.objectives import (
     LatencyReward,
     TrainingObjective,
     best_trials,
-    derived_accuracies,
+    derived_metrics,
     fail_dead_trials,
     read_alphas,
     read_identity,
@@ -270,7 +270,7 @@ def test_a_studys_derived_children_are_passed_over_if_damaged(
     study = optuna.create_study(direction="maximize")
     study.add_trial(_damaged((DIGEST_KEY,), value))
     study.set_user_attr(DERIVED_KEY, [[0, 99.0]] if value == [] else value)
-    assert derived_accuracies(study) == {}
+    assert derived_metrics(study) == {}
     assert [trial.number for trial in best_trials(study, 3)] == [0]
     assert any(f"{DERIVED_KEY!r} of study" in warning for warning in told(caplog.records))
 

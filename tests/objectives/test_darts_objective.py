@@ -36,7 +36,7 @@ def test_a_trial_keeps_its_search():
     with seeded(seed):
         model = architecture.build(num_classes=10, in_channels=1, **SIZE)
     alone = fit(model, DATA, epochs=1, recipe=RECIPE, seed=seed, device="cpu", channels_last=True)
-    assert first.value == alone.last.val_accuracy
+    assert first.value == alone.last.val_metric
     assert json.loads(attributes["optuna_nas:architecture"])["params"] == architecture.params
     assert attributes["optuna_nas:digest"] == architecture.digest
     assert attributes["optuna_nas:one_shot_accuracy"] == first.intermediate_values[3]
@@ -61,9 +61,9 @@ def test_epochs_are_told_as_they_end():
     assert [(phase, result.epoch) for phase, result in told] == [
         *(("search", 1), ("search", 2), ("search", 3), ("evaluation", 1), ("evaluation", 2))
     ]
-    searched = [result.val_accuracy for phase, result in told if phase == "search"]
+    searched = [result.val_metric for phase, result in told if phase == "search"]
     assert searched == list(study.trials[0].intermediate_values.values())
-    assert told[-1][1].val_accuracy == study.trials[0].value
+    assert told[-1][1].val_metric == study.trials[0].value
 
 
 def test_the_architecture_goes_to_another_study():

@@ -75,7 +75,7 @@ def history(job: TrainingJob, accuracies: list[float]) -> History:
     return History(
         tuple(
             EpochResult(
-                epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=value, seconds=0.1, lr=0.1
+                epoch=epoch, train_loss=1.0, val_loss=1.0, val_metric=value, seconds=0.1, lr=0.1
             )
             for epoch, value in enumerate(accuracies, start=1)
         )
@@ -136,7 +136,7 @@ def test_a_job_is_all_that_a_result_depends_on(one_thread: None) -> None:
     (job,) = jobs
     again = NetworkTraining()(pickle.loads(pickle.dumps(job)))
     reports = made.trials[0].intermediate_values
-    assert [epoch.val_accuracy for epoch in again.epochs] == list(reports.values())
+    assert [epoch.val_metric for epoch in again.epochs] == list(reports.values())
     assert (job.network, job.epochs) == (CONV, 2)
 
 

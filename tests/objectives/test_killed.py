@@ -92,7 +92,7 @@ def _undisturbed(trial: FrozenTrial, first: int) -> list[float]:
     with seeded(_seed(first)):
         model = SPACE.architecture(trial).build(num_classes=10, in_channels=1, **SIZE)
     history = fit(model, _data(), epochs=EPOCHS, recipe=RECIPE, seed=_seed(first), device="cpu")
-    return [result.val_accuracy for result in history.epochs]
+    return [result.val_metric for result in history.epochs]
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forks beside threads

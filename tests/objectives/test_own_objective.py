@@ -39,7 +39,7 @@ class Sparsity(Objective[Architecture]):
         self.threshold = threshold
         self.build = {**SIZE, "num_classes": 10, "in_channels": 1}
         self.costs = self.network_costs(self.build, DATA)
-        self.runs = ReusableRuns(2, lambda values: values[-1], largest=1.0)
+        self.runs = ReusableRuns(2, lambda values: values[-1], within=(0.0, 1.0))
         self.evaluated = 0
 
     @property
@@ -72,7 +72,7 @@ class Sparsity(Objective[Architecture]):
             run.tell(
                 "evaluation",
                 EpochResult(
-                    epoch=epoch, train_loss=0, val_loss=0, val_accuracy=share, seconds=0, lr=0
+                    epoch=epoch, train_loss=0, val_loss=0, val_metric=share, seconds=0, lr=0
                 ),
             )
             if report is not None:

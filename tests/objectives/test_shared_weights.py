@@ -18,7 +18,7 @@ from optuna_nas.objectives import (
     SharedWeightsObjective,
     TrainingObjective,
     best_trials,
-    derived_accuracies,
+    derived_metrics,
     fail_dead_trials,
 )
 from optuna_nas.objectives.one_shot import _shared_weights as weights_module
@@ -238,7 +238,7 @@ def test_derive_scores_the_best_again_and_hands_them_on():
     ours.add_trial(optuna.trial.create_trial(value=1.0))  # lucky on its batch
     ranked = best_trials(ours, 4)
     assert [trial.number for trial in ranked[:3]] == [child.trial for child in scored]
-    assert derived_accuracies(ours) == {child.trial: child.accuracy for child in scored}
+    assert derived_metrics(ours) == {child.trial: child.accuracy for child in scored}
     assert ranked[3].value == 1.0
     other = study()
     other.enqueue_trial(scored[0].architecture.params)

@@ -11,9 +11,9 @@ import textwrap
 
 import pytest
 
+from optuna_nas._ground.source import hash_of_source
 from optuna_nas.spaces import FunctionSpace
 from optuna_nas.spaces.cells._own_ops import OwnOps
-from optuna_nas.spaces.function._source import hash_of_source
 
 HELPERS = '''
 """Helpers in a module of their own."""

@@ -32,7 +32,7 @@ def net(norm):
 
 
 def curve(history):
-    return [(e.train_loss, e.val_loss, e.val_accuracy) for e in history.epochs]
+    return [(e.train_loss, e.val_loss, e.val_metric) for e in history.epochs]
 
 
 with distributed() as processes:

@@ -44,7 +44,7 @@ def _net(seed: int = 0, *, dropout: float = 0.0, num_classes: int = 10) -> nn.Se
 
 
 def _curve(history: History) -> list[tuple[float, float, float]]:
-    return [(e.train_loss, e.val_loss, e.val_accuracy) for e in history.epochs]
+    return [(e.train_loss, e.val_loss, e.val_metric) for e in history.epochs]
 
 
 def test_the_same_seed_gives_the_same_curve_and_another_one_does_not(data: ImageData) -> None:
@@ -101,11 +101,11 @@ def test_it_learns_and_never_looks_at_the_test_set(data: ImageData) -> None:
 
     history = fit(model, data, epochs=12, device="cpu")
 
-    assert history.last.val_accuracy > 0.5
+    assert history.last.val_metric > 0.5
     assert history.last.train_loss < history.epochs[0].train_loss
     assert not any(module.training for module in model.modules())
     found = evaluate(model, data.val, data, device="cpu")
-    assert (found.loss, found.accuracy) == (history.last.val_loss, history.last.val_accuracy)
+    assert (found.loss, found.accuracy) == (history.last.val_loss, history.last.val_metric)
 
 
 def test_a_last_batch_of_one_image_is_left_out() -> None:
@@ -241,7 +241,7 @@ def test_best_is_the_first_of_the_best_epochs() -> None:
     history = History(
         tuple(
             EpochResult(
-                epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=acc, seconds=2.0, lr=0.1
+                epoch=epoch, train_loss=1.0, val_loss=1.0, val_metric=acc, seconds=2.0, lr=0.1
             )
             for epoch, acc in ((1, 0.5), (2, 0.8), (3, 0.8), (4, 0.6))
         )
@@ -269,7 +269,7 @@ def test_without_validation_images_nothing_is_told_of_them(
     history = fit(models[0], merged, epochs=2, device="cpu", checkpoint=tmp_path / "run")
     for epoch in history.epochs:
         assert epoch.val_loss != epoch.val_loss
-        assert epoch.val_accuracy != epoch.val_accuracy
+        assert epoch.val_metric != epoch.val_metric
         assert epoch.train_loss > 0
     found = dataclasses.replace(merged, val=data.test)  # the validation images change no training
     fit(models[1], found, epochs=2, device="cpu")

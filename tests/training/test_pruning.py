@@ -109,7 +109,7 @@ def _objective(data: ImageData, **options: Any) -> Callable[[optuna.Trial], floa
         callback = OptunaPruningCallback(trial, **options)
         recipe = Recipe(lr=lr)
         history = fit(model, data, epochs=6, recipe=recipe, device="cpu", on_epoch=callback)
-        return history.last.val_accuracy
+        return history.last.val_metric
 
     return objective
 
@@ -132,7 +132,7 @@ def test_other_metrics_can_be_reported(data: ImageData) -> None:
     study.optimize(_objective(data, metric="val_loss"), n_trials=1)
     losses = list(study.trials[0].intermediate_values.values())
     assert losses[0] > losses[-1] > 0
-    with pytest.raises(ValueError, match='`metric` must be one of "val_accuracy", "val_loss"'):
+    with pytest.raises(ValueError, match='`metric` must be one of "val_metric", "val_loss"'):
         OptunaPruningCallback(study.ask(), metric="accuracy")
 
 
@@ -142,7 +142,7 @@ def test_a_run_is_not_pruned_after_its_last_epoch() -> None:
     callback = OptunaPruningCallback(trial, last_epoch=3)
     for epoch in (1, 2, 3):
         callback.report(0.1, epoch)
-    with pytest.raises(optuna.TrialPruned, match=r"val_accuracy 0\.1 after epoch 3"):
+    with pytest.raises(optuna.TrialPruned, match=r"val_metric 0\.1 after epoch 3"):
         OptunaPruningCallback(study.ask()).report(0.1, 3)
 
 
@@ -163,7 +163,7 @@ def test_several_objectives_cannot_prune_and_the_way_out_is_named() -> None:
 
 def test_pruning_by_a_rule_of_ones_own_works_with_several_objectives(data: ImageData) -> None:
     def stop_what_does_not_learn(result: EpochResult) -> None:
-        if result.epoch == 2 and result.val_accuracy < 0.2:
+        if result.epoch == 2 and result.val_metric < 0.2:
             raise optuna.TrialPruned
 
     def objective(trial: optuna.Trial) -> tuple[float, float]:
@@ -178,7 +178,7 @@ def test_pruning_by_a_rule_of_ones_own_works_with_several_objectives(data: Image
             device="cpu",
             on_epoch=stop_what_does_not_learn,
         )
-        return history.last.val_accuracy, float(sum(p.numel() for p in model.parameters()))
+        return history.last.val_metric, float(sum(p.numel() for p in model.parameters()))
 
     study = optuna.create_study(directions=["maximize", "minimize"])
     for lr in (0.05, 1e-9):
@@ -235,7 +235,7 @@ with distributed() as processes:
         seen = []
 
         def on_epoch(result):
-            seen.append(result.val_accuracy)
+            seen.append(result.val_metric)
             callback(result)
 
         with seeded(0):

@@ -75,7 +75,7 @@ def search(space: ConvSpace, data: ImageData, n_trials: int) -> Architecture:
     architecture = space.architecture(best_trials(study, 1)[0])
     assert study.best_trial.user_attrs[keys.PARAMS_KEY] > 0
     history = fit(architecture.build(in_channels=data.in_channels), data, epochs=1)
-    assert 0.0 <= history.last.val_accuracy <= 1.0
+    assert 0.0 <= history.last.val_metric <= 1.0
     best: optuna.trial.FrozenTrial = best_architecture(study)
     assert space.architecture(best).digest
     return architecture

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["best", "describe", "summary"]
 
-ACCURACY_NAME = "validation accuracy"
+METRIC_BESIDE_NAME = "validation accuracy"
 
 
 @click.command()
@@ -76,7 +76,7 @@ def describe(study: Study, space: SearchSpace, trial: FrozenTrial) -> str:
     if facts["value"] != facts["accuracy"]:
         rows.append((facts["metric"], _written(facts)))
     if facts["accuracy"] is not None:
-        rows.append((ACCURACY_NAME, f"{facts['accuracy']:.2%}"))
+        rows.append((METRIC_BESIDE_NAME, f"{facts['accuracy']:.2%}"))
     if facts["latency_ms"] is not None:
         rows.append(("latency", f"{facts['latency_ms']:.4g} ms"))
     if facts["params"] is not None:
@@ -114,19 +114,19 @@ def _metric(study: Study) -> str:
     if study.metric_names is not None:
         return study.metric_names[0]
     # Studies on our objectives have had no names while their metric was the accuracy.
-    return ACCURACY_NAME if read_identity(study) is not None else "value"
+    return METRIC_BESIDE_NAME if read_identity(study) is not None else "value"
 
 
 def _accuracy(study: Study, trial: FrozenTrial) -> float | None:
     """The trial's accuracy on all validation images, None where that is not known."""
-    from optuna_nas.objectives import derived_accuracies
-    from optuna_nas.objectives.trial import ACCURACY
+    from optuna_nas.objectives import derived_metrics
+    from optuna_nas.objectives.trial import METRIC_BESIDE
 
-    derived = derived_accuracies(study).get(trial.number)
+    derived = derived_metrics(study).get(trial.number)
     if derived is not None:
         return derived
-    kept = ACCURACY.read(trial)
-    return trial.value if kept is None and _metric(study) == ACCURACY_NAME else kept
+    kept = METRIC_BESIDE.read(trial)
+    return trial.value if kept is None and _metric(study) == METRIC_BESIDE_NAME else kept
 
 
 def _written(facts: Mapping[str, Any]) -> str:

@@ -193,7 +193,7 @@ def _objective(
     from optuna_nas.objectives.one_shot import published_recipe
 
     def on_epoch(phase: str, result: EpochResult) -> None:
-        bars.advance(phase, f"accuracy {result.val_accuracy:.1%}")
+        bars.advance(phase, f"accuracy {result.val_metric:.1%}")
 
     variant = _combined(
         chosen[VARIANTS], order=chosen["order"], watch_eigenvalue=chosen["watch_eigenvalue"]
@@ -205,7 +205,7 @@ def _objective(
         variant=variant,
         epochs=chosen["epochs"],
         supernet=sizes(chosen, chosen["supernet"]),
-        recipe=dataclasses.replace(published_recipe(space), **chosen["recipe"]),
+        recipe=dataclasses.replace(published_recipe(space, data), **chosen["recipe"]),
         alpha=AlphaRecipe(**{**variant.alpha, **chosen["alpha"]}),
         eval_epochs=chosen[EVAL_EPOCHS],
         build=sizes(chosen, chosen["build"]),

@@ -172,7 +172,7 @@ def _objective(
         epochs=chosen["epochs"],
         children_per_epoch=chosen["children_per_epoch"],
         supernet=sizes(chosen, chosen["supernet"]),
-        recipe=dataclasses.replace(published_shared_recipe(space), **chosen["recipe"]),
+        recipe=dataclasses.replace(published_shared_recipe(space, data), **chosen["recipe"]),
         checkpoints=folder,
         seed=chosen["seed"],
         device=device,
@@ -214,7 +214,7 @@ def _search(
 
 def _table(children: Sequence[ScoredChild]) -> str:
     rows = [
-        f"{rank:>4}  {child.accuracy:>8.2%}  {child.trial:>6}  {child.architecture}"
+        f"{rank:>4}  {child.metric:>8.2%}  {child.trial:>6}  {child.architecture}"
         for rank, child in enumerate(children, start=1)
     ]
     return "\n".join(["      accuracy   trial  architecture", *rows])

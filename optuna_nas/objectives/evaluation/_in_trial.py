@@ -54,8 +54,8 @@ def train_in_trial(
         run: The trial; its architecture has been admitted.
         evaluator: Carries out the job.
         job: Its ``accumulate`` is set here, as far as memory requires it.
-        input_size: Shape of an image, for messages.
-        score: Makes the metric of the validation accuracies after each epoch.
+        input_size: Shape of an example, for messages.
+        score: Makes the metric of those after each epoch.
 
     Returns:
         The metric.
@@ -72,7 +72,7 @@ def train_in_trial(
         results.append(result)
         run.tell("training", result)
         if report is not None:
-            report(dataclasses.replace(result, val_accuracy=factor * result.val_accuracy))
+            report(dataclasses.replace(result, val_metric=factor * result.val_metric))
 
     started = time.perf_counter()
     try:
@@ -83,7 +83,7 @@ def train_in_trial(
         seconds = before + time.perf_counter() - started
         run.trial.set_user_attr(SECONDS_KEY, round(seconds, 4))
     if isinstance(found, History):
-        return score([result.val_accuracy for result in results])
+        return score([result.val_metric for result in results])
     return float(found)
 
 
@@ -102,7 +102,7 @@ def _evaluated(
     """Carry out the job in the fewest parts of a batch that memory has room for.
 
     The run begins anew with more parts, so that its result depends on their number and on nothing
-    else. That needs two images in a part, and an epoch that nobody has heard of yet.
+    else. That needs two examples in a part, and an epoch that nobody has heard of yet.
     """
     slot = run.slot()
     for parts in _doubling(PARTS.read(run.trial) or 1):

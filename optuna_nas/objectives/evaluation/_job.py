@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from optuna_nas.objectives._build import Buildable
-    from optuna_nas.training import CheckpointSlot, ImageData
+    from optuna_nas.training import CheckpointSlot, Data, Task
 
 __all__ = ["Evaluator", "TrainingJob", "carry_out", "evaluator_identity"]
 
@@ -32,7 +32,8 @@ class TrainingJob:
         network: Architecture or scaled network that is built.
         epochs: Number of epochs, at least 1.
         build: Arguments for ``network.build``.
-        data: Images that the network is trained on; None where the evaluator brings its own.
+        data: Data that the network is trained on; None where the evaluator brings its own.
+        task: Loss and metric; None: those of the data.
         recipe: Settings of the training.
         seed: Seed of weights and data order.
         device: ``"auto"`` or any torch device.
@@ -46,7 +47,8 @@ class TrainingJob:
     network: Buildable
     epochs: int
     build: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    data: ImageData | None = None
+    data: Data | None = None
+    task: Task | None = None
     recipe: Recipe = Recipe()
     seed: int = 0
     device: str | torch.device = "auto"

@@ -12,7 +12,7 @@ from optuna_nas.objectives.evaluation._job import TrainingJob
 from optuna_nas.training import fit, resolve_device
 
 if TYPE_CHECKING:
-    from optuna_nas.training import CheckpointSlot, EpochResult, History, ImageData
+    from optuna_nas.training import CheckpointSlot, Data, EpochResult, History
 
 __all__ = ["NetworkTraining"]
 
@@ -37,7 +37,7 @@ class NetworkTraining(PerProcess):
         ...     epochs=1,
         ... )
         >>> history = NetworkTraining(channels_last=True)(job)
-        >>> history.last.val_accuracy > 0.2
+        >>> history.last.val_metric > 0.2
         True
     """
 
@@ -49,7 +49,7 @@ class NetworkTraining(PerProcess):
         self._forget()
 
     def _forget(self) -> None:
-        self._placed: tuple[ImageData, torch.device, ImageData] | None = None
+        self._placed: tuple[Data, torch.device, Data] | None = None
 
     def __call__(
         self,
@@ -71,6 +71,7 @@ class NetworkTraining(PerProcess):
             job.model(),
             self._on_device(job.data, device),
             epochs=job.epochs,
+            task=job.task,
             recipe=job.recipe,
             seed=job.seed,
             device=device,
@@ -82,8 +83,8 @@ class NetworkTraining(PerProcess):
             checkpoint=checkpoint,
         )
 
-    def _on_device(self, data: ImageData, device: torch.device) -> ImageData:
-        """Move images once for all jobs on them, since a search has thousands."""
+    def _on_device(self, data: Data, device: torch.device) -> Data:
+        """Move data once for all jobs on it, since a search has thousands."""
         if self._placed is None or self._placed[0] is not data or self._placed[1] != device:
             self._placed = data, device, data.to(device)
         return self._placed[2]

@@ -17,6 +17,7 @@ from optuna_nas.objectives.identity._rebuilt import (
     rebuilt_data,
     rebuilt_meter,
     rebuilt_space,
+    rebuilt_task,
     subclasses,
 )
 from optuna_nas.objectives.identity._study_check import (
@@ -50,6 +51,7 @@ __all__ = [
     "rebuilt_data",
     "rebuilt_meter",
     "rebuilt_space",
+    "rebuilt_task",
     "recipe_from",
     "recorded_identity",
     "subclasses",

@@ -10,7 +10,7 @@ from optuna_nas._ground.checks import shown
 from optuna_nas.objectives.identity._parts import DataIdentity
 from optuna_nas.objectives.identity._study_identity import StudyIdentity, differences
 from optuna_nas.profiling import LatencyMeter
-from optuna_nas.training import ImageData, load_data
+from optuna_nas.training import Data, load_data
 
 if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
@@ -23,6 +23,7 @@ __all__ = [
     "rebuilt_data",
     "rebuilt_meter",
     "rebuilt_space",
+    "rebuilt_task",
     "subclasses",
 ]
 
@@ -53,7 +54,7 @@ def rebuilt_space(identity: StudyIdentity, space: SearchSpace | None) -> SearchS
     return identity.space.make()
 
 
-def load_kept(kept: DataIdentity, **changes: Any) -> ImageData:
+def load_kept(kept: DataIdentity, **changes: Any) -> Data:
     """Load data by the name that a study keeps, with the same splits.
 
     Args:
@@ -66,17 +67,17 @@ def load_kept(kept: DataIdentity, **changes: Any) -> ImageData:
     return load_data(**{"name": kept.name, **kept.arguments, **changes})
 
 
-def rebuilt_data(kept: DataIdentity | None, data: str | ImageData | None) -> ImageData:
-    """Return the images of a study: as given, else loaded again.
+def rebuilt_data(kept: DataIdentity | None, data: str | Data | None) -> Data:
+    """Return the data of a study: as given, else loaded again.
 
     Args:
-        kept: What the study keeps of them.
-        data: Images, or another name of the same ones, such as a folder that was moved.
+        kept: What the study keeps of it.
+        data: Data, or another name of the same, such as a folder that was moved.
 
     Raises:
-        ValueError: If they must be given: what is kept cannot be loaded, or is no longer the same.
+        ValueError: If it must be given: what is kept cannot be loaded, or is no longer the same.
     """
-    if isinstance(data, ImageData):
+    if isinstance(data, Data):
         return data
     if kept is None:
         raise ValueError("`data` must be given, since the study does not say it: pass data=...")
@@ -95,6 +96,24 @@ def rebuilt_data(kept: DataIdentity | None, data: str | ImageData | None) -> Ima
             f"study: {'; '.join(different)}. Pass data=..."
         )
     return loaded
+
+
+def rebuilt_task(identity: StudyIdentity, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the argument ``task`` of an objective, if a study has one and it is not given.
+
+    Args:
+        identity: What the study keeps.
+        options: Arguments that are given.
+
+    Raises:
+        ValueError: If it must be given.
+    """
+    if identity.task is None or "task" in options:
+        return {}
+    task = identity.training_task()
+    if task is None:
+        ask_for("task", identity.task)
+    return {"task": task}
 
 
 def rebuilt_meter(kept: object, options: Mapping[str, Any]) -> dict[str, Any]:

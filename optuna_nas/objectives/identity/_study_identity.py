@@ -23,11 +23,11 @@ from optuna_nas.objectives.identity._parts import (
     SpaceIdentity,
 )
 from optuna_nas.objectives.trial import METRIC, Value, reward_from_identity
-from optuna_nas.training import Recipe
+from optuna_nas.training import Recipe, Task, task_from_identity
 
 if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data
 
 __all__ = ["StudyIdentity", "differences", "recipe_from"]
 
@@ -44,6 +44,7 @@ class StudyIdentity:
         space: What is searched; None where sizes of a network are.
         objective: Name of the objective's class, where the study keeps it.
         data: What networks are trained and validated on.
+        task: Loss, metric and direction; None: classification by accuracy.
         epochs: Of a trial.
         build: Arguments for ``architecture.build``.
         supernet: Arguments for ``space.supernet``.
@@ -72,6 +73,7 @@ class StudyIdentity:
     space: SpaceIdentity | None = None
     objective: str | None = None
     data: DataIdentity | None = None
+    task: Mapping[str, Any] | None = None
     epochs: int | None = None
     build: Mapping[str, Any] | None = None
     supernet: Mapping[str, Any] | None = None
@@ -89,7 +91,7 @@ class StudyIdentity:
 
     @classmethod
     def of(
-        cls, space: SearchSpace, data: ImageData, value: Mapping[str, Any] = _NOTHING, **parts: Any
+        cls, space: SearchSpace, data: Data, value: Mapping[str, Any] = _NOTHING, **parts: Any
     ) -> Self:
         """Return the identity of an objective.
 
@@ -164,6 +166,14 @@ class StudyIdentity:
             return reward_from_identity(self.reward.to_json())
         return (METRIC, *self.costs) if self.costs else METRIC
 
+    def training_task(self) -> Task | None:
+        """Return the task; None if it is one of the user's own.
+
+        Raises:
+            ValueError: If a setting is out of range.
+        """
+        return Task.classification() if self.task is None else task_from_identity(self.task)
+
     @property
     def measured_by(self) -> Any:
         """Settings of the meter that a trial's value depends on, or its name; else None."""
@@ -181,6 +191,7 @@ class StudyIdentity:
         return StudyIdentity(
             space=self.space,
             data=self.data,
+            task=self.task,
             epochs=self.epochs if found is None else found.epochs,
             build=self.build,
             recipe=self.recipe if found is None or found.recipe is None else found.recipe,
@@ -211,6 +222,7 @@ _PARTS: Mapping[str, type[Part]] = {
 _SINGLE: Mapping[str, Decode[Any]] = {
     "objective": text(),
     "data": DataIdentity.from_json,
+    "task": ANYTHING,
     "epochs": integer(1),
     "build": ANYTHING,
     "supernet": ANYTHING,

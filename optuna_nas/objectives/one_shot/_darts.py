@@ -25,7 +25,7 @@ from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.keys import ONE_SHOT_KEY, SECONDS_KEY
 from optuna_nas.objectives._base import Objective
 from optuna_nas.objectives._build import build_arguments
-from optuna_nas.objectives._data import images_of
+from optuna_nas.objectives._data import data_of
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives.evaluation import (
     Evaluator,
@@ -57,7 +57,15 @@ from optuna_nas.objectives.one_shot.variants import DARTSVariant, check_variant
 from optuna_nas.objectives.trial import attributed_failures
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.spaces import SearchSpace
-from optuna_nas.training import EpochResult, History, ImageData, Recipe
+from optuna_nas.training import (
+    Data,
+    EpochResult,
+    History,
+    Recipe,
+    Task,
+    task_of,
+    task_settings,
+)
 from optuna_nas.training.loop import Checkpoints, load_checkpoint
 
 if TYPE_CHECKING:
@@ -100,10 +108,10 @@ class SearchPlan(NamedTuple):
 
 
 class DARTSObjective(Objective[SearchPlan], PublishedVariants):
-    """An Optuna objective: search by DARTS, derive a network, train it, return its accuracy.
+    """An Optuna objective: search by DARTS, derive a network, train it, return its metric.
 
     A trial is one search, so a study of it tunes the search itself: learning rates, weight decay,
-    the warm-up of alpha, or just the seed. Every epoch reports the validation accuracy of the
+    the warm-up of alpha, or just the seed. Every epoch reports the validation metric of the
     supernet; it keeps the entropy of the mixing weights, the share of skip connections in the cell
     that would be derived, the weights themselves and, when asked for, the largest eigenvalue
     of alpha's Hessian as ``optuna_nas:darts:...`` (see :func:`read_alphas`).
@@ -122,19 +130,21 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
     Args:
         space: One with a supernet: ``DARTSSpace``, ``NASBench201Space``, a function space with
             ``choice``. What it asks for is not suggested; alpha decides.
-        data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``.
+        data: Name for :func:`optuna_nas.training.load_data`, or data of any kind, as for
+            :class:`TrainingObjective`.
+        task: Loss, metric and direction; None: that of the data.
         variant: Difference of the search from that of DARTS. Default: ``DARTSVariant()``, not at
             all, with gradients of the first order.
         epochs: Number of epochs of the search, at least 1. Default: 50.
         supernet: Arguments for ``space.supernet`` besides classes and channels, such as
             ``{"cells": 5}``. Default: the paper's search size, and what the variant says.
         recipe: Recipe of the supernet's weights. Default: as published, with crops and flips.
-        alpha: Recipe of alpha, with its share of the training images. Default: as published with
+        alpha: Recipe of alpha, with its share of the training examples. Default: as published with
             the variant.
-        value: ``"derived"``: the derived network's accuracy; ``"one_shot"``: the supernet's.
+        value: ``"derived"``: the derived network's metric; ``"one_shot"``: the supernet's.
             Default: ``"derived"``.
         eval_epochs: Number of epochs for which the derived network is trained, on all training
-            images. Default: 20.
+            examples. Default: 20.
         eval_recipe: Recipe of the derived network. Default: that of the supernet.
         build: Arguments for ``architecture.build``. Default: ``space.proxy``.
         hyperparameters: A function of the trial that returns fields of the recipe, and fields of
@@ -175,8 +185,9 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
     def __init__(
         self,
         space: SearchSpace,
-        data: str | ImageData,
+        data: str | Data,
         *,
+        task: Task | None = None,
         variant: DARTSVariant | None = None,
         epochs: int = 50,
         supernet: Mapping[str, Any] | None = None,
@@ -197,14 +208,15 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
             raise ValueError(f'`value` must be "derived" or "one_shot", but got {value!r}.')
         self._recompute = options.get("recompute", False)
         shared = {name: value for name, value in options.items() if name not in OWN_OPTIONS}
-        super().__init__(**cast("ObjectiveOptions", shared))
+        self.data = data_of(data)
+        self.task = task_of(self.data, task)
+        super().__init__(task=self.task, **cast("ObjectiveOptions", shared))
         self.space = space
-        self.data = images_of(data)
         self.variant = DARTSVariant() if variant is None else variant
         self.epochs = epochs
-        self.supernet = supernet_arguments(space, self.data, supernet, self.variant)
-        self.build = build_arguments(space, self.data, build)
-        self.recipe = recipe or published_recipe(space)
+        self.supernet = supernet_arguments(space, self.data, self.task, supernet, self.variant)
+        self.build = build_arguments(space, self.data, self.task, build)
+        self.recipe = recipe or published_recipe(space, self.data)
         self.alpha = AlphaRecipe(**self.variant.alpha) if alpha is None else alpha
         self._value = value
         self._eval_epochs = eval_epochs
@@ -215,7 +227,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         default = NetworkTraining(channels_last=self.device.type == "cpu")
         self._evaluator: Evaluator = options.get("evaluator") or default
         if self.limits != Limits():  # else nothing is counted, since nothing depends on it
-            self.costs = self.network_costs(self.build, self.data)
+            self.costs = self.network_costs(self.build, self.data, task=self.task)
         split_for_alpha(self.data, self.alpha.share)
         self._plan(None)
 
@@ -232,6 +244,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         return StudyIdentity.of(
             self.space,
             self.data,
+            **task_settings(self.task),
             objective=type(self).__name__,
             epochs=self.epochs,
             supernet=self.supernet,
@@ -263,7 +276,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
 
     @property
     def metric_of(self) -> str:  # type: ignore[override]
-        """Owner of the accuracy, for the note of a trial."""
+        """Owner of the metric, for the note of a trial."""
         return " of the supernet" if self._value == "one_shot" else " of the derived network"
 
     def suggest(self, run: TrialRun) -> SearchPlan:
@@ -274,16 +287,16 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         started = time.perf_counter()
         try:
             with attributed_failures(trial, self.space, self.data.input_size, "searching in"):
-                architecture, accuracy = self._search(run, plan)
+                architecture, metric = self._search(run, plan)
             run.record(architecture)
             run.admit(architecture)
-            trial.set_user_attr(ONE_SHOT_KEY, accuracy)
+            trial.set_user_attr(ONE_SHOT_KEY, metric)
             if self._value == "derived":
                 with attributed_failures(trial, architecture, self.data.input_size, "training"):
-                    accuracy = self._evaluate_derived(run, architecture, plan.recipe)
+                    metric = self._evaluate_derived(run, architecture, plan.recipe)
         finally:
             trial.set_user_attr(SECONDS_KEY, round(time.perf_counter() - started, 4))
-        return accuracy
+        return metric
 
     def trained_supernet(self, trial: FrozenTrial) -> Supernet:
         """Return the supernet of a trial as it was evaluated last, from its checkpoint.
@@ -303,12 +316,12 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         return network.supernet
 
     def _search(self, run: TrialRun, plan: SearchPlan) -> tuple[Architecture, float]:
-        """Return what is derived, and the supernet's accuracy after the last epoch."""
+        """Return what is derived, and the supernet's metric after the last epoch."""
         seed = training_seed(self._seed, run.trial)
         supernet = make_supernet(self.space, self.supernet, self.data, seed).to(self.device)
         learner = BilevelLearner(
             supernet,
-            self.data,
+            self.task.bound_to(self.data, plan.recipe),
             plan.recipe,
             plan.alpha,
             self.variant,
@@ -318,6 +331,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         search = AlphaSearch(
             learner,
             self.data,
+            self.task.bound_to(self.data, plan.recipe),
             plan.recipe,
             plan.alpha,
             self.variant,
@@ -338,7 +352,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         params = search.run(self._place(run, plan, seed), on_epoch)
         if self.variant.selection is not None:
             params = search.select(self.variant.selection)
-        return self.space.architecture(params), results[-1].val_accuracy
+        return self.space.architecture(params), results[-1].val_metric
 
     def _place(self, run: TrialRun, plan: SearchPlan, seed: int) -> Checkpoints | None:
         """The place of a search's state, with the settings that it belongs to."""
@@ -364,6 +378,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
             epochs=self._eval_epochs,
             build=self.build,
             data=self.data,
+            task=self.task,
             recipe=self._eval_recipe or recipe,
             seed=derived_seed(training_seed(self._seed, run.trial), 0, EVALUATION),
             device=self.device,
@@ -371,7 +386,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         found = carry_out(self._evaluator, job, functools.partial(run.tell, "evaluation"), own)
         if own is not None:
             own.remove()
-        return found.last.val_accuracy if isinstance(found, History) else float(found)
+        return found.last.val_metric if isinstance(found, History) else float(found)
 
     def _plan(self, trial: Trial | None) -> SearchPlan:
         """Both recipes, with what a trial changes, checked."""

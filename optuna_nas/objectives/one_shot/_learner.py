@@ -16,6 +16,7 @@ from optuna_nas.objectives.one_shot._bilevel import (
     second_order,
 )
 from optuna_nas.objectives.one_shot._eigenvalue import largest_eigenvalue
+from optuna_nas.objectives.one_shot._memory_format import fast_on_cpu
 from optuna_nas.objectives.one_shot._readings import SearchReading, take_reading
 from optuna_nas.training import Processes
 from optuna_nas.training.data import Batch
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
     from optuna_nas.objectives.one_shot.variants import DARTSVariant, Mixing
     from optuna_nas.spaces.base._supernet import Supernet
-    from optuna_nas.training import ImageData, Recipe
+    from optuna_nas.training import Recipe, Task
 
 __all__ = ["BilevelLearner", "MixedNetwork"]
 
@@ -55,10 +56,10 @@ class MixedNetwork(nn.Module):
         self.mixing = mixing
         self.progress = 0.0
 
-    def forward(self, x: torch.Tensor) -> Any:
-        if x.device.type == "cpu" and x.ndim == 4:  # where pools and depthwise convolutions gain
-            x = x.contiguous(memory_format=torch.channels_last)
-        return self.supernet(x, mixture=self.mixture())
+    def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
+        args = map(fast_on_cpu, inputs)
+        kwargs = {name: fast_on_cpu(part) for name, part in named.items()}
+        return self.supernet(*args, mixture=self.mixture(), **kwargs)
 
     def mixture(self) -> dict[str, torch.Tensor]:
         """The weights of each decision."""
@@ -90,7 +91,7 @@ class BilevelLearner:
 
     Args:
         supernet: On ``device``.
-        data: Data whose classes its logits must fit.
+        task: Task that it learns, bound to data and recipe.
         recipe: Recipe of its weights.
         alpha: Recipe of its alphas.
         variant: Decides how it mixes, and by gradients of which order its alphas learn.
@@ -108,7 +109,7 @@ class BilevelLearner:
     def __init__(
         self,
         supernet: Supernet,
-        data: ImageData,
+        task: Task,
         recipe: Recipe,
         alpha: AlphaRecipe,
         variant: DARTSVariant,
@@ -134,7 +135,7 @@ class BilevelLearner:
         # optimizer of its own: it requires one only while its gradient is taken.
         for parameter in self._alphas:
             parameter.requires_grad_(False)
-        self._learner = Learner(self.network, recipe, data, device, Processes())
+        self._learner = Learner(self.network, recipe, task, device, Processes())
         if self._learner.scaler is not None:
             raise ValueError(
                 "`precision` must not be that of float16, whose small gradients alpha would lose, "
@@ -212,7 +213,7 @@ class BilevelLearner:
         self.readings = [SearchReading(**reading) for reading in state["readings"]]
 
     def _loss(self, batch: Batch) -> torch.Tensor:
-        loss = self._learner.loss(batch.images, batch.labels)
+        loss = self._learner.loss(batch.inputs, batch.target)
         penalty = self.network.penalty()
         return loss if penalty is None else loss + penalty
 

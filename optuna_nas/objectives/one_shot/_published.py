@@ -15,7 +15,7 @@ from optuna_nas.objectives.one_shot.variants import (
 
 if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data
 
 __all__ = ["PublishedVariants"]
 
@@ -25,10 +25,10 @@ class PublishedVariants:
 
     if TYPE_CHECKING:
 
-        def __init__(self, space: SearchSpace, data: str | ImageData, **options: Any) -> None: ...
+        def __init__(self, space: SearchSpace, data: str | Data, **options: Any) -> None: ...
 
     @classmethod
-    def pc_darts(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
+    def pc_darts(cls, space: SearchSpace, data: str | Data, **options: Any) -> Self:
         """Search by PC-DARTS (arXiv:1907.05737): one channel in four is mixed, edges have weights.
 
         Args:
@@ -38,7 +38,7 @@ class PublishedVariants:
         return cls(space, data, variant=PC_DARTS, **options)
 
     @classmethod
-    def darts_es(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
+    def darts_es(cls, space: SearchSpace, data: str | Data, **options: Any) -> Self:
         """Search by DARTS-ES (arXiv:1909.09656): the search ends where the eigenvalue rises.
 
         Args:
@@ -48,7 +48,7 @@ class PublishedVariants:
         return cls(space, data, variant=DARTS_ES, **options)
 
     @classmethod
-    def darts_pt(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
+    def darts_pt(cls, space: SearchSpace, data: str | Data, **options: Any) -> Self:
         """Search by DARTS-PT (arXiv:2108.04392): what the supernet misses most is selected.
 
         Args:
@@ -58,7 +58,7 @@ class PublishedVariants:
         return cls(space, data, variant=DARTS_PT, **options)
 
     @classmethod
-    def gdas(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
+    def gdas(cls, space: SearchSpace, data: str | Data, **options: Any) -> Self:
         """Search by GDAS (arXiv:1910.04465): one operation per edge and batch is sampled.
 
         Args:
@@ -68,7 +68,7 @@ class PublishedVariants:
         return cls(space, data, variant=GDAS, **options)
 
     @classmethod
-    def fair_darts(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
+    def fair_darts(cls, space: SearchSpace, data: str | Data, **options: Any) -> Self:
         """Search by FairDARTS (arXiv:1911.12126): sigmoids, so that operations do not compete.
 
         Args:
@@ -78,7 +78,7 @@ class PublishedVariants:
         return cls(space, data, variant=FAIR_DARTS, **options)
 
     @classmethod
-    def drnas(cls, space: SearchSpace, data: str | ImageData, **options: Any) -> Self:
+    def drnas(cls, space: SearchSpace, data: str | Data, **options: Any) -> Self:
         """Search by DrNAS (arXiv:2006.10355): weights are sampled from Dirichlet distributions.
 
         Args:

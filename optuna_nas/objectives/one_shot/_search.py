@@ -4,10 +4,10 @@ References:
     Liu, Simonyan, Yang. DARTS: Differentiable Architecture Search. ICLR 2019. arXiv:1806.09055.
 
 Differences from the released code:
-    1. Alpha's batches go through its images in a new order again and again; there each is sampled
-       anew from all of them.
-    2. The supernet's accuracy is that on ``data.val``, which neither weights nor alphas learn
-       from; there it is that on alpha's images.
+    1. Alpha's batches go through its examples in a new order again and again; there each is
+       sampled anew from all of them.
+    2. The supernet's metric is that on ``data.val``, which neither weights nor alphas learn
+       from; there it is that on alpha's examples.
 """
 
 from __future__ import annotations
@@ -27,46 +27,48 @@ from optuna_nas.nn import set_drop_path
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.objectives.one_shot._trained import SearchedSupernet
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes
-from optuna_nas.training.data import Batch, Feed
+from optuna_nas.training.data import Batch
 from optuna_nas.training.loop import Checkpoints, Evaluation, evaluate_split, seeded
 from optuna_nas.training.optim import drop_path, learning_rate
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
     from optuna_nas.objectives.one_shot.variants import DARTSVariant, Selection
-    from optuna_nas.training import ImageData, Recipe
+    from optuna_nas.training import Data, Recipe, Task
 
 __all__ = ["AlphaSearch", "split_for_alpha"]
 
 
-def split_for_alpha(data: ImageData, share: float) -> tuple[ImageData, ImageData]:
-    """Part the training images in index order: the first are for the weights, the last for alpha.
+def split_for_alpha(data: Data, share: float) -> tuple[Data, Data]:
+    """Part the training examples in order: the first are for the weights, the last for alpha.
 
     Raises:
-        ValueError: If a part has fewer than two images.
+        ValueError: If a part has fewer than two examples.
     """
     count = len(data.train)
     first = count - int(count * share)
     if min(first, count - first) < 2:
         raise ValueError(
-            f"`share` of alpha must leave two training images for the weights and two for alpha, "
-            f"but got share={share} and {count} images: load more, or take a share nearer to 0.5."
+            f"`share` of alpha must leave two training {data.noun} for the weights and two for "
+            f"alpha, but got share={share} and {count} {data.noun}: load more, or take a share "
+            "nearer to 0.5."
         )
     order = torch.arange(count)
     return (
-        dataclasses.replace(data, train=data.train.take(order[:first])),
-        dataclasses.replace(data, train=data.train.take(order[first:])),
+        data.holding(train=data.train.take(order[:first])),
+        data.holding(train=data.train.take(order[first:])),
     )
 
 
 class AlphaSearch:
-    """One search: a supernet that learns, and the images that it is trained and evaluated on.
+    """One search: a supernet that learns, and the data that it is trained and evaluated on.
 
     Args:
         learner: The supernet, its alphas and their optimizers.
         data: On any device.
+        task: Task that the learner learns, bound to data and recipe.
         recipe: Recipe of the weights; batch size and augmentation are alpha's too.
-        alpha: Recipe of alpha, with its share of the training images.
+        alpha: Recipe of alpha, with its share of the training examples.
         variant: Decides when the search ends, and whether it needs the eigenvalue.
         epochs: At least 1.
         seed: Seed of data order, augmentation and all that is random.
@@ -76,7 +78,8 @@ class AlphaSearch:
     def __init__(
         self,
         learner: BilevelLearner,
-        data: ImageData,
+        data: Data,
+        task: Task,
         recipe: Recipe,
         alpha: AlphaRecipe,
         variant: DARTSVariant,
@@ -87,6 +90,7 @@ class AlphaSearch:
     ) -> None:
         self._learner = learner
         self._data = data
+        self._task = task
         self._recipe = recipe
         self._epochs = epochs
         self._warmup = alpha.warmup_epochs
@@ -95,9 +99,9 @@ class AlphaSearch:
         self._variant = variant
         self._tuned: int | None = None
         for_weights, for_alpha = split_for_alpha(data, alpha.share)
-        self._feed = Feed(for_weights, recipe, seed, device, Processes())
+        self._feed = for_weights.feed(recipe, seed, device, Processes())
         alpha_seed = derived_seed(seed, 0, "alpha")
-        self._alpha_feed = Feed(for_alpha, recipe, alpha_seed, device, Processes())
+        self._alpha_feed = for_alpha.feed(recipe, alpha_seed, device, Processes())
         self._val = data.val.to(device)
 
     def run(
@@ -145,7 +149,7 @@ class AlphaSearch:
         trained = SearchedSupernet(
             self._learner,
             seed=derived_seed(self._seed, 0, "perturbation"),
-            evaluate=lambda: self._evaluate().accuracy,
+            evaluate=lambda: self._evaluate().metric,
             tune=self._tune,
         )
         return trained.derive(selection)
@@ -174,6 +178,7 @@ class AlphaSearch:
             self._learner.evaluated,
             self._val,
             self._data,
+            self._task,
             self._device,
             self._learner.learner.precision,
         )
@@ -210,18 +215,18 @@ class AlphaSearch:
             epoch=epoch,
             train_loss=train_loss,
             val_loss=found.loss,
-            val_accuracy=found.accuracy,
+            val_metric=found.metric,
             seconds=time.perf_counter() - started,
             lr=self._learning_rate(epoch, 0),
         )
 
     def _train(self, epoch: int) -> float:
-        """Return the mean loss per image."""
+        """Return the mean loss per example."""
         self._learner.network.train()
         done = (epoch - 1) * self._feed.steps
         p = drop_path(self._recipe, done, self._feed.steps, self._epochs)
         set_drop_path(self._learner.network, p)
-        total, images = 0.0, 0
+        total, examples = 0.0, 0
         alpha_learns = epoch > self._warmup
         for step, (train, val) in enumerate(
             zip(self._feed.epoch(epoch), self._alpha_batches(epoch), strict=False)
@@ -231,8 +236,8 @@ class AlphaSearch:
             if not math.isfinite(loss):
                 raise NonFiniteLossError(epoch, step + 1, lr, loss, "training")
             total += loss * train.whole
-            images += train.whole
-        return total / images
+            examples += train.whole
+        return total / examples
 
     def _alpha_batches(self, epoch: int) -> Iterator[Batch]:
         """Batches without end; their random state is keyed by (epoch, number of the pass)."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from optuna_nas._ground.checks import require_int
+from optuna_nas.objectives._build import decided_arguments
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
 from optuna_nas.spaces.base._given import require_space
 from optuna_nas.training import Recipe, recipes
@@ -19,7 +20,7 @@ from optuna_nas.training import Recipe, recipes
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot.variants import DARTSVariant
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data, Task
 
 __all__ = [
     "changed",
@@ -44,23 +45,25 @@ _DARTS = Recipe(
 ALPHA_PREFIX = "alpha_"  # of hyperparameters that are fields of AlphaRecipe
 
 
-def published_recipe(space: SearchSpace) -> Recipe:
+def published_recipe(space: SearchSpace, data: Data) -> Recipe:
     """Return the recipe of a supernet's weights while alphas learn, as published.
 
     Args:
         space: Its ``one_shot.recipe`` says it.
+        data: Data that the recipe shall suit.
     """
-    return _recipe(space.one_shot.recipe)
+    return data.suited(_recipe(space.one_shot.recipe))
 
 
-def published_shared_recipe(space: SearchSpace) -> Recipe:
+def published_shared_recipe(space: SearchSpace, data: Data) -> Recipe:
     """Return the recipe of the weights that a space's children share, as published.
 
     Args:
         space: Its ``one_shot.shared_recipe`` says it; where that is None, ``one_shot.recipe``.
+        data: Data that the recipe shall suit.
     """
-    shared = space.one_shot.shared_recipe
-    recipe = published_recipe(space) if shared is None else _recipe(shared)
+    told = space.one_shot.shared_recipe
+    recipe = data.suited(_recipe(space.one_shot.recipe if told is None else told))
     return dataclasses.replace(recipe, drop_path=0.0)  # one path alone has none to drop
 
 
@@ -95,7 +98,8 @@ def changed(
 
 def supernet_arguments(
     space: SearchSpace,
-    data: ImageData,
+    data: Data,
+    task: Task,
     arguments: Mapping[str, Any] | None,
     variant: DARTSVariant | None = None,
 ) -> dict[str, Any]:
@@ -103,7 +107,8 @@ def supernet_arguments(
 
     Args:
         space: One with a supernet.
-        data: Decides on classes and channels.
+        data: Decides on channels.
+        task: Decides on classes.
         arguments: As the user gives them; they count more.
         variant: Of the search, if it is one by alphas.
 
@@ -126,7 +131,7 @@ def supernet_arguments(
             f"`supernet` must name arguments of the supernet of {space} ({sorted(takes)}), not "
             f"{unknown}."
         )
-    decided = {"num_classes": data.num_classes, "in_channels": data.in_channels}
+    decided = decided_arguments(data, task)
     known = {name: value for name, value in decided.items() if name in takes}
     return {**known, **needed, **(arguments or {})}
 

@@ -26,7 +26,7 @@ from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.keys import DERIVED_KEY, EPOCH_KEY
 from optuna_nas.objectives._base import DIGEST, Objective
 from optuna_nas.objectives._build import build_arguments
-from optuna_nas.objectives._data import images_of
+from optuna_nas.objectives._data import data_of
 from optuna_nas.objectives._options import ObjectiveOptions, check_options
 from optuna_nas.objectives.identity import (
     SharedWeightsIdentity,
@@ -44,7 +44,7 @@ from optuna_nas.objectives.trial import attributed_failures
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.objectives.trial._run import TrialRun
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
-from optuna_nas.training import ImageData, Recipe
+from optuna_nas.training import Data, Recipe, Task, task_of, task_settings
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -57,23 +57,23 @@ SCHEDULES = ("alternate", "pretrain")
 
 
 class ScoredChild(NamedTuple):
-    """A child, and its accuracy on the shared weights.
+    """A child, and its metric on the shared weights.
 
     Attributes:
         architecture: The child.
-        accuracy: On all validation images, in [0, 1].
+        metric: On all validation examples.
         trial: Number of its first trial.
     """
 
     architecture: Architecture
-    accuracy: float
+    metric: float
     trial: int
 
 
 class SharedWeightsObjective(Objective[Architecture]):
-    """An Optuna objective: the suggested child's accuracy on weights that all children share.
+    """An Optuna objective: the suggested child's metric on weights that all children share.
 
-    A trial is one child on one batch of validation images: it takes a fraction of a second, and
+    A trial is one child on one batch of validation examples: it takes a fraction of a second, and
     its value is noisy, drifts as the weights learn, and ranks children only roughly. Score the
     best again by :meth:`derive`, and train what comes out of that from scratch.
 
@@ -90,8 +90,10 @@ class SharedWeightsObjective(Objective[Architecture]):
 
     Args:
         space: One with a supernet.
-        data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``. The weights
-            learn from ``train``, children are evaluated on ``val``.
+        data: Name for :func:`optuna_nas.training.load_data`, or data of any kind, as for
+            :class:`TrainingObjective`. The weights learn from ``train``, children are evaluated
+            on ``val``.
+        task: Loss, metric and direction; None: that of the data.
         schedule: ``"alternate"`` or ``"pretrain"``. Default: ``"alternate"``.
         epochs: Number of epochs for which the weights are trained in all, at least 1. Default:
             150.
@@ -129,14 +131,17 @@ class SharedWeightsObjective(Objective[Architecture]):
         )
         study.optimize(objective, n_trials=10)
         for child in objective.derive(study, 3):
-            print(f"{child.accuracy:.1%} {child.architecture}")
+            print(f"{child.metric:.1%} {child.architecture}")
     """
+
+    _words = "shared-weights"
 
     def __init__(
         self,
         space: SearchSpace,
-        data: str | ImageData,
+        data: str | Data,
         *,
+        task: Task | None = None,
         schedule: str = "alternate",
         epochs: int = 150,
         children_per_epoch: int = 300,
@@ -157,13 +162,14 @@ class SharedWeightsObjective(Objective[Architecture]):
                 f"are kept, but got {shown(options['keep_checkpoints'])}: leave it out."
             )
         place = options.pop("checkpoints", None)
-        super().__init__(metric="shared-weights accuracy", **options)
+        self.data = data_of(data)
+        self.task = task_of(self.data, task)
+        super().__init__(task=self.task, **options)
         self.space = space
-        self.data = images_of(data)
         self.epochs = epochs
-        self.supernet = supernet_arguments(space, self.data, supernet)
-        self.build = build_arguments(space, self.data, build)
-        self.recipe = recipe or published_shared_recipe(space)
+        self.supernet = supernet_arguments(space, self.data, self.task, supernet)
+        self.build = build_arguments(space, self.data, self.task, build)
+        self.recipe = recipe or published_shared_recipe(space, self.data)
         self._schedule = schedule
         self._children_per_epoch = children_per_epoch
         self._place = None if place is None else WeightsPlace(place)
@@ -171,7 +177,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         self._weights: SharedWeights | None = None
         self._warned = False
         if self.limits != Limits():  # else nothing is counted, since nothing depends on it
-            self.costs = self.network_costs(self.build, self.data)
+            self.costs = self.network_costs(self.build, self.data, task=self.task)
 
     @property
     def identity(self) -> StudyIdentity:
@@ -180,6 +186,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         return StudyIdentity.of(
             self.space,
             self.data,
+            **task_settings(self.task),
             objective=type(self).__name__,
             epochs=self.epochs,
             supernet=self.supernet,
@@ -222,6 +229,7 @@ class SharedWeightsObjective(Objective[Architecture]):
             self._weights = SharedWeights(
                 supernet.to(self.device),
                 self.data,
+                self.task,
                 self.recipe,
                 epochs=self.epochs,
                 seed=self._seed,
@@ -243,10 +251,10 @@ class SharedWeightsObjective(Objective[Architecture]):
         trial.set_user_attr(EPOCH_KEY, self.weights.epochs_done)
         run.admit(child)
         with attributed_failures(trial, child, self.data.input_size, "evaluating"):
-            return self.weights.accuracy_on_batch(child, trial.number)
+            return self.weights.metric_on_batch(child, trial.number)
 
     def derive(self, study: Study, top_k: int = 10) -> list[ScoredChild]:
-        """Score the best children of a study again, on all validation images.
+        """Score the best children of a study again, on all validation examples.
 
         The study keeps what is found, and ``best_trials``, ``optuna-nas best``, ``draw`` and
         ``train`` go by it.
@@ -260,19 +268,20 @@ class SharedWeightsObjective(Objective[Architecture]):
         """
         check_at_least_one(top_k=top_k)
         trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        sign = -1 if self.task.direction == "maximize" else 1
         best: dict[str, Any] = {}
-        for trial in sorted(trials, key=lambda trial: (-trial.values[0], trial.number)):
+        for trial in sorted(trials, key=lambda trial: (sign * trial.values[0], trial.number)):
             if len(best) < top_k:
                 best.setdefault(DIGEST.read(trial) or str(trial.number), trial)
         if trials:  # another process may have trained the weights further
             self._train(study, max(trial.number for trial in trials))
         scored = [
-            ScoredChild(child, self.weights.accuracy(child), trial.number)
+            ScoredChild(child, self.weights.metric(child), trial.number)
             for trial in best.values()
             for child in (self.space.architecture(trial),)
         ]
-        scored.sort(key=lambda child: -child.accuracy)
-        kept = [(child.trial, child.accuracy) for child in scored]
+        scored.sort(key=lambda child: sign * child.metric)
+        kept = [(child.trial, child.metric) for child in scored]
         study.set_user_attr(DERIVED_KEY, kept)
         return scored
 

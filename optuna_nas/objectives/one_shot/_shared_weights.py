@@ -20,8 +20,8 @@ from torch import nn
 from optuna_nas._ground.keyed import derived_seed
 from optuna_nas._ground.per_process import PerProcess
 from optuna_nas.nn.ops import use_batch_statistics
+from optuna_nas.objectives.one_shot._memory_format import fast_on_cpu
 from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, evaluate, seeded
-from optuna_nas.training.data import Feed
 from optuna_nas.training.loop import (
     Checkpoints,
     Learner,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._weights_place import KeptWeights
     from optuna_nas.spaces import Architecture
     from optuna_nas.spaces.base._supernet import Supernet
-    from optuna_nas.training import ImageData, Recipe
+    from optuna_nas.training import Data, Recipe, Task
 
 __all__ = ["ChildNetwork", "Children", "SharedWeights"]
 
@@ -56,11 +56,10 @@ class ChildNetwork(nn.Module):
         self.supernet = supernet
         self.child: Architecture | None = None
 
-    def forward(self, x: torch.Tensor) -> Any:
+    def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
         assert self.child is not None
-        if x.device.type == "cpu" and x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
-        return self.supernet(x, self.child)
+        kwargs = {name: fast_on_cpu(part) for name, part in named.items()}
+        return self.supernet(*map(fast_on_cpu, inputs), architecture=self.child, **kwargs)
 
 
 class SharedWeights(PerProcess):
@@ -69,6 +68,7 @@ class SharedWeights(PerProcess):
     Args:
         supernet: On ``device``.
         data: The weights learn from ``train``, children are evaluated on ``val``.
+        task: Loss and metric.
         recipe: How they learn.
         epochs: Length of the schedule.
         seed: Seed of data order and all that is random.
@@ -81,7 +81,8 @@ class SharedWeights(PerProcess):
     def __init__(
         self,
         supernet: Supernet,
-        data: ImageData,
+        data: Data,
+        task: Task,
         recipe: Recipe,
         *,
         epochs: int,
@@ -93,13 +94,15 @@ class SharedWeights(PerProcess):
         for alpha in supernet.alphas().values():
             alpha.requires_grad_(False)
         self._network = ChildNetwork(supernet)
-        self._learner = Learner(self._network, recipe, data, device, Processes())
+        bound = task.bound_to(data, recipe)
+        self._learner = Learner(self._network, recipe, bound, device, Processes())
         self._data = data
+        self._task = task
         self._recipe = recipe
         self._epochs = epochs
         self._seed = seed
         self._device = device
-        self._feed = Feed(data, recipe, seed, device, Processes())
+        self._feed = data.feed(recipe, seed, device, Processes())
         self._val = data.val.to(device)
         self._results: list[EpochResult] = []
         self._run = run
@@ -160,38 +163,39 @@ class SharedWeights(PerProcess):
                     if self._on_epoch is not None:
                         self._on_epoch(self._results[-1])
 
-    def accuracy_on_batch(self, child: Architecture, key: int) -> float:
-        """Return a child's accuracy on one batch of validation images, the weights frozen.
+    def metric_on_batch(self, child: Architecture, key: int) -> float:
+        """Return a child's metric on one batch of validation examples, the weights frozen.
 
         Args:
             child: Of the space.
-            key: Decides which images; equal keys, equal images.
+            key: Decides which examples; equal keys, equal examples.
         """
         count = min(self._recipe.batch_size, len(self._val))
         order = torch.randperm(
             len(self._val), generator=keyed_generator(self._seed, key, "reward")
         )
-        return self._accuracy(child, self._val.take(order[:count].to(self._val.labels.device)))
+        return self._metric(child, self._val.take(order[:count]))
 
-    def accuracy(self, child: Architecture) -> float:
-        """Return a child's accuracy on all validation images, the weights frozen."""
-        return self._accuracy(child, self._val)
+    def metric(self, child: Architecture) -> float:
+        """Return a child's metric on all validation examples, the weights frozen."""
+        return self._metric(child, self._val)
 
-    def _accuracy(self, child: Architecture, split: Any) -> float:
+    def _metric(self, child: Architecture, split: Any) -> float:
         with self._lock:
             self._network.child = child
             found = evaluate(
                 self._network,
                 split,
                 self._data,
+                task=self._task,
                 device=self._device,
                 batch_size=self._recipe.batch_size,
             )
-        return found.accuracy
+        return found.metric
 
     def _epoch(self, epoch: int, children: Children) -> EpochResult:
         started = time.perf_counter()
-        total, images = 0.0, 0
+        total, examples = 0.0, 0
         self._network.train()
         with seeded(derived_seed(self._seed, epoch, "network"), device=self._device):
             # One child per batch: the sampled path alone gets gradients, and the optimizer skips
@@ -204,12 +208,12 @@ class SharedWeights(PerProcess):
                 if not math.isfinite(loss):
                     raise NonFiniteLossError(epoch, step + 1, lr, loss, "training")
                 total += loss * batch.whole
-                images += batch.whole
+                examples += batch.whole
         return EpochResult(
             epoch=epoch,
-            train_loss=total / images,
+            train_loss=total / examples,
             val_loss=math.nan,  # children are validated, not weights
-            val_accuracy=math.nan,
+            val_metric=math.nan,
             seconds=time.perf_counter() - started,
             lr=self._learning_rate(epoch, 0),
         )

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.spaces.base._supernet import Supernet
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data
 
 __all__ = ["make_supernet"]
 
 
 def make_supernet(
-    space: SearchSpace, arguments: Mapping[str, Any], data: ImageData, seed: int
+    space: SearchSpace, arguments: Mapping[str, Any], data: Data, seed: int
 ) -> Supernet:
     """Make a supernet on the CPU of which every weight is known, those of lazy modules too.
 
@@ -29,7 +29,7 @@ def make_supernet(
         seed: Of the weights and alphas; the process's random state is neither used nor changed.
 
     Raises:
-        ValueError: If the supernet cannot take the images, or does not use one of its modules.
+        ValueError: If the supernet cannot take the inputs, or does not use one of its modules.
     """
     with seeded(seed):
         supernet = space.supernet(**arguments)

@@ -38,6 +38,7 @@ class ScaledCosts(Costs):
         device: torch.device,
     ) -> None:
         super().__init__(build, meter, data=data)
+        self._images = data
         self._device = device
         self._sizes = build
 
@@ -55,6 +56,6 @@ class ScaledCosts(Costs):
 
     def score_untrained(self, proxy: str, architecture: ScalableNetwork) -> float:
         """Compute a proxy's score on training images of the network's resolution."""
-        assert self._data is not None
-        resized = self._data.resized(architecture.resolution)
+        assert self._images is not None
+        resized = self._images.resized(architecture.resolution)
         return ProxyScorer(resized, self._build, device=self._device)(architecture, proxy)

@@ -20,7 +20,7 @@ from optuna_nas.scaling import GrowingRegularisation, ScalableNetwork
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.evaluation import Evaluator
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data
 
 __all__ = ["rebuilt_network", "rebuilt_training"]
 
@@ -57,7 +57,7 @@ def _arguments(cls: type[ScalableNetwork], settings: Mapping[str, Any]) -> dict[
     return arguments
 
 
-def rebuilt_training(kept: Any, data: str | ImageData | None) -> Evaluator:
+def rebuilt_training(kept: Any, data: str | Data | None) -> Evaluator:
     """Return the training of which a study keeps the settings.
 
     Args:

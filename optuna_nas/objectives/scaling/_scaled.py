@@ -26,7 +26,7 @@ from optuna_nas.objectives.scaling._scaled_training import ScaledTraining
 from optuna_nas.objectives.trial import TrialRun
 from optuna_nas.profiling import Profile
 from optuna_nas.scaling import ScalableNetwork
-from optuna_nas.training import ImageData, Recipe
+from optuna_nas.training import Data, ImageData, Recipe
 
 if TYPE_CHECKING:
     from optuna_nas.drawing import Graph
@@ -146,7 +146,7 @@ class ScaledObjective(Objective[ScaledPlan]):
         identity: StudyIdentity,
         *,
         space: SearchSpace | None = None,
-        data: str | ImageData | None = None,
+        data: str | Data | None = None,
         **options: Any,
     ) -> Self:
         """Make the objective of an identity; see :meth:`Objective.from_identity`."""

@@ -24,7 +24,7 @@ from optuna_nas.objectives.evaluation import (
     evaluator_identity,
 )
 from optuna_nas.scaling import GrowingRegularisation, ScalableNetwork
-from optuna_nas.training import ImageData, ProgressiveSize, Recipe
+from optuna_nas.training import Data, ImageData, ProgressiveSize, Recipe
 
 if TYPE_CHECKING:
     from optuna_nas.training import CheckpointSlot, EpochResult, History
@@ -61,12 +61,12 @@ class ScaledTraining(PerProcess):
         network = ResNet(
             blocks=(1, 1, 1, 1), kind="basic", stem="cifar", width=0.125, resolution=16
         )
-        print(training(TrainingJob(network=network, epochs=2)).last.val_accuracy)
+        print(training(TrainingJob(network=network, epochs=2)).last.val_metric)
     """
 
     def __init__(
         self,
-        data: str | ImageData,
+        data: str | Data,
         *,
         recipe: Recipe | None = None,
         regularisation: GrowingRegularisation | None = None,

@@ -19,7 +19,7 @@ from optuna_nas.objectives.trial._hyperparameters import (
 )
 from optuna_nas.objectives.trial._limits import Limits
 from optuna_nas.objectives.trial._picture import write_note
-from optuna_nas.objectives.trial._reuse import ACCURACY, ReusableRuns
+from optuna_nas.objectives.trial._reuse import METRIC_BESIDE, ReusableRuns
 from optuna_nas.objectives.trial._reward import (
     LatencyReward,
     MacsReward,
@@ -34,7 +34,7 @@ from optuna_nas.objectives.trial._value import METRIC, Direction, TrialValue, Va
 from optuna_nas.objectives.trial._workers import fail_dead_trials, this_worker
 
 __all__ = [
-    "ACCURACY",
+    "METRIC_BESIDE",
     "COPY",
     "FAILURE_CONSTRAINT",
     "HYPERPARAMETERS",

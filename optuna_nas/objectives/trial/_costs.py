@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from optuna_nas.objectives._scorer import ProxyScorer
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data
 
 __all__ = [
     "COSTS",
@@ -64,7 +64,7 @@ class Costs:
     Args:
         build: Arguments for ``architecture.build``.
         meter: Measures latency.
-        data: Images that networks are built for.
+        data: Data that networks are built for.
         scorer: Computes proxies.
     """
 
@@ -73,7 +73,7 @@ class Costs:
         build: Mapping[str, Any],
         meter: Meter,
         *,
-        data: ImageData | None = None,
+        data: Data | None = None,
         scorer: ProxyScorer | None = None,
     ) -> None:
         self._build = build

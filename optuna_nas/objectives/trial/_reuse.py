@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from optuna_nas._ground import optuna_seam as seam
 from optuna_nas._ground.attributes import Attribute, number, pass_over
-from optuna_nas._ground.checks import require_int, require_positive
+from optuna_nas._ground.checks import require_int
 from optuna_nas.keys import ACCURACY_KEY, COPY_KEY, RUN_KEY
 from optuna_nas.objectives.trial._costs import COST_ATTRIBUTES
 from optuna_nas.objectives.trial._runs import RUN, TrialsByKey
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from optuna_nas.objectives.trial._run import TrialRun
 
-__all__ = ["ACCURACY", "ReusableRuns"]
+__all__ = ["METRIC_BESIDE", "ReusableRuns"]
 
-ACCURACY = Attribute(ACCURACY_KEY, number(0.0, 1.0))
+METRIC_BESIDE = Attribute(ACCURACY_KEY, number())
 
 Score = Callable[[list[float]], float]
 
@@ -38,21 +38,19 @@ class ReusableRuns:
     Args:
         epochs: Number of reports that a trial must have, at least 1.
         score: Makes a trial's value of its reports.
-        largest: Number that no report exceeds, above 0; None: any report counts. Default: 1.0.
+        within: Least and largest number that a report can be. Default: 0 to 1.
 
     Raises:
         ValueError: If a number is out of range.
     """
 
-    def __init__(self, epochs: int, score: Score, *, largest: float | None = 1.0) -> None:
+    def __init__(
+        self, epochs: int, score: Score, *, within: tuple[float, float] = (0.0, 1.0)
+    ) -> None:
         require_int("epochs", epochs, at_least=1)
-        if largest is not None:
-            require_positive("largest", largest)
         self._score = score
         self._complete = TrialsByKey(
-            functools.partial(
-                _reusable_key, epochs=epochs, score=score, largest=largest or math.inf
-            )
+            functools.partial(_reusable_key, epochs=epochs, score=score, within=within)
         )
 
     def repeat(self, run: TrialRun, key: str) -> float | None:
@@ -77,7 +75,7 @@ class ReusableRuns:
 
     def _copied(self, trial: Trial, earlier: FrozenTrial) -> float:
         trial.set_user_attr(COPY_KEY, earlier.number)
-        for attribute in (*COST_ATTRIBUTES, ACCURACY):  # those that hold for the copy too
+        for attribute in (*COST_ATTRIBUTES, METRIC_BESIDE):  # those that hold for the copy too
             value = attribute.read(earlier)
             if value is not None:
                 trial.set_user_attr(attribute.key, value)
@@ -89,15 +87,17 @@ class ReusableRuns:
         return self._score(values)
 
 
-def _reusable_key(trial: FrozenTrial, epochs: int, score: Score, largest: float) -> str | None:
+def _reusable_key(
+    trial: FrozenTrial, epochs: int, score: Score, within: tuple[float, float]
+) -> str | None:
     """Run key of a complete trial whose result can be reused, else None."""
     if trial.state != TrialState.COMPLETE or (key := RUN.read(trial)) is None:
         return None
     steps = sorted(trial.intermediate_values)
     reports = [trial.intermediate_values[step] for step in steps]
-    if steps == list(range(1, epochs + 1)) and all(0.0 <= r <= largest for r in reports):
+    if steps == list(range(1, epochs + 1)) and all(within[0] <= r <= within[1] for r in reports):
         if math.isclose(score(reports), trial.values[0], rel_tol=1e-6, abs_tol=1e-12):
             return key
-    rule = f"{epochs} reports in [0, {largest:g}] that make the trial's value"
+    rule = f"{epochs} reports in [{within[0]:g}, {within[1]:g}] that make the trial's value"
     pass_over(trial, RUN_KEY, f"must be of {rule}, but is not")
     return None

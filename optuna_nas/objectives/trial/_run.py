@@ -38,6 +38,7 @@ class TrialRun:
         pictures: Store of its picture, or None.
         checkpoints: Place of its state, or None.
         listener: The objective's ``on_epoch``, or None.
+        metric: Words for the metric, for messages.
         architecture: Architecture, or scaled network, of the trial; set once one is admitted.
         artifact: Id of its picture.
     """
@@ -49,6 +50,7 @@ class TrialRun:
     pictures: seam.ArtifactStore | None = None
     checkpoints: TrialCheckpoints | None = None
     listener: Callable[[str, EpochResult], None] | None = None
+    metric: str = "validation metric"
     architecture: Any = None
     artifact: str | None = None
 
@@ -126,7 +128,7 @@ class TrialRun:
         """
         if not self.takes_reports:
             return None
-        return OptunaPruningCallback(self.trial, last_epoch=last_epoch)
+        return OptunaPruningCallback(self.trial, name=self.metric, last_epoch=last_epoch)
 
     def tell(self, phase: str, result: EpochResult) -> None:
         """Call the objective's ``on_epoch``, if it has one.

@@ -32,10 +32,12 @@ class TrialValue:
     Attributes:
         reward: Reward that multiplies the metric, or None.
         beside: Costs that are values of their own, after the metric.
+        direction: Direction of the metric.
     """
 
     reward: Reward | None = None
     beside: tuple[str, ...] = ()
+    direction: Direction = "maximize"
 
     @property
     def costs(self) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ class TrialValue:
     def directions(self) -> list[Direction]:
         """Directions of a study, for ``optuna.create_study``."""
         costs: list[Direction] = ["minimize"] * len(self.beside)
-        return ["maximize", *costs]
+        return [self.direction, *costs]
 
     def names(self, metric: str) -> list[str]:
         """Names of the values, in plots and in the dashboard.
@@ -73,7 +75,12 @@ class TrialValue:
         Args:
             costs: Costs of the network by name, as :attr:`costs` lists them.
         """
-        return 1.0 if self.reward is None else self.reward.factor(costs[self.reward.cost])
+        if self.reward is None:
+            return 1.0
+        factor = self.reward.factor(costs[self.reward.cost])
+        # A cost above the target makes a value worse, which a smaller one is not where errors
+        # are minimised.
+        return factor if self.direction == "maximize" else 1.0 / factor
 
     def of(self, metric: float, costs: Mapping[str, float]) -> float | tuple[float, ...]:
         """Return the value, or the values, of a trial.
@@ -87,7 +94,7 @@ class TrialValue:
         return self.factor(costs) * metric
 
 
-def trial_value(value: Value) -> TrialValue:
+def trial_value(value: Value, direction: Direction = "maximize") -> TrialValue:
     """Read the argument ``value`` of an objective.
 
     Raises:
@@ -95,9 +102,9 @@ def trial_value(value: Value) -> TrialValue:
         TypeError: If it is something else.
     """
     if isinstance(value, Reward):
-        return TrialValue(reward=value)
+        return TrialValue(reward=value, direction=direction)
     if value == METRIC:
-        return TrialValue()
+        return TrialValue(direction=direction)
     if isinstance(value, str):
         raise ValueError(_wrong(value))
     if not isinstance(value, Sequence):
@@ -106,7 +113,7 @@ def trial_value(value: Value) -> TrialValue:
     known = all(cost in COSTS for cost in costs) and len(set(costs)) == len(costs)
     if not costs or value[0] != METRIC or not known:
         raise ValueError(_wrong(value))
-    return TrialValue(beside=costs)
+    return TrialValue(beside=costs, direction=direction)
 
 
 def _wrong(value: object) -> str:

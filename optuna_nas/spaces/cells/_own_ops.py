@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from optuna_nas._ground.genotype import Cell, Edge, Node
+from optuna_nas._ground.source import hash_of_source
 from optuna_nas.spaces.cells._blocks import REFUSED_OPS
 from optuna_nas.spaces.cells._cells import KNOWN_OPS
-from optuna_nas.spaces.function._source import hash_of_source
 
 if TYPE_CHECKING:
     from optuna_nas.nn.ops import OpFactory

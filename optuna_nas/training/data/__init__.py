@@ -1,6 +1,7 @@
-"""Data sets: images in memory or in files, their splits, and the batches made of them."""
+"""Data sets, their splits, and the batches made of them: images, tensors, and any loaders."""
 
 from optuna_nas.training.data._augment import Normaliser
+from optuna_nas.training.data._base import Data, DataSplit
 from optuna_nas.training.data._data import ImageData
 from optuna_nas.training.data._feed import Batch, Feed
 from optuna_nas.training.data._load import load_data
@@ -10,6 +11,8 @@ from optuna_nas.training.data._stream import StreamedSplit
 __all__ = [
     "AnySplit",
     "Batch",
+    "Data",
+    "DataSplit",
     "Feed",
     "ImageData",
     "Normaliser",

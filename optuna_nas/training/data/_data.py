@@ -10,14 +10,22 @@ Letters: ``N`` images, ``C`` channels, ``H`` x ``W`` pixels, ``K`` classes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from optuna_nas._ground.inputs import Inputs, InputSpec
+from optuna_nas.training._distributed import Processes
+from optuna_nas.training._recipe import Recipe
+from optuna_nas.training.data._augment import Normaliser
+from optuna_nas.training.data._base import Data
 from optuna_nas.training.data._datasets import content_hash, pools_of
+from optuna_nas.training.data._image_feed import ImageFeed
 from optuna_nas.training.data._partition import partition
 from optuna_nas.training.data._split import AnySplit, Split, joined, statistics
+from optuna_nas.training.task import Task
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -26,7 +34,7 @@ __all__ = ["ImageData", "assemble"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class ImageData:
+class ImageData(Data):
     """A data set with fixed splits. :func:`load_data` and :meth:`from_datasets` make one.
 
     Attributes:
@@ -50,6 +58,9 @@ class ImageData:
     std: tuple[float, ...]
     split_seed: int
     content_hash: str | None = None
+
+    default_task = Task.classification()
+    noun = "images"
 
     @property
     def num_classes(self) -> int:
@@ -93,13 +104,45 @@ class ImageData:
             identity["stream"] = True  # cut and resized in another way than in memory
         return identity
 
-    def to(self, device: str | torch.device) -> ImageData:
-        """Return the data on another device, where many runs can share it."""
-        return dataclasses.replace(
+    @property
+    def inputs(self) -> InputSpec:
+        """Size of one image."""
+        return InputSpec.of(self.input_size)
+
+    @property
+    def build_arguments(self) -> Mapping[str, Any]:
+        """Arguments of networks that the images decide."""
+        return {"in_channels": self.in_channels}
+
+    def prepare(self, inputs: Inputs, device: torch.device) -> torch.Tensor:
+        """Return uint8 images (B, C, H, W) as normalised floats on a device."""
+        assert isinstance(inputs, torch.Tensor)
+        images = inputs.to(device, non_blocking=True)
+        return _normaliser(self.mean, self.std, device)(images)
+
+    def suited(self, recipe: Recipe) -> Recipe:
+        """Return a published recipe as it is: it was published for images."""
+        return recipe
+
+    def feed(
+        self,
+        recipe: Recipe,
+        seed: int,
+        device: torch.device,
+        processes: Processes,
+        *,
+        channels_last: bool = False,
+        image_size: Callable[[int], int] | None = None,
+    ) -> ImageFeed:
+        """Return the source of augmented training images."""
+        return ImageFeed(
             self,
-            train=self.train.to(device),
-            val=self.val.to(device),
-            test=self.test.to(device),
+            recipe,
+            seed,
+            device,
+            processes,
+            channels_last=channels_last,
+            image_size=image_size,
         )
 
     def resized(self, image_size: int | tuple[int, int]) -> ImageData:
@@ -115,7 +158,7 @@ class ImageData:
         Args:
             image_size: Pixels, or (height, width).
         """
-        return self._holding(
+        return self._measured(
             train=self.train.resized(image_size),
             val=self.val.resized(image_size),
             test=self.test.resized(image_size),
@@ -134,9 +177,9 @@ class ImageData:
             (1440, 0, 357)
         """
         none = self.val.take(torch.arange(0))
-        return self._holding(train=joined(self.train, self.val), val=none, test=self.test)
+        return self._measured(train=joined(self.train, self.val), val=none, test=self.test)
 
-    def _holding(self, *, train: AnySplit, val: AnySplit, test: AnySplit) -> ImageData:
+    def _measured(self, *, train: AnySplit, val: AnySplit, test: AnySplit) -> ImageData:
         """Return the data with other splits, and the mean and deviation of their ``train``."""
         mean, std = statistics(train)
         return dataclasses.replace(self, train=train, val=val, test=test, mean=mean, std=std)
@@ -204,6 +247,13 @@ class ImageData:
         )
         sizes = {"train": train_size, "val": val_size, "test": test_size}
         return assemble(name, pools, names, sizes, split_seed, content_hash=content_hash(pools))
+
+
+@functools.lru_cache(maxsize=8)  # batches follow each other: no copy to the device for each
+def _normaliser(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
+) -> Normaliser:
+    return Normaliser(mean, std, device)
 
 
 def assemble(

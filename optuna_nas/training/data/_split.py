@@ -51,6 +51,11 @@ class Split:
         return len(self.labels)
 
     @property
+    def targets(self) -> torch.Tensor:
+        """The labels, as every split that has its targets in memory calls them."""
+        return self.labels
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of an image."""
         _, channels, height, width = self.images.shape
@@ -74,7 +79,8 @@ class Split:
 
     def take(self, indices: torch.Tensor) -> Split:
         """Return the images at ``indices``, in that order."""
-        return Split(self.images[indices], self.labels[indices])
+        here = indices.to(self.labels.device)
+        return Split(self.images[here], self.labels[here])
 
     def joined(self, other: Split) -> Split:
         """Return the images of both, these first."""

@@ -68,6 +68,11 @@ class StreamedSplit:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def targets(self) -> torch.Tensor:
+        """The labels, as every split that has its targets in memory calls them."""
+        return self.labels
+
     def to(self, device: str | torch.device) -> StreamedSplit:
         """Return the split itself: its images lie on no device."""
         return self

@@ -8,7 +8,13 @@ from optuna_nas.training.loop._checkpoint import (
     CheckpointSlot,
     load_checkpoint,
 )
-from optuna_nas.training.loop._evaluate import Evaluation, evaluate, evaluate_split
+from optuna_nas.training.loop._evaluate import (
+    Evaluation,
+    evaluate,
+    evaluate_split,
+    task_of,
+    task_settings,
+)
 from optuna_nas.training.loop._fit import fit
 from optuna_nas.training.loop._history import EpochResult, History, NonFiniteLossError
 from optuna_nas.training.loop._learner import Learner
@@ -39,4 +45,6 @@ __all__ = [
     "save_weights",
     "seeded",
     "share",
+    "task_of",
+    "task_settings",
 ]

@@ -95,7 +95,7 @@ class Checkpoints:
             return
         state = {
             "run": self._run,
-            "results": [dataclasses.asdict(result) for result in results],
+            "results": [_written(result) for result in results],
             "learner": learner.state(),
             "judged": learner.evaluated.state_dict(),
         }
@@ -187,8 +187,25 @@ def _slot(checkpoint: str | os.PathLike[str] | CheckpointSlot) -> CheckpointSlot
 
 
 def _history(state: dict[str, Any]) -> History:
-    results = (EpochResult(**{**result, "restored": True}) for result in state["results"])
-    return History(tuple(results))
+    results = (
+        EpochResult(**{_FIELDS.get(name, name): item for name, item in result.items()})
+        for result in state["results"]
+    )
+    task = state["run"].get("task")
+    direction = task.get("direction") if isinstance(task, dict) else None
+    return History(
+        tuple(dataclasses.replace(result, restored=True) for result in results),
+        "minimize" if direction == "minimize" else "maximize",
+    )
+
+
+_FIELDS = {"val_accuracy": "val_metric"}  # in files that name a field as it was once called
+
+
+def _written(result: EpochResult) -> dict[str, Any]:
+    """Return the fields of a result by their names in files."""
+    names = {field: name for name, field in _FIELDS.items()}
+    return {names.get(name, name): item for name, item in dataclasses.asdict(result).items()}
 
 
 def _state_in(content: bytes) -> dict[str, Any]:
@@ -217,9 +234,9 @@ def _in_order(value: object) -> list[dict[str, Any]]:
     return results
 
 
-def _accuracy(value: object) -> float:
-    """Decode an accuracy, NaN where there were no images to validate on."""
-    return value if isinstance(value, float) and math.isnan(value) else number(0.0, 1.0)(value)
+def _metric(value: object) -> float:
+    """Decode a metric, NaN where there was nothing to validate on."""
+    return value if isinstance(value, float) and math.isnan(value) else number()(value)
 
 
 def _table(value: object) -> dict[str, Any]:
@@ -236,7 +253,7 @@ _RESULT = fields(
         "epoch": integer(1),
         "train_loss": real,
         "val_loss": real,
-        "val_accuracy": _accuracy,
+        "val_accuracy": _metric,
         "seconds": number(at_least=0.0),
         "lr": number(),
     }

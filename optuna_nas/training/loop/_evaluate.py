@@ -1,6 +1,6 @@
-"""Loss and accuracy of a network on one split.
+"""Loss and metric of a network on one split.
 
-Letters: ``B`` images in a batch, ``K`` classes.
+Letters: ``B`` examples in a batch.
 """
 
 from __future__ import annotations
@@ -10,18 +10,27 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
+from torch.utils._pytree import tree_map
 
 from optuna_nas._ground.checks import require_int
 from optuna_nas._ground.device import resolve_device
 from optuna_nas._ground.forward import evaluating
 from optuna_nas.training._distributed import Processes, sum_over_processes
-from optuna_nas.training.data import AnySplit, ImageData, Normaliser
+from optuna_nas.training.data import Data
 from optuna_nas.training.loop._precision import Precision
+from optuna_nas.training.task import Task
 
-__all__ = ["BATCH_SIZE", "Evaluation", "checked_logits", "evaluate", "evaluate_split", "place"]
+__all__ = [
+    "BATCH_SIZE",
+    "Evaluation",
+    "evaluate",
+    "evaluate_split",
+    "place",
+    "task_of",
+    "task_settings",
+]
 
-BATCH_SIZE = 512  # images evaluated at once
+BATCH_SIZE = 512  # examples evaluated at once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,21 +38,22 @@ class Evaluation:
     """How a network does on a split.
 
     Attributes:
-        loss: Mean cross entropy in nats, without label smoothing.
-        accuracy: Share of images whose class is right, in [0, 1].
-        count: Images in the split.
+        loss: Mean loss, without what is for training only, such as label smoothing.
+        metric: The task's metric; that of classification is the accuracy, in [0, 1].
+        count: Examples in the split.
     """
 
     loss: float
-    accuracy: float
+    metric: float
     count: int
 
 
 def evaluate(
     model: nn.Module,
-    split: AnySplit,
-    data: ImageData,
+    split: Any,
+    data: Data,
     *,
+    task: Task | None = None,
     device: str | torch.device = "auto",
     batch_size: int = BATCH_SIZE,
 ) -> Evaluation:
@@ -59,53 +69,94 @@ def evaluate(
         2.3026
 
     Args:
-        model: Takes float images (B, C, H, W), gives logits (B, K). It is moved to ``device``.
+        model: Takes the data's inputs, gives what the task's loss takes. It is moved to
+            ``device``.
         split: ``data.val``, or ``data.test`` after the search.
-        data: Its mean and standard deviation normalise the images.
+        data: It prepares the inputs: mean and standard deviation normalise images.
+        task: Loss and metric; None: that of the data.
         device: See :func:`resolve_device`.
-        batch_size: Images at once, at least 1.
+        batch_size: Examples at once, at least 1.
 
     Raises:
-        ValueError: If the split is empty or the logits have another shape.
+        ValueError: If the split is empty, or the outputs do not fit the task.
     """
     require_int("batch_size", batch_size)
     target = place(model, device)
-    return evaluate_split(
-        model, split, data, target, Precision(target.type, None), batch_size=batch_size
-    )
+    precision = Precision(target.type, None)
+    bound = task_of(data, task).bound_to(data)
+    return evaluate_split(model, split, data, bound, target, precision, batch_size=batch_size)
 
 
 def evaluate_split(
     model: nn.Module,
-    split: AnySplit,
-    data: ImageData,
+    split: Any,
+    data: Data,
+    task: Task,
     device: torch.device,
     precision: Precision,
     processes: Processes | None = None,
     *,
     batch_size: int = BATCH_SIZE,
 ) -> Evaluation:
-    """Do :func:`evaluate` with a model on its device; each process takes a part of the images."""
+    """Do :func:`evaluate` with a model on its device; each process takes a part of the split."""
     if len(split) == 0:
         raise ValueError(
-            f"`split` must have images, but this one of {data.name!r} is empty: load the data "
-            "with a larger size."
+            f"`split` must have {data.noun}, but this one of {data.name!r} is empty: load the "
+            "data with a larger size."
         )
     processes = processes or Processes()
-    normalise = Normaliser(data.mean, data.std, device)
-    order = torch.arange(processes.rank, len(split), processes.count)
-    loss, correct = 0.0, 0
+    metric = task.metric_state(device)
+    sums: list[torch.Tensor] = []  # read at the end: each reading would wait for the device
+    counts: list[torch.Tensor | int] = []
     with evaluating(model), precision.autocast():
-        for images, labels in split.to(device).batches(torch.split(order, batch_size)):
-            here = labels.to(device, non_blocking=True)
-            output = model(normalise(images.to(device, non_blocking=True)))
-            logits = checked_logits(output, len(labels), data).float()
-            loss += functional.cross_entropy(logits, here, reduction="sum").item()
-            correct += int((logits.argmax(1) == here).sum())
+        for inputs, target in data.evaluation_batches(split, device, processes, batch_size):
+            output = task.forward(model, inputs)
+            task.check(output, target)
+            output = tree_map(_in_full, output)
+            loss, count = task.weighted_loss(output, target)
+            sums.append(loss.detach())
+            counts.append(count)
+            if metric is not None:
+                metric.update(output, target)
+    loss, weight = sum(torch.stack(sums).tolist()), float(sum(map(float, counts)))
     if processes.count > 1:
-        sums = torch.tensor([loss, correct], dtype=torch.float64, device=device)
-        loss, correct = sum_over_processes(sums).tolist()
-    return Evaluation(loss=loss / len(split), accuracy=correct / len(split), count=len(split))
+        both = torch.tensor([loss, weight], dtype=torch.float64, device=device)
+        loss, weight = sum_over_processes(both).tolist()
+    mean = loss / weight
+    found = mean if metric is None else float(metric.compute())
+    return Evaluation(loss=mean, metric=found, count=len(split))
+
+
+def _in_full(output: Any) -> Any:
+    """Return float16 and bfloat16 as float32, in which losses are summed up."""
+    if isinstance(output, torch.Tensor) and output.dtype in (torch.float16, torch.bfloat16):
+        return output.float()
+    return output
+
+
+def task_of(data: Data, task: Task | None) -> Task:
+    """Return the task that is given, else that of the data.
+
+    Raises:
+        ValueError: If there is neither.
+    """
+    found = task or data.default_task
+    if found is None:
+        raise ValueError(
+            f"`task` must be given for {data.name!r}, which does not say it: pass "
+            "task=Task.regression(), .classification(), or one of your own."
+        )
+    return found
+
+
+def task_settings(task: Task) -> dict[str, Any]:
+    """Return the identity of a task under "task", ready for JSON.
+
+    That of plain classification is nothing: studies and checkpoints from before there were tasks
+    have none.
+    """
+    identity = task.identity
+    return {} if identity == Task.classification().identity else {"task": identity}
 
 
 def place(model: nn.Module, device: str | torch.device) -> torch.device:
@@ -122,24 +173,3 @@ def place(model: nn.Module, device: str | torch.device) -> torch.device:
     target = resolve_device(device)
     model.to(target)
     return target
-
-
-def checked_logits(output: Any, batch: int, data: ImageData) -> torch.Tensor:
-    """Return the output of a network if it is logits of shape (B, K) for the data's classes."""
-    if not isinstance(output, torch.Tensor):
-        raise ValueError(
-            f"`model` must return logits of shape (images, classes), but returned a "
-            f"{type(output).__name__}."
-        )
-    if output.ndim == 2 and len(output) == batch and output.shape[1] != data.num_classes:
-        raise ValueError(
-            f"`model` must return one logit per class, but returned {output.shape[1]} logits and "
-            f"{data.name!r} has {data.num_classes} classes: build it with "
-            f"num_classes={data.num_classes}."
-        )
-    if output.shape != (batch, data.num_classes):
-        raise ValueError(
-            f"`model` must return logits of shape {(batch, data.num_classes)}, but returned "
-            f"shape {tuple(output.shape)}."
-        )
-    return output

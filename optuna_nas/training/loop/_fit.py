@@ -1,8 +1,7 @@
 """The training loop.
 
 Every random number of an epoch comes from a stream keyed by (seed, epoch, purpose): the order of
-the images, their augmentation, and what the network itself draws (dropout, drop path). Images
-stay uint8 on the device and become floats batch by batch.
+the examples, their augmentation, and what the network itself draws (dropout, drop path).
 """
 
 from __future__ import annotations
@@ -22,12 +21,20 @@ from optuna_nas.nn import set_drop_path
 from optuna_nas.training._distributed import copy_buffers, processes, sum_over_processes
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._seeded import seeded
-from optuna_nas.training.data import Feed, ImageData
+from optuna_nas.training.data import Data
 from optuna_nas.training.loop._checkpoint import Checkpoints, CheckpointSlot
-from optuna_nas.training.loop._evaluate import BATCH_SIZE, Evaluation, evaluate_split, place
+from optuna_nas.training.loop._evaluate import (
+    BATCH_SIZE,
+    Evaluation,
+    evaluate_split,
+    place,
+    task_of,
+    task_settings,
+)
 from optuna_nas.training.loop._history import EpochResult, History, NonFiniteLossError
 from optuna_nas.training.loop._learner import Learner
 from optuna_nas.training.optim import drop_path, learning_rate
+from optuna_nas.training.task import Task
 
 __all__ = ["fit"]
 
@@ -36,9 +43,10 @@ _STEPS_PER_CHECK = 32  # where reading a loss waits for the device, or for other
 
 def fit(
     model: nn.Module,
-    data: ImageData,
+    data: Data,
     *,
     epochs: int,
+    task: Task | None = None,
     recipe: Recipe | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
@@ -51,7 +59,7 @@ def fit(
 ) -> History:
     """Train a network on ``data.train`` and evaluate it on ``data.val`` after every epoch.
 
-    Data without validation images (:meth:`ImageData.merged`) is trained on all the same; what
+    Data without validation examples (:meth:`ImageData.merged`) is trained on all the same; what
     would be told of them is NaN.
 
     ``data.test`` is not touched. The same weights and seed give the same history (on a GPU as far
@@ -66,14 +74,17 @@ def fit(
         >>> with seeded(0):
         ...     model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10))
         >>> history = fit(model, load_data("digits"), epochs=2, device="cpu")
-        >>> history.last.val_accuracy > 0.8
+        >>> history.last.val_metric > 0.8  # the accuracy
         True
 
     Args:
-        model: Takes float images (B, C, H, W), gives logits (B, K); in train mode also (logits,
-            auxiliary logits). It is trained in place, moved to ``device`` and left in eval mode.
-        data: See :func:`load_data`; already on ``device`` where many runs share it.
+        model: Takes the data's inputs, gives what the task's loss takes; of the usual tasks, in
+            train mode also (output, auxiliary output). It is trained in place, moved to
+            ``device`` and left in eval mode.
+        data: See :func:`load_data`, :class:`TensorData` and :class:`LoaderData`; already on
+            ``device`` where many runs share it.
         epochs: At least 1.
+        task: Loss, metric and direction; None: that of the data, for images classification.
         recipe: The settings; by default ``Recipe()``.
         seed: Seed of data order, augmentation and dropout. The weights are the caller's: build the
             model within :func:`seeded`.
@@ -98,7 +109,7 @@ def fit(
 
     Raises:
         NonFiniteLossError: If a loss is NaN or infinite.
-        ValueError: If the model's logits do not fit the data, it cannot be trained, or
+        ValueError: If the model's outputs do not fit the task, it cannot be trained, or
             ``checkpoint`` holds another run.
         torch.OutOfMemoryError: As torch raises it.
     """
@@ -115,6 +126,7 @@ def fit(
     run = _Run(
         model,
         data,
+        task_of(data, task),
         recipe,
         epochs,
         seed,
@@ -132,16 +144,17 @@ def fit(
         if on_epoch is not None:
             on_epoch(results[epoch - 1])
     run.finish()
-    return History(tuple(results))
+    return run.history(results)
 
 
 class _Run:
-    """One run: the network that learns, and the images it is trained and evaluated on."""
+    """One run: the network that learns, and the data it is trained and evaluated on."""
 
     def __init__(
         self,
         model: nn.Module,
-        data: ImageData,
+        data: Data,
+        task: Task,
         recipe: Recipe,
         epochs: int,
         seed: int,
@@ -153,6 +166,8 @@ class _Run:
         image_size: Callable[[int], int] | None,
     ) -> None:
         self._data = data
+        self._settings = task_settings(task)
+        self._task = task.bound_to(data, recipe)
         self._recipe = recipe
         self._epochs = epochs
         self._seed = seed
@@ -160,13 +175,12 @@ class _Run:
         self._processes = processes()
         if channels_last or self._processes.count > 1:  # for which weights must have their shapes
             with seeded(derived_seed(seed, 0, "lazy"), device=self._device):
-                materialise(model, data.input_size)
+                materialise(model, data.inputs.input_size)
         if channels_last:
             model.to(memory_format=torch.channels_last)
         set_drop_path(model, recipe.drop_path)
         self._image_size = image_size
-        self._feed = Feed(
-            data,
+        self._feed = data.feed(
             recipe,
             seed,
             self._device,
@@ -178,7 +192,7 @@ class _Run:
         self._learner = Learner(
             model,
             recipe,
-            data,
+            self._task,
             self._device,
             self._processes,
             compile=compile,
@@ -199,6 +213,7 @@ class _Run:
             "recipe": self._recipe.to_dict(),
             "data": self._data.identity,
             "processes": self._processes.count,
+            **self._settings,
         }
         if self._accumulate > 1:
             identity["accumulate"] = self._accumulate
@@ -229,31 +244,36 @@ class _Run:
             epoch=epoch,
             train_loss=train_loss,
             val_loss=found.loss,
-            val_accuracy=found.accuracy,
+            val_metric=found.metric,
             seconds=time.perf_counter() - started,
             lr=self._learning_rate(epoch, 0),
         )
 
     def _evaluation(self) -> Evaluation:
-        """How the network does on the validation images; NaN if there are none."""
+        """How the network does on the validation examples; NaN if there are none."""
         if len(self._val) == 0:
-            return Evaluation(loss=math.nan, accuracy=math.nan, count=0)
+            return Evaluation(loss=math.nan, metric=math.nan, count=0)
         return evaluate_split(
             self._learner.evaluated,
             self._val,
             self._data,
+            self._task,
             self._device,
             self._learner.precision,
             self._processes,
             batch_size=max(1, BATCH_SIZE // self._accumulate),
         )
 
+    def history(self, results: list[EpochResult]) -> History:
+        """Return the results with the direction of their metric."""
+        return History(tuple(results), str(self._task.direction))
+
     def finish(self) -> None:
         """Leave the model with the weights that were evaluated."""
         self._learner.finish()
 
     def _train_epoch(self, epoch: int) -> float:
-        """Return the mean loss per image."""
+        """Return the mean loss per example."""
         self._learner.model.train()
         unread: list[torch.Tensor] = []
         losses: list[torch.Tensor] = []
@@ -261,7 +281,7 @@ class _Run:
         for step, batch in enumerate(self._feed.epoch(epoch)):
             self._set_drop_path(epoch, step)
             loss = self._learner.step(batch, self._learning_rate(epoch, step))
-            unread.append(loss * (len(batch.labels) / batch.whole))
+            unread.append(loss * (len(batch) / batch.whole))
             sizes.append(batch.whole)
             if self._reads_loss(step):
                 losses.append(self._read_losses(unread, epoch, step))

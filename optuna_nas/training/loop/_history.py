@@ -13,9 +13,10 @@ class EpochResult:
 
     Attributes:
         epoch: 1, 2, ...
-        train_loss: Mean over the images of the epoch, as trained (augmented, smoothed).
-        val_loss: Mean cross entropy on ``data.val`` after the epoch; NaN if it is empty.
-        val_accuracy: Share of right classes on ``data.val``, in [0, 1]; NaN likewise.
+        train_loss: Mean over the examples of the epoch, as trained (augmented, smoothed).
+        val_loss: Mean loss on ``data.val`` after the epoch; NaN if it is empty.
+        val_metric: The task's metric on ``data.val``, such as the accuracy in [0, 1]; NaN
+            likewise.
         seconds: Wall time of training and validation.
         lr: Learning rate of the epoch's first step.
         restored: Whether it is known from a checkpoint, and was not trained by this process.
@@ -24,7 +25,7 @@ class EpochResult:
     epoch: int
     train_loss: float
     val_loss: float
-    val_accuracy: float
+    val_metric: float
     seconds: float
     lr: float
     restored: bool = False
@@ -36,9 +37,11 @@ class History:
 
     Attributes:
         epochs: In order.
+        direction: "maximize" if a higher metric is better, else "minimize".
     """
 
     epochs: tuple[EpochResult, ...]
+    direction: str = "maximize"
 
     @property
     def last(self) -> EpochResult:
@@ -47,8 +50,9 @@ class History:
 
     @property
     def best(self) -> EpochResult:
-        """The first epoch that reached the highest ``val_accuracy``."""
-        return max(self.epochs, key=lambda result: result.val_accuracy)
+        """The first epoch that reached the best ``val_metric``."""
+        best = max if self.direction == "maximize" else min
+        return best(self.epochs, key=lambda result: result.val_metric)
 
     @property
     def seconds(self) -> float:

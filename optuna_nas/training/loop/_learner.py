@@ -1,6 +1,6 @@
 """One network that learns, batch by batch: optimizer, gradient scaler and average of weights.
 
-Letters: ``B`` images in a batch, ``K`` classes.
+Letters: ``B`` examples in a batch.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
+from optuna_nas._ground.inputs import Inputs, length
 from optuna_nas.training._distributed import Processes, together
 from optuna_nas.training._recipe import Recipe
-from optuna_nas.training.data import Batch, ImageData
+from optuna_nas.training.data import Batch
 from optuna_nas.training.loop._average import average_of
-from optuna_nas.training.loop._evaluate import checked_logits
 from optuna_nas.training.loop._precision import precision_on
 from optuna_nas.training.optim import make_optimizer, restore_optimizer, set_batch_norm
+from optuna_nas.training.task import Task
 
 __all__ = ["Learner"]
 
@@ -29,7 +29,7 @@ class Learner:
     Args:
         model: On ``device``.
         recipe: Optimizer, loss, precision and average.
-        data: Data that its logits must fit.
+        task: Task that it learns, bound to data and recipe.
         device: Where it learns.
         processes: Processes that learn together.
         compile: Whether the training step's forward pass is compiled.
@@ -40,7 +40,7 @@ class Learner:
         self,
         model: nn.Module,
         recipe: Recipe,
-        data: ImageData,
+        task: Task,
         device: torch.device,
         processes: Processes,
         *,
@@ -54,7 +54,7 @@ class Learner:
         self.scaler = self.precision.scaler()
         self.average: AveragedModel | None = None  # from the first step on
         self._recipe = recipe
-        self._data = data
+        self._task = task
         self._processes = processes
         self._accumulate = accumulate
         network = together(model, device)
@@ -68,29 +68,38 @@ class Learner:
     def step(self, batch: Batch, lr: float) -> torch.Tensor:
         """Learn from a batch and return the mean loss of this process, without gradient."""
         self.optimizer.zero_grad()
-        parts = max(1, min(self._accumulate, len(batch.labels) // 2))  # batch norm needs two
-        images, labels = batch.images.tensor_split(parts), batch.labels.tensor_split(parts)
-        losses = [self._learn(*part, batch.whole) for part in zip(images, labels, strict=True)]
+        parts = max(1, min(self._accumulate, len(batch) // 2))  # batch norm needs two
+        pieces = batch.parted(parts)
+        losses = [self._learn(*piece, batch.whole) for piece in pieces]
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self._update()
         if parts == 1:
             return losses[0]
-        sizes = torch.tensor([len(part) for part in labels], device=losses[0].device)
-        return (torch.stack(losses) * sizes).sum() / len(batch.labels)
+        sizes = torch.tensor([length(inputs) for inputs, _ in pieces], device=losses[0].device)
+        return (torch.stack(losses) * sizes).sum() / len(batch)
 
-    def loss(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss on images (B, C, H, W), with its gradient."""
+    def loss(self, inputs: Inputs, target: Inputs) -> torch.Tensor:
+        """Return the mean loss of a batch, with its gradient."""
         with self.precision.autocast():
-            return self._loss(self._network(images), labels)
+            return self._task.losses(self._task.forward(self._network, inputs), target)
 
-    def _learn(self, images: torch.Tensor, labels: torch.Tensor, whole: int) -> torch.Tensor:
-        """Add the gradient of some of a batch's ``whole`` images; return their mean loss."""
-        loss = self.loss(images, labels)
-        # Each part's gradient counts by its images; DistributedDataParallel takes the mean.
-        share = len(labels) * self._processes.count / whole
+    def _learn(self, inputs: Inputs, target: Inputs, whole: int) -> torch.Tensor:
+        """Add the gradient of some of a batch's ``whole`` examples; return their mean loss."""
+        loss = self._checked(self.loss(inputs, target))
+        # Each part's gradient counts by its examples; DistributedDataParallel takes the mean.
+        share = length(inputs) * self._processes.count / whole
         self._backward(loss if share == 1 else loss * share)
         return loss.detach()
+
+    def _checked(self, loss: object) -> torch.Tensor:
+        if isinstance(loss, torch.Tensor) and loss.numel() == 1:
+            return loss.reshape(())
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss)
+        raise ValueError(
+            f"The loss of task {self._task.name!r} must be one number, the mean of the batch, but "
+            f"is of {got}."
+        )
 
     def keep_average(self) -> AveragedModel:
         """Return the average of the weights, which begins as they are now."""
@@ -122,21 +131,6 @@ class Learner:
         if self.average is not None:
             self.model.load_state_dict(self.average.module.state_dict())
         self.model.eval()
-
-    def _loss(self, output: object, labels: torch.Tensor) -> torch.Tensor:
-        """The one place that knows what a network returns in training."""
-        auxiliary = None
-        if isinstance(output, tuple) and len(output) == 2:
-            output, auxiliary = output
-        loss = self._cross_entropy(output, labels)
-        if auxiliary is None:
-            return loss
-        return loss + self._recipe.auxiliary_weight * self._cross_entropy(auxiliary, labels)
-
-    def _cross_entropy(self, output: object, labels: torch.Tensor) -> torch.Tensor:
-        logits = checked_logits(output, len(labels), self._data)
-        smoothing = self._recipe.label_smoothing
-        return functional.cross_entropy(logits, labels, label_smoothing=smoothing)
 
     def _backward(self, loss: torch.Tensor) -> None:
         if not loss.requires_grad:

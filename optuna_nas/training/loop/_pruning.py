@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = ["OptunaPruningCallback"]
 
-METRICS = ("val_accuracy", "val_loss", "train_loss")
+_WORDS = {
+    "val_metric": "validation metric",
+    "val_loss": "validation loss",
+    "train_loss": "training loss",
+}
+FIELDS = tuple(_WORDS)
 
 
 class OptunaPruningCallback:
@@ -44,31 +49,31 @@ class OptunaPruningCallback:
         ...     layers = [torch.nn.Linear(64, width), torch.nn.Linear(width, 10)]
         ...     model = torch.nn.Sequential(torch.nn.Flatten(), *layers)
         ...     callback = OptunaPruningCallback(trial)
-        ...     return fit(model, data, epochs=3, on_epoch=callback).last.val_accuracy
+        ...     return fit(model, data, epochs=3, on_epoch=callback).last.val_metric
         >>> study = optuna.create_study(direction="maximize")
         >>> study.optimize(objective, n_trials=3)
 
     Args:
         trial: The trial that is run; None in processes other than the first.
-        metric: Figure of an epoch that is reported: "val_accuracy", or for studies that minimise
-            "val_loss" or "train_loss".
+        metric: Figure of an epoch that is reported: "val_metric", the task's metric, whose
+            direction the study has; or for studies that minimise "val_loss" or "train_loss".
+        name: Words for the figure in the message of a pruned trial, such as "validation MAE".
+            Default: that of ``metric``.
         last_epoch: Where the run ends anyway, so that it is not pruned after it; None: unknown.
 
     Raises:
-        ValueError: If the study has several objectives, the metric is another, or the trial is
-            None where it is needed.
+        ValueError: If the study has several objectives, or the metric is another.
     """
 
     def __init__(
         self,
         trial: BaseTrial | None,
         *,
-        metric: str = "val_accuracy",
+        metric: str = "val_metric",
+        name: str | None = None,
         last_epoch: int | None = None,
     ) -> None:
-        require_choice("metric", metric, METRICS)
-        if trial is None and processes().rank == 0:
-            raise ValueError("`trial` must be a trial in the first process, but got None.")
+        require_choice("metric", metric, FIELDS)
         study = study_of(trial)
         if study is not None and len(study.directions) > 1:
             raise ValueError(
@@ -78,6 +83,7 @@ class OptunaPruningCallback:
             )
         self._trial = trial
         self._metric = metric
+        self._name = name or _WORDS[metric]
         self._last_epoch = last_epoch
 
     def __call__(self, result: EpochResult) -> None:
@@ -104,6 +110,7 @@ class OptunaPruningCallback:
 
         Raises:
             TrialPruned: If the trial shall end here.
+            ValueError: In the first process, if its trial is None.
             RuntimeError: In processes other than the first, if the study could not be asked.
         """
         error: Exception | None = None
@@ -121,9 +128,12 @@ class OptunaPruningCallback:
                 f"The first process could not report epoch {epoch} to the study: see its error."
             )
         if prune:
-            raise TrialPruned(f"{self._metric} {value:.4g} after epoch {epoch}")
+            raise TrialPruned(f"{self._name} {value:.4g} after epoch {epoch}")
 
     def _ask(self, value: float, epoch: int) -> bool:
-        assert self._trial is not None
+        # Which process is the first is known only now: a callback may be made before torchrun's
+        # processes have joined, as Lightning's Trainer does it.
+        if self._trial is None:
+            raise ValueError("`trial` must be a trial in the first process, but got None.")
         self._trial.report(value, epoch)
         return epoch != self._last_epoch and self._trial.should_prune()

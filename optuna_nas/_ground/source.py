@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
-from optuna_nas.spaces.function._reached import (
+from optuna_nas._ground.reached import (
     CONSTANTS,
     CONTAINERS,
     Reached,
