@@ -43,7 +43,7 @@ def test_children_are_worth_the_same_however_their_batch_norm_is_spelled():
     assert min(accuracies[0]) > 0.3
 
 
-def test_a_child_is_judged_by_the_batch():
+def test_a_child_is_evaluated_by_the_batch():
     """A child's value is that on one batch; equal trials look at equal images."""
     sharing = objective()
     child = sample_architectures(SPACE, 1)[0]

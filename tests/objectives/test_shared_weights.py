@@ -42,7 +42,7 @@ def watched(trial, *, num_classes: int = 10):
     return torch.nn.Sequential(body, torch.nn.Flatten(), Watched(64, num_classes))
 
 
-def test_weights_are_trained_in_train_mode_and_judge_in_eval_mode():
+def test_weights_are_trained_in_train_mode_and_evaluate_in_eval_mode():
     Watched.modes.clear()
     ours = objective(watched, supernet={}, epochs=2)
     study().optimize(ours, n_trials=6)  # four steps, four children, four steps, two children

@@ -173,7 +173,7 @@ def convnet(trial: optuna.Trial, num_classes: int = 10, in_channels: int = 3) ->
     return nn.Sequential(*layers, *head)
 
 
-def test_a_fixed_trial_can_be_judged(data: ImageData) -> None:
+def test_a_fixed_trial_can_be_evaluated(data: ImageData) -> None:
     value = objective_of(data)(FixedTrial(CONV.params))
     assert 0.0 <= value <= 1.0
 
