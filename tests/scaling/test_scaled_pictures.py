@@ -16,7 +16,7 @@ from optuna_nas.objectives.scaling._picture import picture_of
 def test_a_trial_has_a_picture_and_a_note_of_its_network(tmp_path: Path) -> None:
     study = run(one_size(artifact_store=FileSystemArtifactStore(tmp_path)))
     (artifact,) = get_all_artifact_meta(study.trials[0], storage=study._storage)
-    assert "stages 1" in (tmp_path / artifact.artifact_id).read_text()
+    assert "stage 1: " in (tmp_path / artifact.artifact_id).read_text()
     attributes = study._storage.get_study_system_attrs(study._study_id)
     (note,) = [value for key, value in attributes.items() if "note" in key and "ver" not in key]
     assert "ResNet (width 0.125, depth 1, 12 px)" in note
@@ -27,7 +27,7 @@ def test_a_picture_shows_the_stages_of_any_network() -> None:
     graph = picture_of(TINY, KNOWN)
     labels = [node.label for node in graph.nodes]
     assert labels[0] == "1 x 8 x 8"
-    assert labels[2].startswith("stages 1: ")
+    assert labels[2].startswith("stage 1: ")
     assert labels[-1] == "10 classes"
     total = TINY.profile(**KNOWN).params
     drawn = [int(n.replace(",", "")) for n in re.findall(r"([\d,]+) parameters", " ".join(labels))]
