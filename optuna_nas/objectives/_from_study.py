@@ -86,7 +86,6 @@ def objective_from_study(
     Raises:
         ValueError: If the study does not say its settings, they are those of an objective of the
             user's own, or an argument must be given.
-
     """
     identity = read_identity(study)
     if identity is None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 import torch
+from linear_candidates import digits
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 from torchvision.models.resnet import BasicBlock
 
-from optuna_nas.final import CifarResNet
+from optuna_nas.final import Candidate, CifarResNet, resnet_of_equal_macs
 from optuna_nas.training import seeded
 
 
@@ -90,3 +95,49 @@ def test_a_weight_too_many_is_refused() -> None:
     state = {**theirs.state_dict(), "blocks.9.conv1.weight": torch.zeros(1)}
     with pytest.raises(RuntimeError, match=r"Unexpected key.*stages\.3\.0\.body\.0\.0\.weight"):
         ours.load_state_dict(state)
+
+
+def test_the_resnet_is_the_papers_and_its_width_the_nearest() -> None:
+    """272,474 parameters: ResNet-20 with 1x1 shortcuts, 268,346 + 2 * (512 + 64 + 2,048...)."""
+    count = sum(p.numel() for p in CifarResNet(16).parameters())
+    assert count == 272_474
+    data, target = digits(), 3_000_000
+    candidate = resnet_of_equal_macs(data, target)
+    width = candidate.origin["width"]
+    distances = {
+        w: abs(
+            Candidate(
+                name="r",
+                make=lambda w=w: CifarResNet(w, num_classes=10, in_channels=1),
+                origin={},
+            )
+            .size(data)
+            .macs
+            - target
+        )
+        for w in (width - 1, width, width + 1)
+    }
+    assert min(distances, key=distances.__getitem__) == width
+    assert json.dumps(dict(candidate.origin))
+
+
+def test_a_narrow_resnet_learns_in_channels_last() -> None:
+    """In a process of its own, since torch's convolution would overwrite foreign memory."""
+    program = """
+import torch
+from optuna_nas.final import CifarResNet
+torch.set_num_threads(1)
+model = CifarResNet(2, in_channels=1).to(memory_format=torch.channels_last)
+for size in (8, 9, 16, 32):
+    images = torch.randn(50, 1, size, size).to(memory_format=torch.channels_last)
+    model(images).sum().backward()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_large_images_pass_a_stem() -> None:
+    small, large = (CifarResNet(4, large=large).eval() for large in (False, True))
+    images = torch.zeros(1, 3, 96, 96)
+    assert small.stem(images).shape[-1] == 96
+    assert large.stem(images).shape[-1] == 24

@@ -99,7 +99,7 @@ def test_without_keeping_none_stays(data: ImageData, tmp_path: Path) -> None:
     assert not _files(tmp_path / "kept")
 
 
-def test_a_kept_network_is_the_one_that_was_judged(data: ImageData, tmp_path: Path) -> None:
+def test_a_kept_network_is_the_one_that_was_evaluated(data: ImageData, tmp_path: Path) -> None:
     study = _study()
     objective = _objective(data, FileSystemArtifactStore(tmp_path), keep_checkpoints=1)
     study.optimize(objective, n_trials=3)

@@ -114,7 +114,7 @@ def test_every_mixing_searches(mixing):
     assert reading.weights == {n: [round(w, 4) for w in row] for n, row in weights.items()}
 
 
-def test_judging_draws_nothing():
+def test_evaluating_draws_nothing():
     ours = learner(mixing=GumbelMixing())
     ours.network.eval()
     x = batch(0).images

@@ -65,7 +65,7 @@ with distributed() as processes:
 
 
 @pytest.mark.slow
-def test_a_study_is_judged_by_two_processes(tmp_path: Path, torchrun: Any) -> None:
+def test_a_study_is_evaluated_by_two_processes(tmp_path: Path, torchrun: Any) -> None:
     torchrun(SEARCH, tmp_path)
     found = json.loads((tmp_path / "2.json").read_text())
     states = [state for state, _, _ in found]

@@ -55,7 +55,7 @@ def roomy(trial: optuna.Trial, num_classes: int = 10, in_channels: int = 3) -> n
     return _net(_Room(trial.suggest_categorical("room", [8, 1, 40])))
 
 
-def _judged(data: ImageData, room: int) -> optuna.trial.FrozenTrial:
+def _evaluated(data: ImageData, room: int) -> optuna.trial.FrozenTrial:
     study = _study()
     roomy.architecture({"room": room}).enqueue(study)
     objective = TrainingObjective(
@@ -93,7 +93,7 @@ def test_accumulate_is_at_least_one(data: ImageData) -> None:
 
 
 def test_a_trial_without_room_is_trained_in_parts(data: ImageData) -> None:
-    trial, whole = _judged(data, 8), _judged(data, 40)
+    trial, whole = _evaluated(data, 8), _evaluated(data, 40)
     assert trial.state == TrialState.COMPLETE
     assert trial.user_attrs[PARTS_KEY] == 4
     assert PARTS_KEY not in whole.user_attrs
@@ -101,7 +101,7 @@ def test_a_trial_without_room_is_trained_in_parts(data: ImageData) -> None:
 
 
 def test_what_never_fits_is_infeasible(data: ImageData) -> None:
-    trial = _judged(data, 1)
+    trial = _evaluated(data, 1)
     assert trial.state == TrialState.PRUNED
     assert "is impossible: out of memory" in trial.user_attrs[INFEASIBLE_KEY]
 

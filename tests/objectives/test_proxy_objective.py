@@ -131,7 +131,7 @@ def test_networks_that_cannot_take_the_images_are_left_out() -> None:
     assert not score_architectures(SPACE, data, samples=2, build=TINY)
 
 
-def test_the_best_are_judged_first_and_once(data: ImageData) -> None:
+def test_the_best_are_evaluated_first_and_once(data: ImageData) -> None:
     study = _study()
     options: dict[str, Any] = {"proxy": "params", "samples": 20, "top": 3, "build": TINY}
     chosen = warm_start(study, SPACE, data, **options)

@@ -135,7 +135,7 @@ def test_a_finished_run_is_not_trained_again(data: ImageData, tmp_path: Path) ->
     assert evaluate(model, data.val, data, device="cpu").loss == first.last.val_loss
 
 
-def test_what_was_judged_can_be_loaded(data: ImageData, tmp_path: Path) -> None:
+def test_what_was_evaluated_can_be_loaded(data: ImageData, tmp_path: Path) -> None:
     slot = CheckpointFile(tmp_path / "run.pt")
     with pytest.raises(FileNotFoundError, match="There must be a checkpoint in"):
         load_checkpoint(_net(), slot)

@@ -143,7 +143,7 @@ def test_compile_refuses_a_drop_path_that_changes(data: ImageData) -> None:
         fit(_net(DropPath()), data, epochs=1, recipe=recipe, device="cpu", compile=True)
 
 
-def test_the_average_is_judged_and_is_what_remains(data: ImageData) -> None:
+def test_the_average_is_evaluated_and_is_what_remains(data: ImageData) -> None:
     recipe = Recipe(ema_decay=0.9, batch_size=30)
     averaged, last = _net(), _net()
     history = fit(averaged, data, epochs=4, recipe=recipe, device="cpu")

@@ -48,8 +48,9 @@ def _stages(model: nn.Module) -> Iterator[tuple[str, int]]:
         if not isinstance(part, nn.Sequential | nn.ModuleList):
             yield f"{name}: {type(part).__name__}", _params(part)
         elif any(isinstance(child, nn.Sequential) for child in part):
+            one = name.removesuffix("s")  # "stage 2" of what is called "stages"
             for number, child in enumerate(part, start=1):
-                yield f"{name} {number}: {_alike(child)}", _params(child)
+                yield f"{one} {number}: {_alike(child)}", _params(child)
         else:
             yield f"{name}: {_alike(part)}", _params(part)
 
