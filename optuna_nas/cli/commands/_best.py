@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+import optuna
 
 from optuna_nas.cli._chosen import best_of_study
 from optuna_nas.cli._options import open_study, space_of_study, study_options
@@ -49,8 +50,6 @@ def best(storage: str, study_name: str, space: str | None, top: int, as_json: bo
 
 def summary(study: Study) -> str:
     """One line: how many trials ended how."""
-    import optuna
-
     from optuna_nas.objectives.identity import was_refused
     from optuna_nas.objectives.trial._failures import INFEASIBLE
     from optuna_nas.objectives.trial._runs import COPY
