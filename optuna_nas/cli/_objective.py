@@ -96,12 +96,12 @@ def study_objective(
 
     Args:
         study: New, or one that goes on.
-        chosen: What :func:`read_choice` has read.
+        chosen: Settings from :func:`read_choice`.
         images: Options of the data.
-        space: What ``--space`` says.
-        space_setting: What ``--space-setting`` says.
+        space: Value of ``--space``.
+        space_setting: Value of ``--space-setting``.
         recipe: Changes of the recipe.
-        target_latency_ms: Of a reward, None: as the study has it.
+        target_latency_ms: Target of a latency reward; None: the value that the study has.
         options: Further arguments of ``TrainingObjective``; those that are None or empty are left
             to the study.
 

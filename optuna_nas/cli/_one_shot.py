@@ -50,8 +50,12 @@ def one_shot_options(function: F) -> F:
     options = [
         space_options,
         data_options,
-        click.option("--cells", type=click.IntRange(min=1), help="Of supernet and networks."),
-        click.option("--channels", type=click.IntRange(min=1), help="Of the first cells."),
+        click.option(
+            "--cells", type=click.IntRange(min=1), help="Number of cells of supernet and networks."
+        ),
+        click.option(
+            "--channels", type=click.IntRange(min=1), help="Channels of the first cells."
+        ),
         changes_option("--supernet", "Argument of the supernet, such as partial=4"),
         recipe_option_of("How the weights learn, such as lr=0.05 or batch_size=32"),
     ]
@@ -62,7 +66,7 @@ def one_shot_options(function: F) -> F:
 
 def place_options(study_name: str) -> Callable[[F], F]:
     """Seed, device, folder, and the study, called so by default."""
-    seed = click.option("--seed", type=SEED, help="Of the search.  [default: 0]")
+    seed = click.option("--seed", type=SEED, help="Seed of the search.  [default: 0]")
     study_options = study_options_of(study_name)
 
     def decorate(function: F) -> F:
@@ -148,7 +152,7 @@ def search_command(
     """The command that evaluates an architecture beside others, each trained on its own.
 
     Args:
-        study: That found it.
+        study: The study that found it.
         space: Its space.
         data: Its images.
         text: The architecture.

@@ -54,7 +54,7 @@ STORAGE = "sqlite:///nas.db"
 
 
 STORAGE_KEY = "optuna_nas.cli.storage"
-"""Where a command's context keeps what ``--storage`` says, for :func:`told_without_password`."""
+"""Key in a command's context of what ``--storage`` says, for :func:`told_without_password`."""
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -141,9 +141,9 @@ def changes_option(
     """An option that is given as NAME=VALUE, again and again.
 
     Args:
-        name: Of the option.
-        text: What it sets.
-        default: What holds where it is not given.
+        name: Name of the option.
+        text: Help of the option.
+        default: Text of its default.
         of: Gives the dataclass whose fields can be changed; None: whatever takes them says so.
     """
 
@@ -249,7 +249,7 @@ def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSp
     """The space that ``--space`` names: one of ours, ``module:object`` or ``file.py:object``.
 
     Args:
-        text: What ``--space`` says.
+        text: Value of ``--space``.
         settings: Settings for one of our spaces.
 
     Raises:
@@ -336,7 +336,7 @@ def space_of_study(
 
     Args:
         study: The study.
-        text: What ``--space`` says.
+        text: Value of ``--space``.
         settings: Settings for one of our spaces, where ``--space`` names it.
 
     Raises:

@@ -47,7 +47,7 @@ class DataChoice:
 
     Args:
         data: Name for :func:`optuna_nas.training.load_data`.
-        data_root: Where torchvision keeps its files.
+        data_root: Folder in which torchvision keeps its files.
         download: Whether missing data may be downloaded.
         train_size: Number of images to train with.
         val_size: Number of images to validate with.
@@ -86,7 +86,7 @@ class DataChoice:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FinalTraining:
-    """How networks are trained to the end, as the options of ``train`` and ``transfer`` say it.
+    """Final training of networks, as the options of ``train`` and ``transfer`` say it.
 
     Args:
         seeds: Number of runs of each network.

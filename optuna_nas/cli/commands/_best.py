@@ -29,7 +29,13 @@ ACCURACY_NAME = "validation accuracy"
 @click.option(
     "--space", help="Needed for a space of your own only: module:object or file.py:object."
 )
-@click.option("--top", default=1, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option(
+    "--top",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of architectures.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
 def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
     """Show the best architectures of a study."""

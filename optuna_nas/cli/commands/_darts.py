@@ -95,13 +95,15 @@ def _combined(names: Sequence[str], **more: Any) -> DARTSVariant:
 
 @click.command()
 @one_shot_options
-@click.option("--order", type=click.IntRange(1, 2), help="Of alpha's gradient.  [default: 1]")
-@click.option("--epochs", type=EPOCHS, help="Of a search.  [default: 50]")
+@click.option(
+    "--order", type=click.IntRange(1, 2), help="Order of alpha's gradient.  [default: 1]"
+)
+@click.option("--epochs", type=EPOCHS, help="Epochs of a search.  [default: 50]")
 @click.option(
     "--eval-epochs",
     EVAL_EPOCHS,
     type=EPOCHS,
-    help="Of the derived network, trained on its own.  [default: 20]",
+    help="Epochs of the derived network, trained on its own.  [default: 20]",
 )
 @click.option(
     "--trials",

@@ -20,7 +20,9 @@ __all__ = ["estimate"]
 @click.option("--epochs", default=4, type=EPOCHS, show_default=True, help="Epochs per trial.")
 @click.option("--trials", default=40, type=COUNT, show_default=True, help="Trials of the search.")
 @click.option("--samples", default=30, type=POSITIVE, show_default=True, help="Networks to draw.")
-@click.option("--seed", default=0, type=SEED, show_default=True, help="Of the draw.")
+@click.option(
+    "--seed", default=0, type=SEED, show_default=True, help="Seed of the networks that are drawn."
+)
 def estimate(
     *,
     space: str | None,

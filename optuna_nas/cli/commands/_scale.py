@@ -117,7 +117,7 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     type=LazyChoice("network", _networks),
     required=True,
     metavar="NAME",
-    help="What to grow: efficientnet-b0 to -b7, resnet-rs-50 to -420, resnet-18, resnet-50, "
+    help="Network to grow: efficientnet-b0 to -b7, resnet-rs-50 to -420, resnet-18, resnet-50, "
     "mnasnet-a1, mnasnet-b1 or mobilenet-v2.",
 )
 @changes_option(
@@ -132,7 +132,7 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     "grid of widths, depths and resolutions.",
 )
 @collected("sizes", SizeChoice)
-@click.option("--phi", callback=_numbers(PHI), help="Of a family.  [default: 0,1,...,7]")
+@click.option("--phi", callback=_numbers(PHI), help="Steps of a family.  [default: 0,1,...,7]")
 @click.option(
     "--factor",
     default=2.0,
@@ -143,14 +143,16 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
 @click.option(
     "--widths",
     callback=_numbers(POSITIVE_FLOAT),
-    help="Of a grid.  [default: half to twice the base's]",
+    help="Widths of a grid.  [default: half to twice the base's]",
 )
 @click.option(
     "--depths",
     callback=_numbers(POSITIVE_FLOAT),
-    help="Of a grid.  [default: one to four times the base's]",
+    help="Depths of a grid.  [default: one to four times the base's]",
 )
-@click.option("--resolutions", callback=_numbers(SIDE), help="Of a grid.  [default: the base's]")
+@click.option(
+    "--resolutions", callback=_numbers(SIDE), help="Resolutions of a grid.  [default: the base's]"
+)
 @click.option("--epochs", callback=_numbers(EPOCHS), help="Per trial; of a grid several, as 2,8.")
 @click.option(
     "--repetitions",

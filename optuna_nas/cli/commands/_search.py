@@ -69,7 +69,7 @@ def _sampler_names() -> list[str]:
     type=LazyChoice("sampler", _sampler_names),
     help="Sampler of architectures.  [default: evolution]",
 )
-@click.option("--pruner", type=click.Choice(PRUNERS), help="Who stops.  [default: median]")
+@click.option("--pruner", type=click.Choice(PRUNERS), help="Pruner of trials.  [default: median]")
 @training_options
 @click.option(
     "--trials", default=40, type=COUNT, show_default=True, help="Trials to add to the study."

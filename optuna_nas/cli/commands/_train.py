@@ -45,7 +45,7 @@ def final_options(function: F) -> F:
             "--seeds", default=3, type=POSITIVE, show_default=True, help="Runs of each network."
         ),
         click.option(
-            "--epochs", type=EPOCHS, help="Of each run.  [default: the published recipe's]"
+            "--epochs", type=EPOCHS, help="Epochs of each run.  [default: the published recipe's]"
         ),
         click.option(
             "--published-recipe",
@@ -69,7 +69,7 @@ def final_options(function: F) -> F:
     default=3,
     type=POSITIVE,
     show_default=True,
-    help="How many of the best architectures.",
+    help="Number of the best architectures.",
 )
 @final_options
 @changes_option("--build", "Build argument, such as channels=36", default="the final size")
