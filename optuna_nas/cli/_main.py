@@ -11,20 +11,9 @@ from typing import Any
 import click
 
 from optuna_nas._version import __version__
+from optuna_nas.cli import commands
 from optuna_nas.cli._options import told_without_password
-from optuna_nas.cli.commands._best import best
-from optuna_nas.cli.commands._darts import darts
-from optuna_nas.cli.commands._dashboard import dashboard
-from optuna_nas.cli.commands._draw import draw
-from optuna_nas.cli.commands._enas import enas
-from optuna_nas.cli.commands._estimate import estimate
-from optuna_nas.cli.commands._export import export
-from optuna_nas.cli.commands._profile import profile
-from optuna_nas.cli.commands._scale import scale
-from optuna_nas.cli.commands._search import search
-from optuna_nas.cli.commands._spaces import spaces
-from optuna_nas.cli.commands._train import train
-from optuna_nas.cli.commands._transfer import transfer
+from optuna_nas.stores import explained
 
 __all__ = ["main"]
 
@@ -47,8 +36,6 @@ class _OneLineErrors(click.Group):
 
 
 def _in_one_line(error: Exception) -> str:
-    from optuna_nas.stores import explained
-
     return " ".join((explained(error) or str(error)).split()) or type(error).__name__
 
 
@@ -67,8 +54,6 @@ def _quiet_heartbeats() -> Iterator[None]:
     told = threading.excepthook
 
     def tell(failure: threading.ExceptHookArgs) -> None:
-        from optuna_nas.stores import explained
-
         if failure.exc_value is None or explained(failure.exc_value) is None:
             told(failure)
 
@@ -86,21 +71,5 @@ def main(debug: bool) -> None:
     """Neural architecture search as ordinary Optuna studies."""
 
 
-COMMANDS = (
-    search,
-    darts,
-    enas,
-    estimate,
-    best,
-    train,
-    export,
-    scale,
-    transfer,
-    draw,
-    profile,
-    spaces,
-    dashboard,
-)
-
-for command in COMMANDS:
-    main.add_command(command)
+for name in commands.__all__:
+    main.add_command(getattr(commands, name))

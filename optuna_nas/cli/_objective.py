@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import optuna
 
 from optuna_nas.cli._options import space_of_study
 from optuna_nas.keys import SEARCH_KEY
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.study import Study
 
+    from optuna_nas.cli._values import DataChoice
     from optuna_nas.objectives import Reward, TrainingObjective
     from optuna_nas.objectives._base import Objective
     from optuna_nas.training import ImageData
@@ -68,39 +69,25 @@ def make_ready(study: Study, objective: Objective[Any], chosen: Mapping[str, Any
         click.echo(f"trials {trials} were left by a killed process: failed, and queued again")
 
 
-def study_data(
-    study: Study,
-    *,
-    data: str | None = None,
-    data_root: Path | None = None,
-    download: bool = False,
-    **sizes: int | None,
-) -> ImageData:
+def study_data(study: Study, images: DataChoice) -> ImageData:
     """The images of a study: as given, else as it was created.
 
     Raises:
         click.UsageError: If a new study has no data.
     """
     from optuna_nas.objectives import read_identity
-    from optuna_nas.training import load_data
 
     identity = read_identity(study)
-    kept = None if identity is None else identity.data
-    name = data or (None if kept is None else kept.name)
-    if name is None:
-        raise click.UsageError("a new study needs --data, such as --data digits")
-    arguments = {} if kept is None else kept.arguments
-    arguments |= {size: value for size, value in sizes.items() if value is not None}
-    return load_data(name, root=data_root, download=download, **arguments)
+    return images.load(None if identity is None else identity.data)
 
 
 def study_objective(
     study: Study,
     chosen: Mapping[str, Any],
+    images: DataChoice,
     *,
     space: str | None = None,
     space_setting: Mapping[str, Any] | None = None,
-    data: Mapping[str, Any],
     recipe: Mapping[str, Any] | None = None,
     target_latency_ms: float | None = None,
     **options: Any,
@@ -109,12 +96,12 @@ def study_objective(
 
     Args:
         study: New, or one that goes on.
-        chosen: What :func:`read_choice` has read.
-        space: What ``--space`` says.
-        space_setting: What ``--space-setting`` says.
-        data: Options of the data, for :func:`study_data`.
+        chosen: Settings from :func:`read_choice`.
+        images: Options of the data.
+        space: Value of ``--space``.
+        space_setting: Value of ``--space-setting``.
         recipe: Changes of the recipe.
-        target_latency_ms: Of a reward, None: as the study has it.
+        target_latency_ms: Target of a latency reward; None: the value that the study has.
         options: Further arguments of ``TrainingObjective``; those that are None or empty are left
             to the study.
 
@@ -126,7 +113,7 @@ def study_objective(
 
     found = read_identity(study)
     identity = StudyIdentity() if found is None else found.evaluated_alone()
-    loaded = study_data(study, **data)
+    loaded = study_data(study, images)
     if space is None and found is None:
         raise click.UsageError("a new study needs --space, such as --space nasbench201")
     if target_latency_ms is not None:
@@ -155,8 +142,6 @@ def _reward(value: object, target_ms: float) -> Reward:
 
 def make_pruner(name: str, epochs: int) -> BasePruner:
     """The pruner of that name, for trials of so many epochs."""
-    import optuna
-
     makers: dict[str, Callable[[], BasePruner]] = {
         "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=epochs),
         "median": lambda: optuna.pruners.MedianPruner(),

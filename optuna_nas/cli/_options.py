@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import optuna
 
 from optuna_nas.cli._numbers import POSITIVE, SEED, SIDE
+from optuna_nas.cli._values import DataChoice, collected
+from optuna_nas.spaces import SPACES, SearchSpace
+from optuna_nas.spaces.base._given import require_space
+from optuna_nas.stores import open_storage, shown_storage, without_password
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from optuna_nas.spaces import SearchSpace
-
 __all__ = [
-    "DATA_OPTIONS",
     "STORAGE",
     "artifacts_option",
     "changes_option",
@@ -52,7 +54,7 @@ STORAGE = "sqlite:///nas.db"
 
 
 STORAGE_KEY = "optuna_nas.cli.storage"
-"""Where a command's context keeps what ``--storage`` says, for :func:`told_without_password`."""
+"""Key in a command's context of what ``--storage`` says, for :func:`told_without_password`."""
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -72,16 +74,12 @@ storage_option = click.option(
 
 def told_without_password(ctx: click.Context, text: str) -> str:
     """A text that may quote the storage of a command, without the storage's password."""
-    from optuna_nas.stores import without_password
-
     storage = ctx.meta.get(STORAGE_KEY)
     return text if storage is None else without_password(text, storage)
 
 
 def place_words(storage: str, artifacts: Path | None = None, *, always: bool = False) -> str:
     """The options that find a storage again, for a shell; the default one only if ``always``."""
-    from optuna_nas.stores import shown_storage
-
     is_needed = always or storage != STORAGE
     place = f" --storage {shlex.quote(shown_storage(storage))}" if is_needed else ""
     return place if artifacts is None else f"{place} --artifacts {shlex.quote(str(artifacts))}"
@@ -89,8 +87,6 @@ def place_words(storage: str, artifacts: Path | None = None, *, always: bool = F
 
 def tell_password(storage: str) -> None:
     """Say where the password goes in commands that were shown without it."""
-    from optuna_nas.stores import shown_storage
-
     if shown_storage(storage) != storage:
         click.echo("(write the password of the storage in place of ***)")
 
@@ -145,9 +141,9 @@ def changes_option(
     """An option that is given as NAME=VALUE, again and again.
 
     Args:
-        name: Of the option.
-        text: What it sets.
-        default: What holds where it is not given.
+        name: Name of the option.
+        text: Help of the option.
+        default: Text of its default.
         of: Gives the dataclass whose fields can be changed; None: whatever takes them says so.
     """
 
@@ -205,16 +201,10 @@ def space_options(function: F) -> F:
     return space(settings(function))
 
 
-DATA_OPTIONS = (
-    *("data", "data_root", "download"),
-    *("train_size", "val_size", "image_size", "split_seed"),
-)
-"""Names of the parameters that :func:`data_options` adds to a command."""
-
-
 def data_options(function: F) -> F:
-    """Which images, and how many of what size."""
+    """Options of the images, which the command gets as ``images``, a :class:`DataChoice`."""
     options = [
+        collected("images", DataChoice),
         click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH."),
         click.option("--train-size", type=POSITIVE, help="Images to train with; default: all."),
         click.option("--val-size", type=POSITIVE, help="Images to validate with."),
@@ -259,15 +249,12 @@ def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSp
     """The space that ``--space`` names: one of ours, ``module:object`` or ``file.py:object``.
 
     Args:
-        text: What ``--space`` says.
+        text: Value of ``--space``.
         settings: Settings for one of our spaces.
 
     Raises:
         click.BadParameter: If there is no such space, or it does not take the settings.
     """
-    from optuna_nas.spaces import SPACES, SearchSpace
-    from optuna_nas.spaces.base._given import require_space
-
     place, colon, name = text.rpartition(":")
     if not colon:
         if text not in SPACES:
@@ -317,10 +304,6 @@ def _module(place: str) -> Any:
 
 def make_study(storage: str, study_name: str) -> Study:
     """The study of that name, made if it is missing; Optuna only speaks of errors from then on."""
-    import optuna
-
-    from optuna_nas.stores import open_storage
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(
         storage=open_storage(storage),
@@ -336,10 +319,6 @@ def open_study(storage: str, study_name: str) -> Study:
     Raises:
         click.UsageError: If the storage has no such study.
     """
-    import optuna
-
-    from optuna_nas.stores import open_storage, shown_storage
-
     opened = open_storage(storage)
     try:
         return optuna.load_study(study_name=study_name, storage=opened)
@@ -357,7 +336,7 @@ def space_of_study(
 
     Args:
         study: The study.
-        text: What ``--space`` says.
+        text: Value of ``--space``.
         settings: Settings for one of our spaces, where ``--space`` names it.
 
     Raises:

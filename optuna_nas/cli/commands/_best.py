@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+import optuna
 
 from optuna_nas.cli._chosen import best_of_study
 from optuna_nas.cli._options import open_study, space_of_study, study_options
@@ -28,7 +29,13 @@ ACCURACY_NAME = "validation accuracy"
 @click.option(
     "--space", help="Needed for a space of your own only: module:object or file.py:object."
 )
-@click.option("--top", default=1, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option(
+    "--top",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of architectures.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
 def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
     """Show the best architectures of a study."""
@@ -49,8 +56,6 @@ def best(storage: str, study_name: str, space: str | None, top: int, as_json: bo
 
 def summary(study: Study) -> str:
     """One line: how many trials ended how."""
-    import optuna
-
     from optuna_nas.objectives.identity import was_refused
     from optuna_nas.objectives.trial._failures import INFEASIBLE
     from optuna_nas.objectives.trial._runs import COPY

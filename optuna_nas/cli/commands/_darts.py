@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import optuna
 
 from optuna_nas.cli._lazy_choice import LazyChoice
 from optuna_nas.cli._numbers import EPOCHS
@@ -24,6 +25,9 @@ from optuna_nas.cli._one_shot import (
 from optuna_nas.cli._options import changes_option, place_words, tell_password
 from optuna_nas.cli._progress import PhaseBars
 from optuna_nas.cli.commands._best import describe, summary
+from optuna_nas.dashboard import picture_store
+from optuna_nas.pruners import CollapsePruner
+from optuna_nas.stores import file_name, optimize
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -91,13 +95,15 @@ def _combined(names: Sequence[str], **more: Any) -> DARTSVariant:
 
 @click.command()
 @one_shot_options
-@click.option("--order", type=click.IntRange(1, 2), help="Of alpha's gradient.  [default: 1]")
-@click.option("--epochs", type=EPOCHS, help="Of a search.  [default: 50]")
+@click.option(
+    "--order", type=click.IntRange(1, 2), help="Order of alpha's gradient.  [default: 1]"
+)
+@click.option("--epochs", type=EPOCHS, help="Epochs of a search.  [default: 50]")
 @click.option(
     "--eval-epochs",
     EVAL_EPOCHS,
     type=EPOCHS,
-    help="Of the derived network, trained on its own.  [default: 20]",
+    help="Epochs of the derived network, trained on its own.  [default: 20]",
 )
 @click.option(
     "--trials",
@@ -148,7 +154,6 @@ def darts(
     On an existing study it goes on with the study's settings, and with a search that was killed.
     """
     from optuna_nas.objectives import best_trials
-    from optuna_nas.stores import file_name
 
     study, searched, data, chosen = begin(
         storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given
@@ -188,7 +193,6 @@ def _objective(
     bars: PhaseBars,
 ) -> DARTSObjective:
     """The objective that was chosen."""
-    from optuna_nas.dashboard import picture_store
     from optuna_nas.objectives import AlphaRecipe, DARTSObjective
     from optuna_nas.objectives.one_shot import published_recipe
 
@@ -222,10 +226,6 @@ def _objective(
 def _search(
     study: Study, objective: DARTSObjective, trials: int, bars: PhaseBars, *, prune_collapse: bool
 ) -> None:
-    import optuna
-
-    from optuna_nas.pruners import CollapsePruner
-    from optuna_nas.stores import optimize
     from optuna_nas.visualization import keep_figures
 
     def evaluated(trial: Trial) -> float | tuple[float, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optuna_nas import samplers
 from optuna_nas.cli._numbers import EPOCHS
 from optuna_nas.cli._objective import make_ready
 from optuna_nas.cli._one_shot import (
@@ -23,6 +24,7 @@ from optuna_nas.cli._one_shot import (
 from optuna_nas.cli._options import place_words, tell_password
 from optuna_nas.cli._progress import PhaseBars
 from optuna_nas.cli.commands._best import summary
+from optuna_nas.stores import optimize
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -59,7 +61,7 @@ DEFAULTS: Mapping[str, Any] = {
     type=click.Choice(("alternate", "pretrain")),
     help="Weights and children in turn (ENAS), or all weights first.  [default: alternate]",
 )
-@click.option("--epochs", type=EPOCHS, help="Of the weights.  [default: 150]")
+@click.option("--epochs", type=EPOCHS, help="Epochs of the weights.  [default: 150]")
 @click.option(
     "--children-per-epoch",
     type=click.IntRange(min=1),
@@ -68,7 +70,7 @@ DEFAULTS: Mapping[str, Any] = {
 @click.option(
     "--sampler",
     type=click.Choice(SAMPLERS),
-    help="Who decides.  [default: ENAS's controller; random for pretrain]",
+    help="Sampler of children.  [default: ENAS's controller; random for pretrain]",
 )
 @click.option(
     "--trials",
@@ -81,7 +83,7 @@ DEFAULTS: Mapping[str, Any] = {
     default=10,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many of the best to score again, on all validation images.",
+    help="Number of the best to score again, on all validation images.",
 )
 @place_options("enas")
 def enas(
@@ -135,7 +137,7 @@ def enas(
 
 
 def _left(study: Study, chosen: Mapping[str, Any]) -> int:
-    """How many trials the schedule has left."""
+    """Number of trials that the schedule has left."""
     from optuna_nas.objectives.identity import was_refused
 
     ended = sum(
@@ -181,8 +183,6 @@ def _objective(
 
 
 def _sampler(chosen: Mapping[str, Any], space: SearchSpace) -> BaseSampler:
-    from optuna_nas import samplers
-
     default = "controller" if chosen["schedule"] == "alternate" else "random"
     name, seed = chosen["sampler"] or default, chosen["seed"]
     if name == "random":
@@ -201,8 +201,6 @@ def _search(
     trials: int,
     bars: PhaseBars,
 ) -> None:
-    from optuna_nas.stores import optimize
-
     def count(study: Study, trial: FrozenTrial) -> None:
         bars.advance(CHILDREN)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optuna_nas.cli._lazy_choice import LazyChoice
 from optuna_nas.cli._numbers import EPOCHS, PHI, POSITIVE, POSITIVE_FLOAT, SHARE, SIDE
 from optuna_nas.cli._objective import PRUNERS, make_pruner
 from optuna_nas.cli._options import (
@@ -19,25 +20,81 @@ from optuna_nas.cli._options import (
     recipe_option,
     study_options,
 )
+from optuna_nas.cli._values import DataChoice, collected
+from optuna_nas.stores import optimize
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-    from optuna_nas.objectives import CompoundScalingObjective, ScaledTraining
+    from optuna_nas.objectives import (
+        CompoundScalingObjective,
+        ScaledTraining,
+        ScalingStudyObjective,
+        StrategyObjective,
+    )
     from optuna_nas.scaling import ScalableNetwork
 
 __all__ = ["scale"]
 
-NETWORKS = (
-    *(f"efficientnet-b{number}" for number in range(8)),
-    *(f"resnet-rs-{depth}" for depth in (50, 101, 152, 200, 270, 350, 420)),
-    "resnet-18",
-    "resnet-50",
-    "mnasnet-a1",
-    "mnasnet-b1",
-    "mobilenet-v2",
-)
 HOW = ("family", "strategies", "compound", "grid")
+
+
+def _networks() -> list[str]:
+    from optuna_nas.scaling import EFFICIENTNETS, RESNETS_RS
+
+    own = ("resnet-18", "resnet-50", "mnasnet-a1", "mnasnet-b1", "mobilenet-v2")
+    of_papers = (f"efficientnet-{name}" for name in EFFICIENTNETS)
+    return [*of_papers, *(f"resnet-rs-{name}" for name in RESNETS_RS), *own]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SizeChoice:
+    """Sizes of a network that are counted or trained, as the options say it; None: by default.
+
+    Args:
+        phi: Steps of a family.
+        factor: Budget of strategies and coefficients, in multiply-adds of the base.
+        widths: Widths of a grid.
+        depths: Depths of a grid.
+        resolutions: Resolutions of a grid, in pixels.
+        epochs: Number of epochs of a trial; of a grid several.
+        repetitions: Number of seeds of a grid or a strategy.
+    """
+
+    phi: tuple[float, ...] | None
+    factor: float
+    widths: tuple[float, ...] | None
+    depths: tuple[float, ...] | None
+    resolutions: tuple[int, ...] | None
+    epochs: tuple[int, ...] | None
+    repetitions: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LimitChoice:
+    """Limits on the cost of networks, as the options say it; None: no limit.
+
+    Args:
+        max_macs: Upper limit on multiply-adds.
+        max_latency_ms: Upper limit on latency, in milliseconds.
+        latency: Whether latency is measured.
+    """
+
+    max_macs: int | None
+    max_latency_ms: float | None
+    latency: bool
+
+    def options(self, device: str) -> dict[str, Any]:
+        """Return options of an objective.
+
+        Args:
+            device: Device that trains and measures.
+        """
+        from optuna_nas.profiling import LatencyMeter
+
+        meter = LatencyMeter(device=device) if self.latency else None
+        limits = {"max_macs": self.max_macs, "max_latency_ms": self.max_latency_ms}
+        return {**limits, "latency": meter, "device": device}
 
 
 def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None]:
@@ -57,10 +114,10 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
 @click.command()
 @click.option(
     "--network",
-    type=click.Choice(NETWORKS),
+    type=LazyChoice("network", _networks),
     required=True,
     metavar="NAME",
-    help="What to grow: efficientnet-b0 to -b7, resnet-rs-50 to -420, resnet-18, resnet-50, "
+    help="Network to grow: efficientnet-b0 to -b7, resnet-rs-50 to -420, resnet-18, resnet-50, "
     "mnasnet-a1, mnasnet-b1 or mobilenet-v2.",
 )
 @changes_option(
@@ -74,7 +131,8 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     help="Count a family; compare strategies at one budget; search the coefficients; or run a "
     "grid of widths, depths and resolutions.",
 )
-@click.option("--phi", callback=_numbers(PHI), help="Of a family.  [default: 0,1,...,7]")
+@collected("sizes", SizeChoice)
+@click.option("--phi", callback=_numbers(PHI), help="Steps of a family.  [default: 0,1,...,7]")
 @click.option(
     "--factor",
     default=2.0,
@@ -85,14 +143,16 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
 @click.option(
     "--widths",
     callback=_numbers(POSITIVE_FLOAT),
-    help="Of a grid.  [default: half to twice the base's]",
+    help="Widths of a grid.  [default: half to twice the base's]",
 )
 @click.option(
     "--depths",
     callback=_numbers(POSITIVE_FLOAT),
-    help="Of a grid.  [default: one to four times the base's]",
+    help="Depths of a grid.  [default: one to four times the base's]",
 )
-@click.option("--resolutions", callback=_numbers(SIDE), help="Of a grid.  [default: the base's]")
+@click.option(
+    "--resolutions", callback=_numbers(SIDE), help="Resolutions of a grid.  [default: the base's]"
+)
 @click.option("--epochs", callback=_numbers(EPOCHS), help="Per trial; of a grid several, as 2,8.")
 @click.option(
     "--repetitions",
@@ -101,6 +161,7 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     show_default=True,
     help="Seeds of a grid or strategy.",
 )
+@collected("images", DataChoice)
 @click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH.")
 @click.option("--train-size", type=POSITIVE, help="Images to train with; default: all.")
 @click.option("--val-size", type=POSITIVE, help="Images to validate with.")
@@ -113,6 +174,7 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     show_default=True,
     help="Share of the pixels to begin with.",
 )
+@collected("limits", LimitChoice)
 @click.option("--max-macs", type=POSITIVE, help="Upper limit on multiply-adds, before training.")
 @click.option(
     "--max-latency-ms", type=POSITIVE_FLOAT, help="Upper limit on latency, measured here."
@@ -127,14 +189,16 @@ def scale(
     network: str,
     setting: Mapping[str, Any],
     how: str,
-    phi: tuple[float, ...] | None,
-    data: str | None,
+    sizes: SizeChoice,
+    images: DataChoice,
+    limits: LimitChoice,
+    recipe: Mapping[str, Any],
+    start: float,
     figure: Path | None,
+    pruner: str,
+    device: str,
     storage: str,
     study_name: str,
-    pruner: str,
-    epochs: tuple[int, ...] | None,
-    **options: Any,
 ) -> None:
     """Grow a network: count a family, compare strategies, search coefficients, run a grid.
 
@@ -142,18 +206,22 @@ def scale(
     """
     base = _base(network, setting)
     if how == "family":
-        if figure is not None or data is not None:
+        if figure is not None or images.data is not None:
             raise click.UsageError(
                 "--figure and --data are for strategies, compound and grid: give --how"
             )
-        click.echo(_family(base, phi or tuple(range(8))))
+        click.echo(_family(base, sizes.phi or tuple(range(8))))
         return
-    if data is None or epochs is None:
+    if images.data is None or sizes.epochs is None:
         raise click.UsageError(f"--how {how} trains networks: give --data and --epochs")
 
+    from optuna_nas.objectives import ScaledTraining
+    from optuna_nas.training import Recipe
+
     study = make_study(storage, study_name)
-    study.pruner = make_pruner(pruner, max(epochs))
-    click.echo(_run(study, how, base, data, epochs, **options))
+    study.pruner = make_pruner(pruner, max(sizes.epochs))
+    evaluator = ScaledTraining(images.load(), recipe=Recipe(**recipe), start=start)
+    click.echo(_run(study, how, base, evaluator, sizes, limits.options(device)))
     if figure is not None:
         from optuna_nas.visualization import plot_compound, plot_scaling
 
@@ -204,69 +272,94 @@ def _run(
     study: Study,
     how: str,
     base: ScalableNetwork,
-    data: str,
-    epochs: tuple[int, ...],
-    *,
-    factor: float,
-    widths: tuple[float, ...] | None,
-    depths: tuple[float, ...] | None,
-    resolutions: tuple[int, ...] | None,
-    repetitions: int,
-    max_macs: int | None,
-    max_latency_ms: float | None,
-    latency: bool,
-    device: str,
-    **training: Any,
+    evaluator: ScaledTraining,
+    sizes: SizeChoice,
+    options: Mapping[str, Any],
 ) -> str:
     """Run the study to its end and return its table."""
     from optuna_nas import scaling
-    from optuna_nas.objectives import (
-        CompoundScalingObjective,
-        ScalingStudyObjective,
-        StrategyObjective,
-    )
-    from optuna_nas.profiling import LatencyMeter
-    from optuna_nas.stores import optimize
 
-    evaluator = _evaluator(data, **training)
-    options: dict[str, Any] = {
-        "device": device,
-        "max_macs": max_macs,
-        "max_latency_ms": max_latency_ms,
-        "latency": LatencyMeter(device=device) if latency else None,
-    }
-    if how != "grid" and len(epochs) > 1:
+    if how == "grid":
+        _run_all(study, _grid(base, evaluator, sizes, options))
+        return str(scaling.analyse(study))
+    if len(sizes.epochs or ()) > 1:
         raise click.UsageError(f"--how {how} takes one number of epochs")
-    if how == "compound":
-        search = CompoundScalingObjective(
-            base, evaluator, epochs=epochs[0], target=factor, **options
-        )
-        _check_shares(search)
-        optimize(study, search, n_trials=search.enqueue_grid(study), show_progress_bar=True)
-        return str(scaling.fit(study))
-    objective: StrategyObjective | ScalingStudyObjective
     if how == "strategies":
-        objective = StrategyObjective(
-            base, evaluator, epochs=epochs[0], factor=factor, repetitions=repetitions, **options
-        )
-    else:
-        grid = scaling.ScalingGrid(
-            widths=widths or tuple(base.width * factor for factor in (0.5, 1, 2)),
-            depths=depths or tuple(base.depth * factor for factor in (1, 2, 4)),
-            resolutions=resolutions or (base.resolution,),
-            regimes=epochs,
-        )
-        objective = ScalingStudyObjective(
-            base, evaluator, grid=grid, repetitions=repetitions, **options
-        )
+        _run_all(study, _strategies(base, evaluator, sizes, options))
+        return scaling.strategy_table(scaling.read_results(study))
+    _run_compound(study, base, evaluator, sizes, options)
+    return str(scaling.fit(study))
+
+
+def _grid(
+    base: ScalableNetwork,
+    evaluator: ScaledTraining,
+    sizes: SizeChoice,
+    options: Mapping[str, Any],
+) -> ScalingStudyObjective:
+    from optuna_nas import scaling
+    from optuna_nas.objectives import ScalingStudyObjective
+
+    grid = scaling.ScalingGrid(
+        widths=sizes.widths or tuple(base.width * factor for factor in (0.5, 1, 2)),
+        depths=sizes.depths or tuple(base.depth * factor for factor in (1, 2, 4)),
+        resolutions=sizes.resolutions or (base.resolution,),
+        regimes=sizes.epochs or (),
+    )
+    return ScalingStudyObjective(
+        base, evaluator, grid=grid, repetitions=sizes.repetitions, **options
+    )
+
+
+def _strategies(
+    base: ScalableNetwork,
+    evaluator: ScaledTraining,
+    sizes: SizeChoice,
+    options: Mapping[str, Any],
+) -> StrategyObjective:
+    from optuna_nas.objectives import StrategyObjective
+
+    (epochs,) = sizes.epochs or ()
+    return StrategyObjective(
+        base,
+        evaluator,
+        epochs=epochs,
+        factor=sizes.factor,
+        repetitions=sizes.repetitions,
+        **options,
+    )
+
+
+def _run_all(study: Study, objective: StrategyObjective | ScalingStudyObjective) -> None:
+    """Run what is left of all networks and repetitions."""
+    from optuna_nas.objectives.identity import was_refused
+
+    objective.prepare(study)
     study.sampler = objective.sampler(seed=0)
-    done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
+    trials = study.get_trials(deepcopy=False)
+    done = sum(trial.state.is_finished() and not was_refused(trial) for trial in trials)
     if done < objective.num_trials:
         left = objective.num_trials - done
         optimize(study, objective, n_trials=left, show_progress_bar=True)
-    if how == "strategies":
-        return scaling.strategy_table(scaling.read_results(study))
-    return str(scaling.analyse(study))
+
+
+def _run_compound(
+    study: Study,
+    base: ScalableNetwork,
+    evaluator: ScaledTraining,
+    sizes: SizeChoice,
+    options: Mapping[str, Any],
+) -> None:
+    """Run what is left of the feasible points of the grid of coefficients."""
+    from optuna_nas.objectives import CompoundScalingObjective
+
+    (epochs,) = sizes.epochs or ()
+    search = CompoundScalingObjective(
+        base, evaluator, epochs=epochs, target=sizes.factor, **options
+    )
+    search.prepare(study)  # before the grid is queued
+    _check_shares(search)
+    optimize(study, search, n_trials=search.enqueue_grid(study), show_progress_bar=True)
 
 
 def _check_shares(search: CompoundScalingObjective) -> None:
@@ -281,22 +374,3 @@ def _check_shares(search: CompoundScalingObjective) -> None:
             "--factor or a larger network, or CompoundScalingObjective in Python with a larger "
             "tolerance"
         )
-
-
-def _evaluator(
-    data: str,
-    *,
-    train_size: int | None,
-    val_size: int | None,
-    data_root: Path | None,
-    download: bool,
-    recipe: Mapping[str, Any],
-    start: float,
-) -> ScaledTraining:
-    from optuna_nas.objectives import ScaledTraining
-    from optuna_nas.training import Recipe, load_data
-
-    loaded = load_data(
-        data, train_size=train_size, val_size=val_size, root=data_root, download=download
-    )
-    return ScaledTraining(loaded, recipe=Recipe(**recipe), start=start)
