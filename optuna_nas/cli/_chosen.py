@@ -18,12 +18,12 @@ from optuna_nas.cli._options import (
     space_of_study,
     study_options,
 )
-from optuna_nas.spaces import Architecture
-from optuna_nas.spaces import published as networks
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
+
+    from optuna_nas.spaces import Architecture
 
 __all__ = [
     "architecture_of_study",
@@ -180,6 +180,9 @@ def built_for(
 
 
 def _published(name: str) -> Architecture:
+    from optuna_nas.spaces import Architecture
+    from optuna_nas.spaces import published as networks
+
     found = getattr(networks, name.upper().replace("-", "_"), None)
     if not isinstance(found, Architecture):
         known = ", ".join(

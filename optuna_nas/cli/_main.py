@@ -13,7 +13,6 @@ import click
 from optuna_nas._version import __version__
 from optuna_nas.cli import commands
 from optuna_nas.cli._options import told_without_password
-from optuna_nas.stores import explained
 
 __all__ = ["main"]
 
@@ -36,6 +35,8 @@ class _OneLineErrors(click.Group):
 
 
 def _in_one_line(error: Exception) -> str:
+    from optuna_nas.stores import explained
+
     return " ".join((explained(error) or str(error)).split()) or type(error).__name__
 
 
@@ -54,6 +55,8 @@ def _quiet_heartbeats() -> Iterator[None]:
     told = threading.excepthook
 
     def tell(failure: threading.ExceptHookArgs) -> None:
+        from optuna_nas.stores import explained
+
         if failure.exc_value is None or explained(failure.exc_value) is None:
             told(failure)
 

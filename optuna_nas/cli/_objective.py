@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
-import optuna
 
 from optuna_nas.cli._options import space_of_study
 from optuna_nas.keys import SEARCH_KEY
@@ -142,6 +141,8 @@ def _reward(value: object, target_ms: float) -> Reward:
 
 def make_pruner(name: str, epochs: int) -> BasePruner:
     """The pruner of that name, for trials of so many epochs."""
+    import optuna
+
     makers: dict[str, Callable[[], BasePruner]] = {
         "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=epochs),
         "median": lambda: optuna.pruners.MedianPruner(),

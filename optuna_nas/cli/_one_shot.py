@@ -24,8 +24,6 @@ from optuna_nas.cli._options import (
     space_options,
     study_options_of,
 )
-from optuna_nas.spaces import SPACES
-from optuna_nas.stores import artifact_directory
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -136,6 +134,8 @@ def sizes(chosen: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any] 
 
 def folder_of(storage: str, artifacts: Path | None) -> Path:
     """Folder of pictures and checkpoints: as given, else beside the storage's file."""
+    from optuna_nas.stores import artifact_directory
+
     return artifacts or artifact_directory(storage)
 
 
@@ -160,6 +160,8 @@ def search_command(
         build: Build arguments.
         place: Options of the storage.
     """
+    from optuna_nas.spaces import SPACES
+
     words = ["--space", given or space.name]
     if SPACES.get(space.name) is type(space):  # else it is a user's, perhaps of the same name
         words = ["--space", space.name]

@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-import optuna
 
 from optuna_nas.cli._numbers import POSITIVE, SEED, SIDE
 from optuna_nas.cli._values import DataChoice, collected
-from optuna_nas.spaces import SPACES, SearchSpace
-from optuna_nas.spaces.base._given import require_space
-from optuna_nas.stores import open_storage, shown_storage, without_password
 
 if TYPE_CHECKING:
     from optuna.study import Study
+
+    from optuna_nas.spaces import SearchSpace
 
 __all__ = [
     "STORAGE",
@@ -74,12 +72,16 @@ storage_option = click.option(
 
 def told_without_password(ctx: click.Context, text: str) -> str:
     """A text that may quote the storage of a command, without the storage's password."""
+    from optuna_nas.stores import without_password
+
     storage = ctx.meta.get(STORAGE_KEY)
     return text if storage is None else without_password(text, storage)
 
 
 def place_words(storage: str, artifacts: Path | None = None, *, always: bool = False) -> str:
     """The options that find a storage again, for a shell; the default one only if ``always``."""
+    from optuna_nas.stores import shown_storage
+
     is_needed = always or storage != STORAGE
     place = f" --storage {shlex.quote(shown_storage(storage))}" if is_needed else ""
     return place if artifacts is None else f"{place} --artifacts {shlex.quote(str(artifacts))}"
@@ -87,6 +89,8 @@ def place_words(storage: str, artifacts: Path | None = None, *, always: bool = F
 
 def tell_password(storage: str) -> None:
     """Say where the password goes in commands that were shown without it."""
+    from optuna_nas.stores import shown_storage
+
     if shown_storage(storage) != storage:
         click.echo("(write the password of the storage in place of ***)")
 
@@ -255,6 +259,9 @@ def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSp
     Raises:
         click.BadParameter: If there is no such space, or it does not take the settings.
     """
+    from optuna_nas.spaces import SPACES, SearchSpace
+    from optuna_nas.spaces.base import require_space
+
     place, colon, name = text.rpartition(":")
     if not colon:
         if text not in SPACES:
@@ -304,6 +311,10 @@ def _module(place: str) -> Any:
 
 def make_study(storage: str, study_name: str) -> Study:
     """The study of that name, made if it is missing; Optuna only speaks of errors from then on."""
+    import optuna
+
+    from optuna_nas.stores import open_storage
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(
         storage=open_storage(storage),
@@ -319,6 +330,10 @@ def open_study(storage: str, study_name: str) -> Study:
     Raises:
         click.UsageError: If the storage has no such study.
     """
+    import optuna
+
+    from optuna_nas.stores import open_storage, shown_storage
+
     opened = open_storage(storage)
     try:
         return optuna.load_study(study_name=study_name, storage=opened)

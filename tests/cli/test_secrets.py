@@ -104,7 +104,7 @@ def test_an_error_that_quotes_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> N
         except OSError as e:
             raise RuntimeError(f"cannot reach {url}") from e
 
-    monkeypatch.setattr("optuna_nas.cli._options.open_storage", fail)
+    monkeypatch.setattr("optuna_nas.stores.open_storage", fail)
     url = "mysql+pymysql://nas:S3cret@host/nas"
     shown = "cannot reach mysql+pymysql://nas:***@host/nas"
     assert shown in run("best", "--storage", url, code=1).output

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
-import optuna
 
 from optuna_nas.cli._chosen import best_of_study
 from optuna_nas.cli._options import open_study, space_of_study, study_options
@@ -56,9 +55,10 @@ def best(storage: str, study_name: str, space: str | None, top: int, as_json: bo
 
 def summary(study: Study) -> str:
     """One line: how many trials ended how."""
+    from optuna.trial import TrialState
+
     from optuna_nas.objectives.identity import was_refused
-    from optuna_nas.objectives.trial._failures import INFEASIBLE
-    from optuna_nas.objectives.trial._runs import COPY
+    from optuna_nas.objectives.trial import COPY, INFEASIBLE
 
     def how(trial: FrozenTrial) -> str:
         if was_refused(trial):
@@ -66,9 +66,7 @@ def summary(study: Study) -> str:
         return trial.state.name.lower() if INFEASIBLE.read(trial) is None else "infeasible"
 
     trials = study.get_trials(deepcopy=False)
-    counts = Counter(
-        how(trial) for trial in trials if trial.state != optuna.trial.TrialState.WAITING
-    )
+    counts = Counter(how(trial) for trial in trials if trial.state != TrialState.WAITING)
     ended = ", ".join(f"{count} {end}" for end, count in counts.items())
     copies = sum(COPY.read(trial) is not None for trial in trials)
     return f"study {study.study_name!r}: {ended}" + (f" ({copies} copied)" if copies else "")
@@ -94,7 +92,7 @@ def describe(study: Study, space: SearchSpace, trial: FrozenTrial) -> str:
 
 
 def _facts(study: Study, space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
-    from optuna_nas.objectives.trial._costs import LATENCY, MACS, PARAMS
+    from optuna_nas.objectives.trial import LATENCY, MACS, PARAMS
 
     architecture = space.architecture(trial)
     decided = architecture.params

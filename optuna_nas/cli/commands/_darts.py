@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import optuna
 
 from optuna_nas.cli._lazy_choice import LazyChoice
 from optuna_nas.cli._numbers import EPOCHS
@@ -25,9 +24,6 @@ from optuna_nas.cli._one_shot import (
 from optuna_nas.cli._options import changes_option, place_words, tell_password
 from optuna_nas.cli._progress import PhaseBars
 from optuna_nas.cli.commands._best import describe, summary
-from optuna_nas.dashboard import picture_store
-from optuna_nas.pruners import CollapsePruner
-from optuna_nas.stores import file_name, optimize
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -154,6 +150,7 @@ def darts(
     On an existing study it goes on with the study's settings, and with a search that was killed.
     """
     from optuna_nas.objectives import best_trials
+    from optuna_nas.stores import file_name
 
     study, searched, data, chosen = begin(
         storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given
@@ -193,6 +190,7 @@ def _objective(
     bars: PhaseBars,
 ) -> DARTSObjective:
     """The objective that was chosen."""
+    from optuna_nas.dashboard import picture_store
     from optuna_nas.objectives import AlphaRecipe, DARTSObjective
     from optuna_nas.objectives.one_shot import published_recipe
 
@@ -226,12 +224,16 @@ def _objective(
 def _search(
     study: Study, objective: DARTSObjective, trials: int, bars: PhaseBars, *, prune_collapse: bool
 ) -> None:
+    from optuna.pruners import NopPruner
+
+    from optuna_nas.pruners import CollapsePruner
+    from optuna_nas.stores import optimize
     from optuna_nas.visualization import keep_figures
 
     def evaluated(trial: Trial) -> float | tuple[float, ...]:
         bars.begin("search")
         return objective(trial)
 
-    study.pruner = CollapsePruner() if prune_collapse else optuna.pruners.NopPruner()
+    study.pruner = CollapsePruner() if prune_collapse else NopPruner()
     optimize(study, evaluated, n_trials=trials, callbacks=[keep_figures])
     objective.prune_checkpoints(study)

@@ -8,7 +8,6 @@ import click
 
 from optuna_nas.cli._numbers import PORT
 from optuna_nas.cli._options import artifacts_option, storage_option
-from optuna_nas.dashboard import serve
 
 __all__ = ["dashboard"]
 
@@ -20,4 +19,6 @@ __all__ = ["dashboard"]
 @click.option("--port", default=8080, type=PORT, show_default=True)
 def dashboard(storage: str, artifacts: Path | None, host: str, port: int) -> None:
     """Serve optuna-dashboard until interrupted."""
+    from optuna_nas.dashboard import serve
+
     serve(storage, artifacts=artifacts, host=host, port=port)

@@ -13,7 +13,6 @@ from optuna_nas.cli._chosen import (
     chosen_architecture,
 )
 from optuna_nas.cli._options import open_study
-from optuna_nas.drawing import compare, save_picture
 
 __all__ = ["draw"]
 
@@ -31,6 +30,8 @@ __all__ = ["draw"]
 )
 def draw(*, beside: str | None, output: Path, **named: Any) -> None:
     """Draw an architecture: given, published, or found by a study."""
+    from optuna_nas.drawing import compare, save_picture
+
     chosen, study = chosen_architecture(**named)
     graph = chosen.graph()
     if beside is not None:

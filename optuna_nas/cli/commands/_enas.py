@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from optuna_nas import samplers
 from optuna_nas.cli._numbers import EPOCHS
 from optuna_nas.cli._objective import make_ready
 from optuna_nas.cli._one_shot import (
@@ -24,7 +23,6 @@ from optuna_nas.cli._one_shot import (
 from optuna_nas.cli._options import place_words, tell_password
 from optuna_nas.cli._progress import PhaseBars
 from optuna_nas.cli.commands._best import summary
-from optuna_nas.stores import optimize
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -183,6 +181,8 @@ def _objective(
 
 
 def _sampler(chosen: Mapping[str, Any], space: SearchSpace) -> BaseSampler:
+    from optuna_nas import samplers
+
     default = "controller" if chosen["schedule"] == "alternate" else "random"
     name, seed = chosen["sampler"] or default, chosen["seed"]
     if name == "random":
@@ -201,6 +201,8 @@ def _search(
     trials: int,
     bars: PhaseBars,
 ) -> None:
+    from optuna_nas.stores import optimize
+
     def count(study: Study, trial: FrozenTrial) -> None:
         bars.advance(CHILDREN)
 

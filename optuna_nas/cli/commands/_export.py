@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import optuna
 
 from optuna_nas.cli._chosen import (
     architecture_options,
@@ -51,6 +50,8 @@ def export(
     the options name an architecture, which is exported with random weights. Where a file cannot
     be made, the others are written, and the command fails.
     """
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # the table says what went wrong
     if run is not None:
         if build or input_size:

@@ -21,7 +21,6 @@ from optuna_nas.cli._options import (
     study_options,
 )
 from optuna_nas.cli._values import DataChoice, collected
-from optuna_nas.stores import optimize
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -333,6 +332,7 @@ def _strategies(
 def _run_all(study: Study, objective: StrategyObjective | ScalingStudyObjective) -> None:
     """Run what is left of all networks and repetitions."""
     from optuna_nas.objectives.identity import was_refused
+    from optuna_nas.stores import optimize
 
     objective.prepare(study)
     study.sampler = objective.sampler(seed=0)
@@ -352,6 +352,7 @@ def _run_compound(
 ) -> None:
     """Run what is left of the feasible points of the grid of coefficients."""
     from optuna_nas.objectives import CompoundScalingObjective
+    from optuna_nas.stores import optimize
 
     (epochs,) = sizes.epochs or ()
     search = CompoundScalingObjective(

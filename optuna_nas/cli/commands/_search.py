@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import optuna
 
-from optuna_nas import samplers
 from optuna_nas.cli._lazy_choice import LazyChoice
 from optuna_nas.cli._numbers import COUNT, EPOCHS, POSITIVE_FLOAT, SEED
 from optuna_nas.cli._objective import (
@@ -30,8 +28,6 @@ from optuna_nas.cli._options import (
     training_options,
 )
 from optuna_nas.cli.commands._best import describe, summary
-from optuna_nas.dashboard import picture_store
-from optuna_nas.stores import optimize
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -49,6 +45,8 @@ TPE = "tpe"
 
 def _samplers() -> dict[str, Callable[..., BaseSampler]]:
     """Makers of the samplers that the package exports, by their short names."""
+    from optuna_nas import samplers
+
     makers: dict[str, Callable[..., BaseSampler]] = {}
     for name in samplers.__all__:
         exported = getattr(samplers, name)
@@ -108,7 +106,9 @@ def search(
     **settings: Any,
 ) -> None:
     """Search an architecture. On an existing study it goes on with the study's settings."""
+    from optuna_nas.dashboard import picture_store
     from optuna_nas.objectives import best_trials, sampled_hyperparameters
+    from optuna_nas.stores import optimize
 
     study = make_study(storage, study_name)
     if sampled_hyperparameters(study):
@@ -141,7 +141,9 @@ def search(
 
 def _sampler(name: str, seed: int, space: SearchSpace) -> BaseSampler:
     if name == TPE:
-        return optuna.samplers.TPESampler(seed=seed)
+        from optuna.samplers import TPESampler
+
+        return TPESampler(seed=seed)
     makers = _samplers()
     if name not in makers:
         raise ValueError(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from optuna_nas.spaces import SPACES
-
 __all__ = ["spaces"]
 
 
 @click.command()
 def spaces() -> None:
     """List the spaces of this package."""
+    from optuna_nas.spaces import SPACES
+
     click.echo(f"{'name':<14}{'architectures':>15}  space")
     for name, space in SPACES.items():
         size = space().num_architectures

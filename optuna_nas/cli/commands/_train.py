@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import optuna
 
 from optuna_nas.cli._numbers import EPOCHS, POSITIVE
 from optuna_nas.cli._objective import (
@@ -27,7 +26,6 @@ from optuna_nas.cli._options import (
     study_options,
 )
 from optuna_nas.cli._values import DataChoice, FinalTraining, collected
-from optuna_nas.stores import file_name
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -120,8 +118,11 @@ def train(
     sampled hyperparameters is trained with them; --recipe and --published-recipe go before. Run
     the command again after an interruption: what is finished is kept.
     """
+    import optuna
+
     from optuna_nas.final import retrain
     from optuna_nas.objectives import read_identity
+    from optuna_nas.stores import file_name
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = open_study(storage, study_name)
