@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -20,18 +19,15 @@ from optuna_nas.cli._options import (
     recipe_option,
     study_options,
 )
-from optuna_nas.cli._values import DataChoice, collected
-
-if TYPE_CHECKING:
-    from optuna.study import Study
-
-    from optuna_nas.objectives import (
-        CompoundScalingObjective,
-        ScaledTraining,
-        ScalingStudyObjective,
-        StrategyObjective,
-    )
-    from optuna_nas.scaling import ScalableNetwork
+from optuna_nas.cli._scaling import (
+    EvaluatorChoice,
+    LimitChoice,
+    SizeChoice,
+    base_network,
+    family,
+    run_scaling,
+)
+from optuna_nas.cli._values import collected
 
 __all__ = ["scale"]
 
@@ -44,56 +40,6 @@ def _networks() -> list[str]:
     own = ("resnet-18", "resnet-50", "mnasnet-a1", "mnasnet-b1", "mobilenet-v2")
     of_papers = (f"efficientnet-{name}" for name in EFFICIENTNETS)
     return [*of_papers, *(f"resnet-rs-{name}" for name in RESNETS_RS), *own]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SizeChoice:
-    """Sizes of a network that are counted or trained, as the options say it; None: by default.
-
-    Args:
-        phi: Steps of a family.
-        factor: Budget of strategies and coefficients, in multiply-adds of the base.
-        widths: Widths of a grid.
-        depths: Depths of a grid.
-        resolutions: Resolutions of a grid, in pixels.
-        epochs: Number of epochs of a trial; of a grid several.
-        repetitions: Number of seeds of a grid or a strategy.
-    """
-
-    phi: tuple[float, ...] | None
-    factor: float
-    widths: tuple[float, ...] | None
-    depths: tuple[float, ...] | None
-    resolutions: tuple[int, ...] | None
-    epochs: tuple[int, ...] | None
-    repetitions: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LimitChoice:
-    """Limits on the cost of networks, as the options say it; None: no limit.
-
-    Args:
-        max_macs: Upper limit on multiply-adds.
-        max_latency_ms: Upper limit on latency, in milliseconds.
-        latency: Whether latency is measured.
-    """
-
-    max_macs: int | None
-    max_latency_ms: float | None
-    latency: bool
-
-    def options(self, device: str) -> dict[str, Any]:
-        """Return options of an objective.
-
-        Args:
-            device: Device that trains and measures.
-        """
-        from optuna_nas.profiling import LatencyMeter
-
-        meter = LatencyMeter(device=device) if self.latency else None
-        limits = {"max_macs": self.max_macs, "max_latency_ms": self.max_latency_ms}
-        return {**limits, "latency": meter, "device": device}
 
 
 def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None]:
@@ -160,7 +106,7 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     show_default=True,
     help="Seeds of a grid or strategy.",
 )
-@collected("images", DataChoice)
+@collected("training", EvaluatorChoice)
 @click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH.")
 @click.option("--train-size", type=POSITIVE, help="Images to train with; default: all.")
 @click.option("--val-size", type=POSITIVE, help="Images to validate with.")
@@ -189,10 +135,8 @@ def scale(
     setting: Mapping[str, Any],
     how: str,
     sizes: SizeChoice,
-    images: DataChoice,
+    training: EvaluatorChoice,
     limits: LimitChoice,
-    recipe: Mapping[str, Any],
-    start: float,
     figure: Path | None,
     pruner: str,
     device: str,
@@ -203,175 +147,24 @@ def scale(
 
     A study that was interrupted goes on when the same command is given again.
     """
-    base = _base(network, setting)
+    base = base_network(network, setting)
     if how == "family":
-        if figure is not None or images.data is not None:
+        if figure is not None or training.data is not None:
             raise click.UsageError(
                 "--figure and --data are for strategies, compound and grid: give --how"
             )
-        click.echo(_family(base, sizes.phi or tuple(range(8))))
+        click.echo(family(base, sizes.phi or tuple(range(8))))
         return
-    if images.data is None or sizes.epochs is None:
+    if training.data is None or sizes.epochs is None:
         raise click.UsageError(f"--how {how} trains networks: give --data and --epochs")
-
-    from optuna_nas.objectives import ScaledTraining
-    from optuna_nas.training import Recipe
 
     study = make_study(storage, study_name)
     study.pruner = make_pruner(pruner, max(sizes.epochs))
-    evaluator = ScaledTraining(images.load(), recipe=Recipe(**recipe), start=start)
-    click.echo(_run(study, how, base, evaluator, sizes, limits.options(device)))
+    evaluator = training.make()
+    click.echo(run_scaling(study, how, base, evaluator, sizes, limits.options(device)))
     if figure is not None:
         from optuna_nas.visualization import plot_compound, plot_scaling
 
         drawn = plot_compound(study) if how == "compound" else plot_scaling(study)
         drawn.write_html(figure)
         click.echo(f"{figure}")
-
-
-def _base(network: str, setting: Mapping[str, Any]) -> ScalableNetwork:
-    """The network of that name with its settings.
-
-    Raises:
-        click.BadParameter: If it has no such setting.
-    """
-    from optuna_nas import scaling
-
-    family, _, name = network.rpartition("-")
-    makers: dict[str, Callable[[], ScalableNetwork]] = {
-        "efficientnet": lambda: scaling.EfficientNet.named(name),
-        "resnet-rs": lambda: scaling.ResNetRS.named(name),
-        "mnasnet": lambda: scaling.MnasNet.named(name),
-        "mobilenet": scaling.MobileNetV2,
-        "resnet": lambda: (
-            scaling.ResNet(blocks=(2, 2, 2, 2), kind="basic") if name == "18" else scaling.ResNet()
-        ),
-    }
-    base = makers[family]()
-    known = {field.name for field in dataclasses.fields(base)}
-    unknown = sorted(setting.keys() - known)
-    if unknown:
-        raise click.BadParameter(
-            f"{network} has no {unknown[0]!r}; it has {', '.join(sorted(known))}",
-            param_hint="--setting",
-        )
-    return dataclasses.replace(base, **setting)
-
-
-def _family(base: ScalableNetwork, phi: tuple[float, ...]) -> str:
-    """The table of the networks that EfficientNet's coefficients make of the base."""
-    from optuna_nas import scaling
-
-    networks = scaling.family(base, scaling.EFFICIENTNET, phi=phi)
-    named = zip((f"phi {step:g}" for step in phi), networks, strict=True)
-    return scaling.family_table((name, network, network.profile()) for name, network in named)
-
-
-def _run(
-    study: Study,
-    how: str,
-    base: ScalableNetwork,
-    evaluator: ScaledTraining,
-    sizes: SizeChoice,
-    options: Mapping[str, Any],
-) -> str:
-    """Run the study to its end and return its table."""
-    from optuna_nas import scaling
-
-    if how == "grid":
-        _run_all(study, _grid(base, evaluator, sizes, options))
-        return str(scaling.analyse(study))
-    if len(sizes.epochs or ()) > 1:
-        raise click.UsageError(f"--how {how} takes one number of epochs")
-    if how == "strategies":
-        _run_all(study, _strategies(base, evaluator, sizes, options))
-        return scaling.strategy_table(scaling.read_results(study))
-    _run_compound(study, base, evaluator, sizes, options)
-    return str(scaling.fit(study))
-
-
-def _grid(
-    base: ScalableNetwork,
-    evaluator: ScaledTraining,
-    sizes: SizeChoice,
-    options: Mapping[str, Any],
-) -> ScalingStudyObjective:
-    from optuna_nas import scaling
-    from optuna_nas.objectives import ScalingStudyObjective
-
-    grid = scaling.ScalingGrid(
-        widths=sizes.widths or tuple(base.width * factor for factor in (0.5, 1, 2)),
-        depths=sizes.depths or tuple(base.depth * factor for factor in (1, 2, 4)),
-        resolutions=sizes.resolutions or (base.resolution,),
-        regimes=sizes.epochs or (),
-    )
-    return ScalingStudyObjective(
-        base, evaluator, grid=grid, repetitions=sizes.repetitions, **options
-    )
-
-
-def _strategies(
-    base: ScalableNetwork,
-    evaluator: ScaledTraining,
-    sizes: SizeChoice,
-    options: Mapping[str, Any],
-) -> StrategyObjective:
-    from optuna_nas.objectives import StrategyObjective
-
-    (epochs,) = sizes.epochs or ()
-    return StrategyObjective(
-        base,
-        evaluator,
-        epochs=epochs,
-        factor=sizes.factor,
-        repetitions=sizes.repetitions,
-        **options,
-    )
-
-
-def _run_all(study: Study, objective: StrategyObjective | ScalingStudyObjective) -> None:
-    """Run what is left of all networks and repetitions."""
-    from optuna_nas.objectives.identity import was_refused
-    from optuna_nas.stores import optimize
-
-    objective.prepare(study)
-    study.sampler = objective.sampler(seed=0)
-    trials = study.get_trials(deepcopy=False)
-    done = sum(trial.state.is_finished() and not was_refused(trial) for trial in trials)
-    if done < objective.num_trials:
-        left = objective.num_trials - done
-        optimize(study, objective, n_trials=left, show_progress_bar=True)
-
-
-def _run_compound(
-    study: Study,
-    base: ScalableNetwork,
-    evaluator: ScaledTraining,
-    sizes: SizeChoice,
-    options: Mapping[str, Any],
-) -> None:
-    """Run what is left of the feasible points of the grid of coefficients."""
-    from optuna_nas.objectives import CompoundScalingObjective
-    from optuna_nas.stores import optimize
-
-    (epochs,) = sizes.epochs or ()
-    search = CompoundScalingObjective(
-        base, evaluator, epochs=epochs, target=sizes.factor, **options
-    )
-    search.prepare(study)  # before the grid is queued
-    _check_shares(search)
-    optimize(study, search, n_trials=search.enqueue_grid(study), show_progress_bar=True)
-
-
-def _check_shares(search: CompoundScalingObjective) -> None:
-    """Refuse a grid from which nothing could be fitted, before anything is trained."""
-    from optuna_nas import scaling
-
-    found = scaling.different_shares(search.grid())
-    if found < scaling.LEAST_SHARES:
-        raise click.UsageError(
-            f"--how compound needs {scaling.LEAST_SHARES} ways to grow the network, but only "
-            f"{found} of its grid cost {search.target:g} times {search.base}: take another "
-            "--factor or a larger network, or CompoundScalingObjective in Python with a larger "
-            "tolerance"
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,6 +58,22 @@ def final_options(function: F) -> F:
     return function
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Baselines:
+    """Networks to train beside the best, as the options say it.
+
+    Args:
+        random_trials: Upper limit on trials of a random search; 0: none; None: as many epochs as
+            the search.
+        random_study: Name of a random search in the same storage.
+        resnet: Whether a ResNet of equal FLOPs is trained.
+    """
+
+    random_trials: int | None
+    random_study: str | None
+    resnet: bool
+
+
 @click.command()
 @study_options
 @click.option(
@@ -71,6 +88,7 @@ def final_options(function: F) -> F:
 )
 @final_options
 @changes_option("--build", "Build argument, such as channels=36", default="the final size")
+@collected("baselines", Baselines)
 @click.option(
     "--random-trials",
     type=click.IntRange(min=0),
@@ -103,9 +121,7 @@ def train(
     top: int,
     final: FinalTraining,
     build: Mapping[str, Any],
-    random_trials: int | None,
-    random_study: str | None,
-    resnet: bool,
+    baselines: Baselines,
     validate: bool,
     output: Path | None,
     images: DataChoice,
@@ -132,7 +148,7 @@ def train(
     objective = study_objective(study, chosen, images, space=space, device=device)
     study.pruner = make_pruner(chosen["pruner"], objective.epochs)
     length = final.length
-    baseline = _random_study(study, random_trials, random_study, storage)
+    random_search = _random_study(study, baselines, storage)
     folder = output or Path(file_name(study_name, "-final"))
     click.echo(f"training in {folder}")
     compared = retrain(
@@ -144,9 +160,9 @@ def train(
         seeds=final.seeds,
         build=build,
         recipe=final.changed_recipe,
-        random_study=baseline,
-        max_random_trials=random_trials or None,
-        baselines=None if resnet else [],
+        random_study=random_search,
+        max_random_trials=baselines.random_trials or None,
+        baselines=None if baselines.resnet else [],
         validate=validate,
         device=device,
         on_run=tell_run,
@@ -167,16 +183,15 @@ def tell_run(name: str, run: FinalRun) -> None:
     click.echo(f"{name}, seed {run.seed}: {run.failure or told}")
 
 
-def _random_study(
-    study: Study, trials: int | None, name: str | None, storage: str
-) -> Study | bool:
+def _random_study(study: Study, baselines: Baselines, storage: str) -> Study | bool:
     from optuna_nas.objectives import sampled_hyperparameters
 
+    name = baselines.random_study
     if name is not None:
-        if trials is not None:
+        if baselines.random_trials is not None:
             raise click.UsageError("give either --random-trials or --random-study")
         return open_study(storage, name)
-    if trials == 0:
+    if baselines.random_trials == 0:
         return False
     if sampled_hyperparameters(study):
         raise click.UsageError(
