@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
     from optuna_nas.cli._values import DataChoice
-    from optuna_nas.objectives import Reward, TrainingObjective
-    from optuna_nas.objectives._base import Objective
+    from optuna_nas.objectives import Objective, Reward, TrainingObjective
     from optuna_nas.training import ImageData
 
 __all__ = [
@@ -44,7 +43,7 @@ def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict
         ValueError: If what the study keeps of it is damaged.
     """
     from optuna_nas.objectives import read_identity
-    from optuna_nas.objectives._from_study import SEARCH
+    from optuna_nas.objectives.identity import SEARCH
 
     kept = SEARCH.require(study)
     if kept is None or read_identity(study) is None:
@@ -59,7 +58,7 @@ def make_ready(study: Study, objective: Objective[Any], chosen: Mapping[str, Any
         ValueError: If the study was created with other settings.
     """
     from optuna_nas.objectives import fail_dead_trials
-    from optuna_nas.objectives._from_study import SEARCH
+    from optuna_nas.objectives.identity import SEARCH
 
     objective.prepare(study)
     if SEARCH.require(study) != chosen:
@@ -108,7 +107,7 @@ def study_objective(
         click.UsageError: If a new study has no space or no data.
     """
     from optuna_nas.objectives import StudyIdentity, TrainingObjective, read_identity
-    from optuna_nas.objectives._from_study import LIMITS
+    from optuna_nas.objectives.identity import LIMITS
 
     found = read_identity(study)
     identity = StudyIdentity() if found is None else found.evaluated_alone()

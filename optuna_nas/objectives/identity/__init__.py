@@ -19,6 +19,7 @@ from optuna_nas.objectives.identity._rebuilt import (
     rebuilt_space,
     subclasses,
 )
+from optuna_nas.objectives.identity._search_choice import LIMITS, SEARCH
 from optuna_nas.objectives.identity._study_check import (
     StudyCheck,
     read_identity,
@@ -32,6 +33,8 @@ from optuna_nas.objectives.identity._study_identity import (
 )
 
 __all__ = [
+    "LIMITS",
+    "SEARCH",
     "DARTSIdentity",
     "DataIdentity",
     "EvaluationIdentity",
