@@ -11,20 +11,8 @@ from typing import Any
 import click
 
 from optuna_nas._version import __version__
+from optuna_nas.cli import commands
 from optuna_nas.cli._options import told_without_password
-from optuna_nas.cli.commands._best import best
-from optuna_nas.cli.commands._darts import darts
-from optuna_nas.cli.commands._dashboard import dashboard
-from optuna_nas.cli.commands._draw import draw
-from optuna_nas.cli.commands._enas import enas
-from optuna_nas.cli.commands._estimate import estimate
-from optuna_nas.cli.commands._export import export
-from optuna_nas.cli.commands._profile import profile
-from optuna_nas.cli.commands._scale import scale
-from optuna_nas.cli.commands._search import search
-from optuna_nas.cli.commands._spaces import spaces
-from optuna_nas.cli.commands._train import train
-from optuna_nas.cli.commands._transfer import transfer
 
 __all__ = ["main"]
 
@@ -86,21 +74,5 @@ def main(debug: bool) -> None:
     """Neural architecture search as ordinary Optuna studies."""
 
 
-COMMANDS = (
-    search,
-    darts,
-    enas,
-    estimate,
-    best,
-    train,
-    export,
-    scale,
-    transfer,
-    draw,
-    profile,
-    spaces,
-    dashboard,
-)
-
-for command in COMMANDS:
-    main.add_command(command)
+for name in commands.__all__:
+    main.add_command(getattr(commands, name))

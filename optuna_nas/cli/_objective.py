@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
     from optuna.study import Study
 
-    from optuna_nas.objectives import Reward, TrainingObjective
-    from optuna_nas.objectives._base import Objective
+    from optuna_nas.cli._values import DataChoice
+    from optuna_nas.objectives import Objective, Reward, TrainingObjective
     from optuna_nas.training import ImageData
 
 __all__ = [
@@ -44,7 +43,7 @@ def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict
         ValueError: If what the study keeps of it is damaged.
     """
     from optuna_nas.objectives import read_identity
-    from optuna_nas.objectives._from_study import SEARCH
+    from optuna_nas.objectives.identity import SEARCH
 
     kept = SEARCH.require(study)
     if kept is None or read_identity(study) is None:
@@ -59,7 +58,7 @@ def make_ready(study: Study, objective: Objective[Any], chosen: Mapping[str, Any
         ValueError: If the study was created with other settings.
     """
     from optuna_nas.objectives import fail_dead_trials
-    from optuna_nas.objectives._from_study import SEARCH
+    from optuna_nas.objectives.identity import SEARCH
 
     objective.prepare(study)
     if SEARCH.require(study) != chosen:
@@ -68,39 +67,25 @@ def make_ready(study: Study, objective: Objective[Any], chosen: Mapping[str, Any
         click.echo(f"trials {trials} were left by a killed process: failed, and queued again")
 
 
-def study_data(
-    study: Study,
-    *,
-    data: str | None = None,
-    data_root: Path | None = None,
-    download: bool = False,
-    **sizes: int | None,
-) -> ImageData:
+def study_data(study: Study, images: DataChoice) -> ImageData:
     """The images of a study: as given, else as it was created.
 
     Raises:
         click.UsageError: If a new study has no data.
     """
     from optuna_nas.objectives import read_identity
-    from optuna_nas.training import load_data
 
     identity = read_identity(study)
-    kept = None if identity is None else identity.data
-    name = data or (None if kept is None else kept.name)
-    if name is None:
-        raise click.UsageError("a new study needs --data, such as --data digits")
-    arguments = {} if kept is None else kept.arguments
-    arguments |= {size: value for size, value in sizes.items() if value is not None}
-    return load_data(name, root=data_root, download=download, **arguments)
+    return images.load(None if identity is None else identity.data)
 
 
 def study_objective(
     study: Study,
     chosen: Mapping[str, Any],
+    images: DataChoice,
     *,
     space: str | None = None,
     space_setting: Mapping[str, Any] | None = None,
-    data: Mapping[str, Any],
     recipe: Mapping[str, Any] | None = None,
     target_latency_ms: float | None = None,
     **options: Any,
@@ -109,12 +94,12 @@ def study_objective(
 
     Args:
         study: New, or one that goes on.
-        chosen: What :func:`read_choice` has read.
-        space: What ``--space`` says.
-        space_setting: What ``--space-setting`` says.
-        data: Options of the data, for :func:`study_data`.
+        chosen: Settings from :func:`read_choice`.
+        images: Options of the data.
+        space: Value of ``--space``.
+        space_setting: Value of ``--space-setting``.
         recipe: Changes of the recipe.
-        target_latency_ms: Of a reward, None: as the study has it.
+        target_latency_ms: Target of a latency reward; None: the value that the study has.
         options: Further arguments of ``TrainingObjective``; those that are None or empty are left
             to the study.
 
@@ -122,11 +107,11 @@ def study_objective(
         click.UsageError: If a new study has no space or no data.
     """
     from optuna_nas.objectives import StudyIdentity, TrainingObjective, read_identity
-    from optuna_nas.objectives._from_study import LIMITS
+    from optuna_nas.objectives.identity import LIMITS
 
     found = read_identity(study)
     identity = StudyIdentity() if found is None else found.evaluated_alone()
-    loaded = study_data(study, **data)
+    loaded = study_data(study, images)
     if space is None and found is None:
         raise click.UsageError("a new study needs --space, such as --space nasbench201")
     if target_latency_ms is not None:

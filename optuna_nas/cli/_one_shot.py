@@ -13,7 +13,6 @@ import click
 from optuna_nas.cli._numbers import SEED
 from optuna_nas.cli._objective import read_choice, study_data
 from optuna_nas.cli._options import (
-    DATA_OPTIONS,
     F,
     artifacts_option,
     changes_option,
@@ -29,6 +28,7 @@ from optuna_nas.cli._options import (
 if TYPE_CHECKING:
     from optuna.study import Study
 
+    from optuna_nas.cli._values import DataChoice
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import ImageData
 
@@ -48,8 +48,12 @@ def one_shot_options(function: F) -> F:
     options = [
         space_options,
         data_options,
-        click.option("--cells", type=click.IntRange(min=1), help="Of supernet and networks."),
-        click.option("--channels", type=click.IntRange(min=1), help="Of the first cells."),
+        click.option(
+            "--cells", type=click.IntRange(min=1), help="Number of cells of supernet and networks."
+        ),
+        click.option(
+            "--channels", type=click.IntRange(min=1), help="Channels of the first cells."
+        ),
         changes_option("--supernet", "Argument of the supernet, such as partial=4"),
         recipe_option_of("How the weights learn, such as lr=0.05 or batch_size=32"),
     ]
@@ -60,7 +64,7 @@ def one_shot_options(function: F) -> F:
 
 def place_options(study_name: str) -> Callable[[F], F]:
     """Seed, device, folder, and the study, called so by default."""
-    seed = click.option("--seed", type=SEED, help="Of the search.  [default: 0]")
+    seed = click.option("--seed", type=SEED, help="Seed of the search.  [default: 0]")
     study_options = study_options_of(study_name)
 
     def decorate(function: F) -> F:
@@ -90,6 +94,7 @@ def begin(
     study_name: str,
     defaults: Mapping[str, Any],
     *,
+    images: DataChoice,
     space: str | None,
     space_setting: Mapping[str, Any],
     **given: Any,
@@ -100,14 +105,13 @@ def begin(
         click.UsageError: If a new study has no space or no data.
     """
     study = make_study(storage, study_name)
-    images = {name: given.pop(name) for name in DATA_OPTIONS}
-    searched, data = _data_of(study, space=space, space_setting=space_setting, **images)
+    searched, data = _data_of(study, images, space=space, space_setting=space_setting)
     told = {name: value for name, value in given.items() if value != {}}
     return OneShotStudy(study, searched, data, read_choice(study, defaults, **told))
 
 
 def _data_of(
-    study: Study, *, space: str | None, space_setting: Mapping[str, Any], **data: Any
+    study: Study, images: DataChoice, *, space: str | None, space_setting: Mapping[str, Any]
 ) -> tuple[SearchSpace, ImageData]:
     """Space and images of a study: as given, else as it was created.
 
@@ -118,7 +122,7 @@ def _data_of(
 
     if space is None and read_identity(study) is None:
         raise click.UsageError("a new study needs --space, such as --space darts")
-    loaded = study_data(study, **data)
+    loaded = study_data(study, images)
     return space_of_study(study, space, space_setting), loaded
 
 
@@ -148,7 +152,7 @@ def search_command(
     """The command that evaluates an architecture beside others, each trained on its own.
 
     Args:
-        study: That found it.
+        study: The study that found it.
         space: Its space.
         data: Its images.
         text: The architecture.
@@ -165,12 +169,11 @@ def search_command(
             value = getattr(space, field.name)
             if field.name in space.settings and value != field.default:
                 words += ["--space-setting", f"{field.name}={value!r}"]
-    kept = data.identity
-    words += ["--data", kept["name"]]
-    words += ["--train-size", f"{kept['train_size']}", "--val-size", f"{kept['val_size']}"]
-    height, width = kept["image_size"]
+    words += ["--data", data.name]
+    words += ["--train-size", f"{len(data.train)}", "--val-size", f"{len(data.val)}"]
+    height, width = data.image_size
     words += ["--image-size", f"{height}"] if height == width else []
-    words += ["--split-seed", f"{kept['split_seed']}"] if kept["split_seed"] else []
+    words += ["--split-seed", f"{data.split_seed}"] if data.split_seed else []
     for name, value in (build or {}).items():
         words += ["--build", f"{name}={value!r}"]
     words += ["--enqueue", text]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from optuna_nas.cli._numbers import POSITIVE, SEED, SIDE
+from optuna_nas.cli._values import DataChoice, collected
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
 
 __all__ = [
-    "DATA_OPTIONS",
     "STORAGE",
     "artifacts_option",
     "changes_option",
@@ -52,7 +52,7 @@ STORAGE = "sqlite:///nas.db"
 
 
 STORAGE_KEY = "optuna_nas.cli.storage"
-"""Where a command's context keeps what ``--storage`` says, for :func:`told_without_password`."""
+"""Key in a command's context of what ``--storage`` says, for :func:`told_without_password`."""
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -145,9 +145,9 @@ def changes_option(
     """An option that is given as NAME=VALUE, again and again.
 
     Args:
-        name: Of the option.
-        text: What it sets.
-        default: What holds where it is not given.
+        name: Name of the option.
+        text: Help of the option.
+        default: Text of its default.
         of: Gives the dataclass whose fields can be changed; None: whatever takes them says so.
     """
 
@@ -205,16 +205,10 @@ def space_options(function: F) -> F:
     return space(settings(function))
 
 
-DATA_OPTIONS = (
-    *("data", "data_root", "download"),
-    *("train_size", "val_size", "image_size", "split_seed"),
-)
-"""Names of the parameters that :func:`data_options` adds to a command."""
-
-
 def data_options(function: F) -> F:
-    """Which images, and how many of what size."""
+    """Options of the images, which the command gets as ``images``, a :class:`DataChoice`."""
     options = [
+        collected("images", DataChoice),
         click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH."),
         click.option("--train-size", type=POSITIVE, help="Images to train with; default: all."),
         click.option("--val-size", type=POSITIVE, help="Images to validate with."),
@@ -259,14 +253,14 @@ def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSp
     """The space that ``--space`` names: one of ours, ``module:object`` or ``file.py:object``.
 
     Args:
-        text: What ``--space`` says.
+        text: Value of ``--space``.
         settings: Settings for one of our spaces.
 
     Raises:
         click.BadParameter: If there is no such space, or it does not take the settings.
     """
     from optuna_nas.spaces import SPACES, SearchSpace
-    from optuna_nas.spaces.base._given import require_space
+    from optuna_nas.spaces.base import require_space
 
     place, colon, name = text.rpartition(":")
     if not colon:
@@ -357,7 +351,7 @@ def space_of_study(
 
     Args:
         study: The study.
-        text: What ``--space`` says.
+        text: Value of ``--space``.
         settings: Settings for one of our spaces, where ``--space`` names it.
 
     Raises:

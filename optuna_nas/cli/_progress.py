@@ -16,7 +16,7 @@ class PhaseBars:
     """One bar after the other, one for each phase.
 
     Args:
-        lengths: How many steps each phase has.
+        lengths: Number of steps of each phase.
     """
 
     def __init__(self, lengths: Mapping[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""Which trials of a study are the best, each architecture counted once."""
+"""The best trials of a study, each architecture counted once."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from optuna_nas.spaces.base._given import require_space
+from optuna_nas.spaces.base import require_space
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,19 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.trial import TrialState
 
-from optuna_nas._ground.attributes import (
-    Attribute,
-    fields,
-    integer,
-    json_value,
-    number,
-    optional,
-    text,
-)
-from optuna_nas.keys import SEARCH_KEY
 from optuna_nas.objectives._base import Objective
-from optuna_nas.objectives.identity import read_identity
-from optuna_nas.objectives.trial._hyperparameters import sampled_hyperparameters
+from optuna_nas.objectives.identity import LIMITS, SEARCH, read_identity
+from optuna_nas.objectives.trial import sampled_hyperparameters
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -28,23 +18,7 @@ if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import Data
 
-__all__ = ["LIMITS", "SEARCH", "objective_from_study"]
-
-LIMITS = ("max_params", "max_macs", "max_latency_ms")
-
-SEARCH = Attribute(
-    SEARCH_KEY,
-    fields(
-        {},
-        {
-            "sampler": optional(text()),
-            "pruner": text(),
-            "seed": integer(),
-            **dict.fromkeys(LIMITS, optional(number())),
-        },
-        others=json_value,
-    ),
-)
+__all__ = ["objective_from_study"]
 
 
 def objective_from_study(

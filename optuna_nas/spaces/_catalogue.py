@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from optuna_nas._ground.checks import shown
+from optuna_nas.spaces.base import SearchSpace
 from optuna_nas.spaces.base._identity import check_identity
-from optuna_nas.spaces.base._space import SearchSpace
 
 __all__ = ["SPACES", "space_from_settings", "spaces_by_name"]
 

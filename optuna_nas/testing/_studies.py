@@ -10,8 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial
 
 from optuna_nas.spaces import Architecture, SearchSpace
-from optuna_nas.spaces.decisions._decisions import Source
-from optuna_nas.spaces.decisions._sizes import size_of
+from optuna_nas.spaces.decisions import Source, size_of
 
 __all__ = [
     "asked",

@@ -16,7 +16,7 @@ from optuna_nas.testing._case import SpaceCase, in_double, on_meta, tensors_in
 from optuna_nas.testing._studies import evaluated
 
 if TYPE_CHECKING:
-    from optuna_nas.spaces.base._supernet import Supernet
+    from optuna_nas.spaces.base import Supernet
 
 __all__ = ["SupernetTestCase", "assert_paths_are_one_hot_mixtures", "one_hot"]
 

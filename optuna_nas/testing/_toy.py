@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._ground.checks import is_int, require_number, shown
 from optuna_nas.drawing import Edge, Graph, Node
-from optuna_nas.spaces.base._space import SearchSpace
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
-from optuna_nas.spaces.decisions._text import text_error
+from optuna_nas.spaces.base import SearchSpace
+from optuna_nas.spaces.decisions import DecisionTrial, text_error
 from optuna_nas.spaces.layers._depths import depth_range
 
 if TYPE_CHECKING:

@@ -13,9 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from optuna_nas.cli import main
-from optuna_nas.objectives import read_identity
+from optuna_nas.objectives import TrainingObjective, read_identity
 from optuna_nas.spaces import NASBench201Space
 from optuna_nas.stores import open_storage
+from optuna_nas.training import load_data
 
 Run = Callable[..., Result]
 SEARCH = (
@@ -112,6 +113,37 @@ def test_other_settings_are_one_error(run: Run) -> None:
     assert len(result.output.strip().splitlines()) == 1
     study = optuna.load_study(study_name="nas", storage=open_storage("sqlite:///nas.db"))
     assert study.user_attrs["optuna_nas:search"]["sampler"] == "evolution"  # nothing was kept
+
+
+def test_a_mistake_does_not_take_the_name_of_a_study(run: Run) -> None:
+    """A study that only failed was refused for ever; another name had to be found."""
+    mistake = ("--build", "cells=-1", "--seed", "9", "--sampler", "random")
+    run(*SEARCH, "--space", "nasbench201", *mistake, "--trials", "1", code=1)
+    assert "a new study needs --data" in run("search", "--trials", "1", code=2).output
+    assert "does not say what it searches" in run("best", code=2).output
+    run(*SEARCH, *NB201, "--trials", "1")
+    study = optuna.load_study(study_name="nas", storage=open_storage("sqlite:///nas.db"))
+    chosen = study.user_attrs["optuna_nas:search"]
+    assert (chosen["seed"], chosen["sampler"]) == (0, "evolution")  # not those of the mistake
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE"]
+    run("search", "--trials", "1")
+
+
+def test_a_refusal_leaves_no_trial(run: Run) -> None:
+    run(*SEARCH, *NB201, "--trials", "1")
+    run("search", "--epochs", "3", "--trials", "2", code=1)
+    study = optuna.load_study(study_name="nas", storage=open_storage("sqlite:///nas.db"))
+    assert len(study.trials) == 1
+
+
+def test_a_worker_that_is_refused_is_told_of(run: Run) -> None:
+    run(*SEARCH, *NB201, "--trials", "1")
+    study = optuna.load_study(study_name="nas", storage=open_storage("sqlite:///nas.db"))
+    data = load_data("digits", train_size=200, val_size=100)
+    other = TrainingObjective(NASBench201Space(), data, epochs=3, device="cpu")
+    with pytest.raises(ValueError, match="epochs was 1 and is now 3"):
+        study.optimize(other, n_trials=1)
+    assert "study 'nas': 1 complete, 1 refused" in run("best").output
 
 
 def test_best(run: Run) -> None:

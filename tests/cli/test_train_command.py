@@ -152,7 +152,7 @@ def test_hyperparameters_of_a_trial_are_carried(run: Run, tmp_path: Path) -> Non
     sizes = ("--epochs", "1", "--seeds", "1")
     train = ("train", *TINY, *sizes, "--no-resnet", "--random-trials", "0")
     error = run(*train[:-2], code=2).output
-    assert "drew hyperparameters by a function" in " ".join(error.split())
+    assert "sampled hyperparameters by a function" in " ".join(error.split())
     assert "go on with it in Python" in " ".join(run("search", code=2).output.split())
     assert len(study.trials) == 1
     run(*train, "--recipe", "momentum=0.8")

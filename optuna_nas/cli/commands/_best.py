@@ -28,7 +28,13 @@ METRIC_BESIDE_NAME = "validation accuracy"
 @click.option(
     "--space", help="Needed for a space of your own only: module:object or file.py:object."
 )
-@click.option("--top", default=1, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option(
+    "--top",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of architectures.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
 def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
     """Show the best architectures of a study."""
@@ -49,11 +55,10 @@ def best(storage: str, study_name: str, space: str | None, top: int, as_json: bo
 
 def summary(study: Study) -> str:
     """One line: how many trials ended how."""
-    import optuna
+    from optuna.trial import TrialState
 
     from optuna_nas.objectives.identity import was_refused
-    from optuna_nas.objectives.trial._failures import INFEASIBLE
-    from optuna_nas.objectives.trial._runs import COPY
+    from optuna_nas.objectives.trial import COPY, INFEASIBLE
 
     def how(trial: FrozenTrial) -> str:
         if was_refused(trial):
@@ -61,9 +66,7 @@ def summary(study: Study) -> str:
         return trial.state.name.lower() if INFEASIBLE.read(trial) is None else "infeasible"
 
     trials = study.get_trials(deepcopy=False)
-    counts = Counter(
-        how(trial) for trial in trials if trial.state != optuna.trial.TrialState.WAITING
-    )
+    counts = Counter(how(trial) for trial in trials if trial.state != TrialState.WAITING)
     ended = ", ".join(f"{count} {end}" for end, count in counts.items())
     copies = sum(COPY.read(trial) is not None for trial in trials)
     return f"study {study.study_name!r}: {ended}" + (f" ({copies} copied)" if copies else "")
@@ -89,7 +92,7 @@ def describe(study: Study, space: SearchSpace, trial: FrozenTrial) -> str:
 
 
 def _facts(study: Study, space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
-    from optuna_nas.objectives.trial._costs import LATENCY, MACS, PARAMS
+    from optuna_nas.objectives.trial import LATENCY, MACS, PARAMS
 
     architecture = space.architecture(trial)
     decided = architecture.params

@@ -91,13 +91,15 @@ def _combined(names: Sequence[str], **more: Any) -> DARTSVariant:
 
 @click.command()
 @one_shot_options
-@click.option("--order", type=click.IntRange(1, 2), help="Of alpha's gradient.  [default: 1]")
-@click.option("--epochs", type=EPOCHS, help="Of a search.  [default: 50]")
+@click.option(
+    "--order", type=click.IntRange(1, 2), help="Order of alpha's gradient.  [default: 1]"
+)
+@click.option("--epochs", type=EPOCHS, help="Epochs of a search.  [default: 50]")
 @click.option(
     "--eval-epochs",
     EVAL_EPOCHS,
     type=EPOCHS,
-    help="Of the derived network, trained on its own.  [default: 20]",
+    help="Epochs of the derived network, trained on its own.  [default: 20]",
 )
 @click.option(
     "--trials",
@@ -222,7 +224,7 @@ def _objective(
 def _search(
     study: Study, objective: DARTSObjective, trials: int, bars: PhaseBars, *, prune_collapse: bool
 ) -> None:
-    import optuna
+    from optuna.pruners import NopPruner
 
     from optuna_nas.pruners import CollapsePruner
     from optuna_nas.stores import optimize
@@ -232,6 +234,6 @@ def _search(
         bars.begin("search")
         return objective(trial)
 
-    study.pruner = CollapsePruner() if prune_collapse else optuna.pruners.NopPruner()
+    study.pruner = CollapsePruner() if prune_collapse else NopPruner()
     optimize(study, evaluated, n_trials=trials, callbacks=[keep_figures])
     objective.prune_checkpoints(study)

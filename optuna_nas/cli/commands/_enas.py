@@ -59,7 +59,7 @@ DEFAULTS: Mapping[str, Any] = {
     type=click.Choice(("alternate", "pretrain")),
     help="Weights and children in turn (ENAS), or all weights first.  [default: alternate]",
 )
-@click.option("--epochs", type=EPOCHS, help="Of the weights.  [default: 150]")
+@click.option("--epochs", type=EPOCHS, help="Epochs of the weights.  [default: 150]")
 @click.option(
     "--children-per-epoch",
     type=click.IntRange(min=1),
@@ -68,7 +68,7 @@ DEFAULTS: Mapping[str, Any] = {
 @click.option(
     "--sampler",
     type=click.Choice(SAMPLERS),
-    help="Who decides.  [default: ENAS's controller; random for pretrain]",
+    help="Sampler of children.  [default: ENAS's controller; random for pretrain]",
 )
 @click.option(
     "--trials",
@@ -81,7 +81,7 @@ DEFAULTS: Mapping[str, Any] = {
     default=10,
     show_default=True,
     type=click.IntRange(min=1),
-    help="How many of the best to score again, on all validation images.",
+    help="Number of the best to score again, on all validation images.",
 )
 @place_options("enas")
 def enas(
@@ -135,7 +135,7 @@ def enas(
 
 
 def _left(study: Study, chosen: Mapping[str, Any]) -> int:
-    """How many trials the schedule has left."""
+    """Number of trials that the schedule has left."""
     from optuna_nas.objectives.identity import was_refused
 
     ended = sum(

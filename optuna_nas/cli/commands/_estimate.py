@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 from optuna_nas.cli._numbers import COUNT, EPOCHS, POSITIVE, SEED
 from optuna_nas.cli._options import load_space, space_options, training_options
+from optuna_nas.cli._values import DataChoice
 
 __all__ = ["estimate"]
 
@@ -20,42 +20,29 @@ __all__ = ["estimate"]
 @click.option("--epochs", default=4, type=EPOCHS, show_default=True, help="Epochs per trial.")
 @click.option("--trials", default=40, type=COUNT, show_default=True, help="Trials of the search.")
 @click.option("--samples", default=30, type=POSITIVE, show_default=True, help="Networks to draw.")
-@click.option("--seed", default=0, type=SEED, show_default=True, help="Of the draw.")
+@click.option(
+    "--seed", default=0, type=SEED, show_default=True, help="Seed of the networks that are drawn."
+)
 def estimate(
     *,
     space: str | None,
     space_setting: Mapping[str, Any],
-    data: str | None,
-    train_size: int | None,
-    val_size: int | None,
-    image_size: int | None,
-    split_seed: int | None,
-    data_root: Path | None,
-    download: bool,
+    images: DataChoice,
     build: Mapping[str, Any],
     recipe: Mapping[str, Any],
     epochs: int,
     trials: int,
     **options: Any,
 ) -> None:
-    """Say what a search would cost before it is begun: sizes, limits, time."""
+    """Say what a search would cost before it starts: sizes, limits, time."""
     from optuna_nas import objectives
-    from optuna_nas.training import Recipe, load_data
+    from optuna_nas.training import Recipe
 
-    if space is None or data is None:
+    if space is None or images.data is None:
         raise click.UsageError("give --space and --data")
-    loaded = load_data(
-        data,
-        train_size=train_size,
-        val_size=val_size,
-        image_size=image_size,
-        split_seed=0 if split_seed is None else split_seed,
-        root=data_root,
-        download=download,
-    )
     found = objectives.estimate(
         load_space(space, space_setting),
-        loaded,
+        images.load(),
         build=build or None,
         recipe=Recipe(**recipe),
         **options,

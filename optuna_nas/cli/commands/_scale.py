@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from optuna_nas.cli._lazy_choice import LazyChoice
 from optuna_nas.cli._numbers import EPOCHS, PHI, POSITIVE, POSITIVE_FLOAT, SHARE, SIDE
 from optuna_nas.cli._objective import PRUNERS, make_pruner
 from optuna_nas.cli._options import (
@@ -19,25 +19,27 @@ from optuna_nas.cli._options import (
     recipe_option,
     study_options,
 )
-
-if TYPE_CHECKING:
-    from optuna.study import Study
-
-    from optuna_nas.objectives import CompoundScalingObjective, ScaledTraining
-    from optuna_nas.scaling import ScalableNetwork
+from optuna_nas.cli._scaling import (
+    EvaluatorChoice,
+    LimitChoice,
+    SizeChoice,
+    base_network,
+    family,
+    run_scaling,
+)
+from optuna_nas.cli._values import collected
 
 __all__ = ["scale"]
 
-NETWORKS = (
-    *(f"efficientnet-b{number}" for number in range(8)),
-    *(f"resnet-rs-{depth}" for depth in (50, 101, 152, 200, 270, 350, 420)),
-    "resnet-18",
-    "resnet-50",
-    "mnasnet-a1",
-    "mnasnet-b1",
-    "mobilenet-v2",
-)
 HOW = ("family", "strategies", "compound", "grid")
+
+
+def _networks() -> list[str]:
+    from optuna_nas.scaling import EFFICIENTNETS, RESNETS_RS
+
+    own = ("resnet-18", "resnet-50", "mnasnet-a1", "mnasnet-b1", "mobilenet-v2")
+    of_papers = (f"efficientnet-{name}" for name in EFFICIENTNETS)
+    return [*of_papers, *(f"resnet-rs-{name}" for name in RESNETS_RS), *own]
 
 
 def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None]:
@@ -57,10 +59,10 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
 @click.command()
 @click.option(
     "--network",
-    type=click.Choice(NETWORKS),
+    type=LazyChoice("network", _networks),
     required=True,
     metavar="NAME",
-    help="What to grow: efficientnet-b0 to -b7, resnet-rs-50 to -420, resnet-18, resnet-50, "
+    help="Network to grow: efficientnet-b0 to -b7, resnet-rs-50 to -420, resnet-18, resnet-50, "
     "mnasnet-a1, mnasnet-b1 or mobilenet-v2.",
 )
 @changes_option(
@@ -74,7 +76,8 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     help="Count a family; compare strategies at one budget; search the coefficients; or run a "
     "grid of widths, depths and resolutions.",
 )
-@click.option("--phi", callback=_numbers(PHI), help="Of a family.  [default: 0,1,...,7]")
+@collected("sizes", SizeChoice)
+@click.option("--phi", callback=_numbers(PHI), help="Steps of a family.  [default: 0,1,...,7]")
 @click.option(
     "--factor",
     default=2.0,
@@ -85,14 +88,16 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
 @click.option(
     "--widths",
     callback=_numbers(POSITIVE_FLOAT),
-    help="Of a grid.  [default: half to twice the base's]",
+    help="Widths of a grid.  [default: half to twice the base's]",
 )
 @click.option(
     "--depths",
     callback=_numbers(POSITIVE_FLOAT),
-    help="Of a grid.  [default: one to four times the base's]",
+    help="Depths of a grid.  [default: one to four times the base's]",
 )
-@click.option("--resolutions", callback=_numbers(SIDE), help="Of a grid.  [default: the base's]")
+@click.option(
+    "--resolutions", callback=_numbers(SIDE), help="Resolutions of a grid.  [default: the base's]"
+)
 @click.option("--epochs", callback=_numbers(EPOCHS), help="Per trial; of a grid several, as 2,8.")
 @click.option(
     "--repetitions",
@@ -101,6 +106,7 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     show_default=True,
     help="Seeds of a grid or strategy.",
 )
+@collected("training", EvaluatorChoice)
 @click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH.")
 @click.option("--train-size", type=POSITIVE, help="Images to train with; default: all.")
 @click.option("--val-size", type=POSITIVE, help="Images to validate with.")
@@ -113,6 +119,7 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
     show_default=True,
     help="Share of the pixels to begin with.",
 )
+@collected("limits", LimitChoice)
 @click.option("--max-macs", type=POSITIVE, help="Upper limit on multiply-adds, before training.")
 @click.option(
     "--max-latency-ms", type=POSITIVE_FLOAT, help="Upper limit on latency, measured here."
@@ -127,176 +134,37 @@ def scale(
     network: str,
     setting: Mapping[str, Any],
     how: str,
-    phi: tuple[float, ...] | None,
-    data: str | None,
+    sizes: SizeChoice,
+    training: EvaluatorChoice,
+    limits: LimitChoice,
     figure: Path | None,
+    pruner: str,
+    device: str,
     storage: str,
     study_name: str,
-    pruner: str,
-    epochs: tuple[int, ...] | None,
-    **options: Any,
 ) -> None:
     """Grow a network: count a family, compare strategies, search coefficients, run a grid.
 
     A study that was interrupted goes on when the same command is given again.
     """
-    base = _base(network, setting)
+    base = base_network(network, setting)
     if how == "family":
-        if figure is not None or data is not None:
+        if figure is not None or training.data is not None:
             raise click.UsageError(
                 "--figure and --data are for strategies, compound and grid: give --how"
             )
-        click.echo(_family(base, phi or tuple(range(8))))
+        click.echo(family(base, sizes.phi or tuple(range(8))))
         return
-    if data is None or epochs is None:
+    if training.data is None or sizes.epochs is None:
         raise click.UsageError(f"--how {how} trains networks: give --data and --epochs")
 
     study = make_study(storage, study_name)
-    study.pruner = make_pruner(pruner, max(epochs))
-    click.echo(_run(study, how, base, data, epochs, **options))
+    study.pruner = make_pruner(pruner, max(sizes.epochs))
+    evaluator = training.make()
+    click.echo(run_scaling(study, how, base, evaluator, sizes, limits.options(device)))
     if figure is not None:
         from optuna_nas.visualization import plot_compound, plot_scaling
 
         drawn = plot_compound(study) if how == "compound" else plot_scaling(study)
         drawn.write_html(figure)
         click.echo(f"{figure}")
-
-
-def _base(network: str, setting: Mapping[str, Any]) -> ScalableNetwork:
-    """The network of that name with its settings.
-
-    Raises:
-        click.BadParameter: If it has no such setting.
-    """
-    from optuna_nas import scaling
-
-    family, _, name = network.rpartition("-")
-    makers: dict[str, Callable[[], ScalableNetwork]] = {
-        "efficientnet": lambda: scaling.EfficientNet.named(name),
-        "resnet-rs": lambda: scaling.ResNetRS.named(name),
-        "mnasnet": lambda: scaling.MnasNet.named(name),
-        "mobilenet": scaling.MobileNetV2,
-        "resnet": lambda: (
-            scaling.ResNet(blocks=(2, 2, 2, 2), kind="basic") if name == "18" else scaling.ResNet()
-        ),
-    }
-    base = makers[family]()
-    known = {field.name for field in dataclasses.fields(base)}
-    unknown = sorted(setting.keys() - known)
-    if unknown:
-        raise click.BadParameter(
-            f"{network} has no {unknown[0]!r}; it has {', '.join(sorted(known))}",
-            param_hint="--setting",
-        )
-    return dataclasses.replace(base, **setting)
-
-
-def _family(base: ScalableNetwork, phi: tuple[float, ...]) -> str:
-    """The table of the networks that EfficientNet's coefficients make of the base."""
-    from optuna_nas import scaling
-
-    networks = scaling.family(base, scaling.EFFICIENTNET, phi=phi)
-    named = zip((f"phi {step:g}" for step in phi), networks, strict=True)
-    return scaling.family_table((name, network, network.profile()) for name, network in named)
-
-
-def _run(
-    study: Study,
-    how: str,
-    base: ScalableNetwork,
-    data: str,
-    epochs: tuple[int, ...],
-    *,
-    factor: float,
-    widths: tuple[float, ...] | None,
-    depths: tuple[float, ...] | None,
-    resolutions: tuple[int, ...] | None,
-    repetitions: int,
-    max_macs: int | None,
-    max_latency_ms: float | None,
-    latency: bool,
-    device: str,
-    **training: Any,
-) -> str:
-    """Run the study to its end and return its table."""
-    from optuna_nas import scaling
-    from optuna_nas.objectives import (
-        CompoundScalingObjective,
-        ScalingStudyObjective,
-        StrategyObjective,
-    )
-    from optuna_nas.profiling import LatencyMeter
-    from optuna_nas.stores import optimize
-
-    evaluator = _evaluator(data, **training)
-    options: dict[str, Any] = {
-        "device": device,
-        "max_macs": max_macs,
-        "max_latency_ms": max_latency_ms,
-        "latency": LatencyMeter(device=device) if latency else None,
-    }
-    if how != "grid" and len(epochs) > 1:
-        raise click.UsageError(f"--how {how} takes one number of epochs")
-    if how == "compound":
-        search = CompoundScalingObjective(
-            base, evaluator, epochs=epochs[0], target=factor, **options
-        )
-        _check_shares(search)
-        optimize(study, search, n_trials=search.enqueue_grid(study), show_progress_bar=True)
-        return str(scaling.fit(study))
-    objective: StrategyObjective | ScalingStudyObjective
-    if how == "strategies":
-        objective = StrategyObjective(
-            base, evaluator, epochs=epochs[0], factor=factor, repetitions=repetitions, **options
-        )
-    else:
-        grid = scaling.ScalingGrid(
-            widths=widths or tuple(base.width * factor for factor in (0.5, 1, 2)),
-            depths=depths or tuple(base.depth * factor for factor in (1, 2, 4)),
-            resolutions=resolutions or (base.resolution,),
-            regimes=epochs,
-        )
-        objective = ScalingStudyObjective(
-            base, evaluator, grid=grid, repetitions=repetitions, **options
-        )
-    study.sampler = objective.sampler(seed=0)
-    done = sum(trial.state.is_finished() for trial in study.get_trials(deepcopy=False))
-    if done < objective.num_trials:
-        left = objective.num_trials - done
-        optimize(study, objective, n_trials=left, show_progress_bar=True)
-    if how == "strategies":
-        return scaling.strategy_table(scaling.read_results(study))
-    return str(scaling.analyse(study))
-
-
-def _check_shares(search: CompoundScalingObjective) -> None:
-    """Refuse a grid from which nothing could be fitted, before anything is trained."""
-    from optuna_nas import scaling
-
-    found = scaling.different_shares(search.grid())
-    if found < scaling.LEAST_SHARES:
-        raise click.UsageError(
-            f"--how compound needs {scaling.LEAST_SHARES} ways to grow the network, but only "
-            f"{found} of its grid cost {search.target:g} times {search.base}: take another "
-            "--factor or a larger network, or CompoundScalingObjective in Python with a larger "
-            "tolerance"
-        )
-
-
-def _evaluator(
-    data: str,
-    *,
-    train_size: int | None,
-    val_size: int | None,
-    data_root: Path | None,
-    download: bool,
-    recipe: Mapping[str, Any],
-    start: float,
-) -> ScaledTraining:
-    from optuna_nas.objectives import ScaledTraining
-    from optuna_nas.training import Recipe, load_data
-
-    loaded = load_data(
-        data, train_size=train_size, val_size=val_size, root=data_root, download=download
-    )
-    return ScaledTraining(loaded, recipe=Recipe(**recipe), start=start)

@@ -19,7 +19,6 @@ from optuna_nas.cli._objective import (
     study_objective,
 )
 from optuna_nas.cli._options import (
-    DATA_OPTIONS,
     artifacts_option,
     make_study,
     place_words,
@@ -33,9 +32,13 @@ from optuna_nas.cli.commands._best import describe, summary
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
+    from optuna_nas.cli._values import DataChoice
     from optuna_nas.spaces import SearchSpace
 
 __all__ = ["search"]
+
+CHOSEN = ("sampler", "pruner", "seed", "max_params", "max_macs", "max_latency_ms")
+"""Options of which a study keeps what was chosen."""
 
 TPE = "tpe"
 
@@ -64,7 +67,7 @@ def _sampler_names() -> list[str]:
     type=LazyChoice("sampler", _sampler_names),
     help="Sampler of architectures.  [default: evolution]",
 )
-@click.option("--pruner", type=click.Choice(PRUNERS), help="Who stops.  [default: median]")
+@click.option("--pruner", type=click.Choice(PRUNERS), help="Pruner of trials.  [default: median]")
 @training_options
 @click.option(
     "--trials", default=40, type=COUNT, show_default=True, help="Trials to add to the study."
@@ -93,12 +96,7 @@ def _sampler_names() -> list[str]:
 @study_options
 def search(
     *,
-    sampler: str | None,
-    pruner: str | None,
-    seed: int | None,
-    max_params: int | None,
-    max_macs: int | None,
-    max_latency_ms: float | None,
+    images: DataChoice,
     trials: int,
     storage: str,
     study_name: str,
@@ -115,24 +113,16 @@ def search(
     study = make_study(storage, study_name)
     if sampled_hyperparameters(study):
         raise click.UsageError(
-            f"the trials of study {study_name!r} drew hyperparameters by a function, which no "
+            f"the trials of study {study_name!r} sampled hyperparameters by a function, which no "
             "storage keeps: go on with it in Python, or take another --study-name"
         )
-    chosen = read_choice(
-        study,
-        SEARCH_DEFAULTS,
-        sampler=sampler,
-        pruner=pruner,
-        seed=seed,
-        max_params=max_params,
-        max_macs=max_macs,
-        max_latency_ms=max_latency_ms,
-    )
+    given = {name: settings.pop(name) for name in CHOSEN}
+    chosen = read_choice(study, SEARCH_DEFAULTS, **given)
     objective = study_objective(
         study,
         chosen,
+        images,
         artifact_store=picture_store(storage, artifacts=artifacts) if pictures else None,
-        data={name: settings.pop(name) for name in DATA_OPTIONS},
         **settings,
     )
     study.sampler = _sampler(chosen["sampler"], chosen["seed"], objective.space)
@@ -151,9 +141,9 @@ def search(
 
 def _sampler(name: str, seed: int, space: SearchSpace) -> BaseSampler:
     if name == TPE:
-        import optuna
+        from optuna.samplers import TPESampler
 
-        return optuna.samplers.TPESampler(seed=seed)
+        return TPESampler(seed=seed)
     makers = _samplers()
     if name not in makers:
         raise ValueError(

@@ -26,24 +26,25 @@ from optuna_nas.cli._options import (
     recipe_option_of,
     study_options,
 )
+from optuna_nas.cli._values import DataChoice, FinalTraining, collected
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
     from optuna_nas.final import FinalRun
-    from optuna_nas.training import Recipe
 
-__all__ = ["final_epochs", "final_options", "final_recipe", "tell_run", "train"]
+__all__ = ["final_options", "tell_run", "train"]
 
 
 def final_options(function: F) -> F:
-    """How often, how long and how networks are trained to the end."""
+    """Options of final training, which the command gets as ``final``, a :class:`FinalTraining`."""
     options = [
+        collected("final", FinalTraining),
         click.option(
             "--seeds", default=3, type=POSITIVE, show_default=True, help="Runs of each network."
         ),
         click.option(
-            "--epochs", type=EPOCHS, help="Of each run.  [default: the published recipe's]"
+            "--epochs", type=EPOCHS, help="Epochs of each run.  [default: the published recipe's]"
         ),
         click.option(
             "--published-recipe",
@@ -57,6 +58,22 @@ def final_options(function: F) -> F:
     return function
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Baselines:
+    """Networks to train beside the best, as the options say it.
+
+    Args:
+        random_trials: Upper limit on trials of a random search; 0: none; None: as many epochs as
+            the search.
+        random_study: Name of a random search in the same storage.
+        resnet: Whether a ResNet of equal FLOPs is trained.
+    """
+
+    random_trials: int | None
+    random_study: str | None
+    resnet: bool
+
+
 @click.command()
 @study_options
 @click.option(
@@ -67,10 +84,11 @@ def final_options(function: F) -> F:
     default=3,
     type=POSITIVE,
     show_default=True,
-    help="How many of the best architectures.",
+    help="Number of the best architectures.",
 )
 @final_options
 @changes_option("--build", "Build argument, such as channels=36", default="the final size")
+@collected("baselines", Baselines)
 @click.option(
     "--random-trials",
     type=click.IntRange(min=0),
@@ -92,6 +110,7 @@ def final_options(function: F) -> F:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for weights, model cards and the table.  [default: STUDY-final]",
 )
+@collected("images", DataChoice)
 @files_options
 @device_option
 def train(
@@ -100,26 +119,20 @@ def train(
     study_name: str,
     space: str | None,
     top: int,
-    seeds: int,
-    epochs: int | None,
-    published_recipe: str | None,
-    recipe: Mapping[str, Any],
+    final: FinalTraining,
     build: Mapping[str, Any],
-    random_trials: int | None,
-    random_study: str | None,
-    resnet: bool,
+    baselines: Baselines,
     validate: bool,
     output: Path | None,
-    data_root: Path | None,
-    download: bool,
+    images: DataChoice,
     device: str,
 ) -> None:
     """Train the best architectures to the end, beside random search and a ResNet.
 
     Beside them stands the pick of a random search that spends as many epochs as the search did
-    (so it takes as long), and a ResNet-20 of the same FLOPs. A network whose trial drew
-    hyperparameters is trained with them; --recipe and --published-recipe go before. Run the
-    command again after an interruption: what is finished is kept.
+    (so it takes as long), and a ResNet-20 of the same FLOPs. A network whose trial
+    sampled hyperparameters is trained with them; --recipe and --published-recipe go before. Run
+    the command again after an interruption: what is finished is kept.
     """
     import optuna
 
@@ -132,30 +145,24 @@ def train(
     if read_identity(study) is None:
         raise click.UsageError(f"the study {study_name!r} was not created by optuna-nas search")
     chosen = read_choice(study, SEARCH_DEFAULTS)
-    objective = study_objective(
-        study,
-        chosen,
-        space=space,
-        data={"data_root": data_root, "download": download},
-        device=device,
-    )
+    objective = study_objective(study, chosen, images, space=space, device=device)
     study.pruner = make_pruner(chosen["pruner"], objective.epochs)
-    lasts = final_epochs(published_recipe, epochs)
-    baseline = _random_study(study, random_trials, random_study, storage)
+    length = final.length
+    random_search = _random_study(study, baselines, storage)
     folder = output or Path(file_name(study_name, "-final"))
     click.echo(f"training in {folder}")
     compared = retrain(
         study,
         objective,
         folder=folder,
-        epochs=lasts,
+        epochs=length,
         top=top,
-        seeds=seeds,
+        seeds=final.seeds,
         build=build,
-        recipe=final_recipe(published_recipe, recipe),
-        random_study=baseline,
-        max_random_trials=random_trials or None,
-        baselines=None if resnet else [],
+        recipe=final.changed_recipe,
+        random_study=random_search,
+        max_random_trials=baselines.random_trials or None,
+        baselines=None if baselines.resnet else [],
         validate=validate,
         device=device,
         on_run=tell_run,
@@ -176,41 +183,20 @@ def tell_run(name: str, run: FinalRun) -> None:
     click.echo(f"{name}, seed {run.seed}: {run.failure or told}")
 
 
-def final_epochs(published: str | None, epochs: int | None) -> int:
-    """How long networks are trained: as given, or as a paper did."""
-    from optuna_nas.training import recipes
-
-    known = None if published is None else recipes.published_epochs(published)
-    lasts = known if epochs is None else epochs
-    if lasts is None:
-        raise click.UsageError("give --epochs, or a --published-recipe that says how many")
-    return lasts
-
-
-def final_recipe(published: str | None, changes: Mapping[str, Any]) -> Recipe | Mapping[str, Any]:
-    """A paper's recipe with changes; else only the changes, of what the search did."""
-    from optuna_nas.training import recipes
-
-    if published is None:
-        return changes
-    return dataclasses.replace(recipes.by_name(published), **changes)
-
-
-def _random_study(
-    study: Study, trials: int | None, name: str | None, storage: str
-) -> Study | bool:
+def _random_study(study: Study, baselines: Baselines, storage: str) -> Study | bool:
     from optuna_nas.objectives import sampled_hyperparameters
 
+    name = baselines.random_study
     if name is not None:
-        if trials is not None:
+        if baselines.random_trials is not None:
             raise click.UsageError("give either --random-trials or --random-study")
         return open_study(storage, name)
-    if trials == 0:
+    if baselines.random_trials == 0:
         return False
     if sampled_hyperparameters(study):
         raise click.UsageError(
-            f"the trials of study {study.study_name!r} drew hyperparameters by a function, which "
-            "no storage keeps and a random search would need: give --random-trials 0 or "
+            f"the trials of study {study.study_name!r} sampled hyperparameters by a function, "
+            "which no storage keeps and a random search would need: give --random-trials 0 or "
             "--random-study, or call optuna_nas.final.retrain in Python"
         )
     return True

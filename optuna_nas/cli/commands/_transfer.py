@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,8 @@ import click
 from optuna_nas.cli._chosen import architecture_options, chosen_architecture, trial_of_study
 from optuna_nas.cli._numbers import POSITIVE, SIDE
 from optuna_nas.cli._options import device_option, files_options
-from optuna_nas.cli.commands._train import final_epochs, final_options, final_recipe, tell_run
+from optuna_nas.cli._values import DataChoice, FinalTraining, collected
+from optuna_nas.cli.commands._train import final_options, tell_run
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -26,6 +26,7 @@ __all__ = ["transfer"]
 
 @click.command()
 @architecture_options
+@collected("images", DataChoice)
 @click.option("--data", required=True, help="digits, fashion-mnist, cifar10 or folder:PATH.")
 @click.option("--image-size", type=SIDE, help="Pixels; default: as they are.")
 @click.option("--train-size", type=POSITIVE, help="Images to train with; default: all.")
@@ -47,20 +48,12 @@ __all__ = ["transfer"]
 @device_option
 def transfer(
     *,
-    data: str,
-    image_size: int | None,
-    train_size: int | None,
-    val_size: int | None,
-    data_root: Path | None,
-    download: bool,
+    images: DataChoice,
     cells: int | None,
     channels: int | None,
     size: str | None,
     stem: str | None,
-    seeds: int,
-    epochs: int | None,
-    published_recipe: str | None,
-    recipe: Mapping[str, Any],
+    final: FinalTraining,
     output: Path,
     device: str,
     **named: Any,
@@ -68,21 +61,13 @@ def transfer(
     """Train a found cell on other data, at the size of its search and larger."""
     from optuna_nas.final import transfer as run
     from optuna_nas.objectives import StudyIdentity, read_identity, recipe_of
-    from optuna_nas.training import Recipe, load_data
+    from optuna_nas.training import Recipe
 
     architecture, study = chosen_architecture(**named)
     identity = (None if study is None else read_identity(study)) or StudyIdentity()
     larger_cells, larger_channels = _size(architecture, cells, channels, size)
-    loaded = load_data(
-        data,
-        image_size=image_size,
-        train_size=train_size,
-        val_size=val_size,
-        root=data_root,
-        download=download,
-    )
-    lasts = final_epochs(published_recipe, epochs)
-    final = final_recipe(published_recipe, recipe)
+    loaded = images.load()
+    length, changed = final.length, final.changed_recipe
     searched = identity.training_recipe()
     if study is not None:
         trial = trial_of_study(study, named["trial"])
@@ -96,10 +81,10 @@ def transfer(
         cells=larger_cells,
         channels=larger_channels,
         folder=output,
-        epochs=lasts,
+        epochs=length,
         stem=stem,
-        recipe=final if isinstance(final, Recipe) else dataclasses.replace(searched, **final),
-        seeds=seeds,
+        recipe=changed if isinstance(changed, Recipe) else replace(searched, **changed),
+        seeds=final.seeds,
         origin=_origin(study, named["trial"]),
         device=device,
         on_run=tell_run,

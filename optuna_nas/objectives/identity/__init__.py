@@ -20,6 +20,7 @@ from optuna_nas.objectives.identity._rebuilt import (
     rebuilt_task,
     subclasses,
 )
+from optuna_nas.objectives.identity._search_choice import LIMITS, SEARCH
 from optuna_nas.objectives.identity._study_check import (
     StudyCheck,
     read_identity,
@@ -33,6 +34,8 @@ from optuna_nas.objectives.identity._study_identity import (
 )
 
 __all__ = [
+    "LIMITS",
+    "SEARCH",
     "DARTSIdentity",
     "DataIdentity",
     "EvaluationIdentity",

@@ -49,7 +49,7 @@ def _kept(decode: Decode[Any], *, key: str | None = None, always: bool = False) 
     """Declare a field of a part.
 
     Args:
-        decode: Of its JSON.
+        decode: Decoder of its JSON.
         key: Its name in the JSON; None: the field's own.
         always: Whether it is written even if it is None, and must be there when it is read.
     """
@@ -116,7 +116,7 @@ class SpaceIdentity(Part):
     Attributes:
         name: ``space.name``.
         settings: Its settings.
-        version: Of the meaning of its decisions.
+        version: Version of the meaning of its decisions.
     """
 
     name: str = _kept(text(), key="space", always=True)
@@ -153,15 +153,15 @@ class DataIdentity(Part):
     """Images and their splits.
 
     Attributes:
-        name: As ``load_data`` knows it, or as the user called data of his own.
-        in_channels: Of an image.
+        name: Name for ``load_data``, or that of images of the user's own.
+        in_channels: Number of channels of an image.
         image_size: Height and width.
         train_size: Images to train with.
         val_size: Images to validate with.
         test_size: Images to test with.
         split_seed: Chooses the splits.
         stream: Whether the images are read from their files in training.
-        more: What else names them, such as ``content_hash``.
+        more: Further keys that name them, such as ``content_hash``.
     """
 
     name: str = _kept(text(), always=True)
@@ -196,11 +196,11 @@ class RewardIdentity(Part):
     """The reward that trials return.
 
     Attributes:
-        cost: Of the network: ``"latency_ms"``, ``"macs"`` or ``"params"``.
+        cost: Cost of the network, ``"latency_ms"``, ``"macs"`` or ``"params"``.
         target: The paper's T, in the same unit.
         exponent: The paper's alpha = beta.
         hard: Whether up to the target a cost is free.
-        latency: How latency is measured, where the cost is one.
+        latency: Meter of the latency, if that is the cost: its settings, or a name.
         more: Settings of a reward of the user's own.
     """
 
@@ -219,7 +219,7 @@ class ProxyIdentity(Part):
     Attributes:
         name: One of ``optuna_nas.objectives.proxies.PROXIES``.
         batch_size: Images that it looks at.
-        seed: Of weights and images.
+        seed: Seed of weights and images.
     """
 
     name: str = _kept(text(), key="proxy", always=True)
@@ -229,12 +229,12 @@ class ProxyIdentity(Part):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluationIdentity(Part):
-    """How a network that a one-shot search derives is trained on its own.
+    """Training of a network that a one-shot search has derived, on its own.
 
     Attributes:
         epochs: At least 1.
         recipe: How; None: as the supernet.
-        evaluator: What trains it elsewhere or otherwise; None: this package does.
+        evaluator: Evaluator of the user's that trains it; None: this package does.
     """
 
     epochs: int = _kept(integer(1), always=True)
@@ -247,14 +247,14 @@ class DARTSIdentity(Part):
     """A search by alphas.
 
     Attributes:
-        order: Of alpha's gradient, 1 or 2.
-        alpha: How alpha learns.
+        order: Order of alpha's gradient, 1 or 2.
+        alpha: Recipe of alpha.
         alpha_share: Share of the training images that alpha learns from.
         mixing: From alpha to mixing weights.
-        selection: How the architecture is derived; None: by alpha.
-        stop: What ends the search early; None: nothing.
-        value: What a trial returns, ``"derived"`` or ``"one_shot"``.
-        evaluation: How what is derived is trained; None with ``"one_shot"``.
+        selection: Rule by which the architecture is derived; None: by alpha.
+        stop: Rule that ends the search early; None: there is none.
+        value: Value of a trial, ``"derived"`` or ``"one_shot"``.
+        evaluation: Training of the derived network; None with ``"one_shot"``.
     """
 
     order: int = _kept(integer(1, 2), always=True)
@@ -273,7 +273,7 @@ class SharedWeightsIdentity(Part):
 
     Attributes:
         schedule: ``"alternate"`` or ``"pretrain"``.
-        seed: Of weights, data order and uniformly drawn children.
+        seed: Seed of weights, data order and uniformly drawn children.
         children_per_epoch: Trials after an epoch of ``"alternate"``.
     """
 
@@ -289,7 +289,7 @@ class ScaledIdentity(Part):
     Attributes:
         objective: Name of the objective's class.
         base: The network that is scaled.
-        evaluation: How each size is evaluated: settings, or the name of a function of the user's.
+        evaluation: Evaluator of each size: its settings, or the name of one of the user's.
     """
 
     objective: str = _kept(text(), key="scaled", always=True)

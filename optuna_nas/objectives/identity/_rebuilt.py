@@ -58,7 +58,7 @@ def load_kept(kept: DataIdentity, **changes: Any) -> Data:
     """Load data by the name that a study keeps, with the same splits.
 
     Args:
-        kept: What the study keeps.
+        kept: Data of the study.
         changes: Other arguments of :func:`optuna_nas.training.load_data`.
 
     Raises:
@@ -120,7 +120,7 @@ def rebuilt_meter(kept: object, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the argument ``latency`` of an objective, if it is needed and not given.
 
     Args:
-        kept: What a study keeps of its meter; None: it needs none.
+        kept: Meter of a study, as it keeps it; None: it needs none.
         options: Arguments that are given.
 
     Raises:
@@ -143,9 +143,9 @@ def rebuilt(
 
     Args:
         name: Argument of the objective.
-        classes: Which the value may be of.
-        settings: What one of them is called with.
-        kept: What the value must tell of itself.
+        classes: Classes that the value may be of.
+        settings: Arguments of such a class.
+        kept: Settings that the value must tell of itself.
         of: Attribute or method by which it does.
 
     Raises:

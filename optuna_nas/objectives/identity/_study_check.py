@@ -1,4 +1,4 @@
-"""Which settings a study has: those of the first trial that finishes.
+"""The settings of a study: those of the first trial that finishes.
 
 Trials that were evaluated differently cannot be compared, so going on with other settings is an
 error that lists the differences. A trial that fails binds nobody: settings with a mistake in them
@@ -96,7 +96,7 @@ class StudyCheck(PerProcess):
     A study that was found to have them is not asked again.
 
     Args:
-        value: What trials return.
+        value: Value of the trials.
         metric: Name of the metric, in plots and in the dashboard.
     """
 

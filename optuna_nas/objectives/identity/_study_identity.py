@@ -41,24 +41,24 @@ class StudyIdentity:
     Two identities are equal when their JSON is.
 
     Attributes:
-        space: What is searched; None where sizes of a network are.
+        space: Search space; None where sizes of a network are searched.
         objective: Name of the objective's class, where the study keeps it.
-        data: What networks are trained and validated on.
+        data: Data that networks are trained and validated on.
         task: Loss, metric and direction; None: classification by accuracy.
-        epochs: Of a trial.
+        epochs: Number of epochs of a trial.
         build: Arguments for ``architecture.build``.
         supernet: Arguments for ``space.supernet``.
-        recipe: How networks or the supernet learn, as far as its version knew; see
+        recipe: Recipe of networks or the supernet, with the fields that its version knew; see
             :meth:`training_recipe`.
-        score: Which epoch counts.
-        reward: What trials return instead of the metric.
-        costs: What they return beside it.
-        latency: How latency is measured, where it is one of the costs.
-        evaluator: What trains networks elsewhere or otherwise; None: this package does.
-        proxy: Of a :class:`ProxyObjective`.
-        darts: Of a :class:`DARTSObjective`.
-        shared_weights: Of a :class:`SharedWeightsObjective`.
-        scaled: Of an objective that scales a network.
+        score: Rule by which epochs make the value.
+        reward: Reward that trials return instead of the metric.
+        costs: Costs that they return beside it.
+        latency: Meter of the latency, if that is one of the costs.
+        evaluator: Evaluator of the user's that trains networks; None: this package does.
+        proxy: Settings of a :class:`ProxyObjective`.
+        darts: Settings of a :class:`DARTSObjective`.
+        shared_weights: Settings of a :class:`SharedWeightsObjective`.
+        scaled: Settings of an objective that scales a network.
         more: Settings of an objective of the user's own, or of another version.
 
     Example::

@@ -31,10 +31,10 @@ from optuna_nas.objectives.evaluation import (
     Evaluator,
     NetworkTraining,
     TrainingJob,
+    carry_out,
     evaluator_identity,
     training_seed,
 )
-from optuna_nas.objectives.evaluation._job import carry_out
 from optuna_nas.objectives.identity import (
     DARTSIdentity,
     EvaluationIdentity,
@@ -54,8 +54,7 @@ from optuna_nas.objectives.one_shot._settings import (
 )
 from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.one_shot.variants import DARTSVariant, check_variant
-from optuna_nas.objectives.trial import attributed_failures
-from optuna_nas.objectives.trial._limits import Limits
+from optuna_nas.objectives.trial import Limits, attributed_failures
 from optuna_nas.spaces import SearchSpace
 from optuna_nas.training import (
     Data,
@@ -71,9 +70,9 @@ from optuna_nas.training.loop import Checkpoints, load_checkpoint
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from optuna_nas.objectives.trial._run import TrialRun
+    from optuna_nas.objectives.trial import TrialRun
     from optuna_nas.spaces import Architecture
-    from optuna_nas.spaces.base._supernet import Supernet
+    from optuna_nas.spaces.base import Supernet
 
 __all__ = ["DARTSObjective", "DARTSOptions"]
 

@@ -26,7 +26,7 @@ from optuna_nas.training.optim import restore_optimizer
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
     from optuna_nas.objectives.one_shot.variants import DARTSVariant, Mixing
-    from optuna_nas.spaces.base._supernet import Supernet
+    from optuna_nas.spaces.base import Supernet
     from optuna_nas.training import Recipe, Task
 
 __all__ = ["BilevelLearner", "MixedNetwork"]

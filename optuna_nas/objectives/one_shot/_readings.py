@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial, FrozenTrial
 
     from optuna_nas.spaces import Architecture
-    from optuna_nas.spaces.base._supernet import Supernet
+    from optuna_nas.spaces.base import Supernet
 
 __all__ = [
     "SearchReading",

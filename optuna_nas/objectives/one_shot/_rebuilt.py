@@ -19,7 +19,7 @@ def kept_arguments(identity: StudyIdentity, given: Mapping[str, Any]) -> dict[st
     """Return arguments of :class:`DARTSObjective` beside space and data.
 
     Args:
-        identity: Of a study of such an objective.
+        identity: Identity of a study of such an objective.
         given: Arguments that go before those of the identity, which are not made.
 
     Raises:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from optuna_nas._ground.checks import require_int
 from optuna_nas.objectives._build import decided_arguments
 from optuna_nas.objectives.one_shot._alpha_recipe import AlphaRecipe
-from optuna_nas.spaces.base._given import require_space
+from optuna_nas.spaces.base import require_space
 from optuna_nas.training import Recipe, recipes
 
 if TYPE_CHECKING:

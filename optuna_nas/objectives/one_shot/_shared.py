@@ -40,9 +40,7 @@ from optuna_nas.objectives.one_shot._settings import (
 from optuna_nas.objectives.one_shot._shared_weights import SharedWeights
 from optuna_nas.objectives.one_shot._supernets import make_supernet
 from optuna_nas.objectives.one_shot._weights_place import WeightsPlace
-from optuna_nas.objectives.trial import attributed_failures
-from optuna_nas.objectives.trial._limits import Limits
-from optuna_nas.objectives.trial._run import TrialRun
+from optuna_nas.objectives.trial import Limits, TrialRun, attributed_failures
 from optuna_nas.spaces import Architecture, SearchSpace, sample_architectures
 from optuna_nas.training import Data, Recipe, Task, task_of, task_settings
 

@@ -32,7 +32,7 @@ from optuna_nas.training.optim import learning_rate
 if TYPE_CHECKING:
     from optuna_nas.objectives.one_shot._weights_place import KeptWeights
     from optuna_nas.spaces import Architecture
-    from optuna_nas.spaces.base._supernet import Supernet
+    from optuna_nas.spaces.base import Supernet
     from optuna_nas.training import Data, Recipe, Task
 
 __all__ = ["ChildNetwork", "Children", "SharedWeights"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.spaces.base._supernet import Supernet
+    from optuna_nas.spaces.base import Supernet
     from optuna_nas.training import Data
 
 __all__ = ["make_supernet"]

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from filelock import FileLock
 
 from optuna_nas._ground import optuna_seam as seam
-from optuna_nas.objectives.trial._checkpoints import TrialSlot
+from optuna_nas.objectives.trial import TrialSlot
 from optuna_nas.training.loop import CheckpointFile
 
 if TYPE_CHECKING:

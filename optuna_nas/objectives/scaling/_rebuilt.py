@@ -61,7 +61,7 @@ def rebuilt_training(kept: Any, data: str | Data | None) -> Evaluator:
     """Return the training of which a study keeps the settings.
 
     Args:
-        kept: What the study keeps of it.
+        kept: Settings that the study keeps of it.
         data: The images, if they are given.
 
     Raises:

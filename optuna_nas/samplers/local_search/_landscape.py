@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from optuna_nas.samplers.evolution._lineage import parents_of
+from optuna_nas.samplers.evolution import parents_of
 from optuna_nas.samplers.evolution._mutation import lift
 from optuna_nas.samplers.evolution._ranking import Ranking, rank_key
 

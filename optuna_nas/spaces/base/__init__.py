@@ -24,10 +24,7 @@ from optuna_nas.spaces.base._one_shot import AlphaLayout, OneShotDefaults
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.base._sampling import sample_architectures
 from optuna_nas.spaces.base._space import SearchSpace
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
-from optuna_nas.spaces.decisions._enumeration import SizeEstimate
-from optuna_nas.spaces.decisions._sizes import size_of
-from optuna_nas.spaces.decisions._text import Scanner, text_error
+from optuna_nas.spaces.decisions import DecisionTrial, Scanner, SizeEstimate, size_of, text_error
 
 if TYPE_CHECKING:
     from optuna_nas.spaces.base._supernet import Supernet

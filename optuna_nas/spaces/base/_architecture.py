@@ -13,8 +13,7 @@ from optuna_nas._ground.checks import shown
 from optuna_nas.drawing import Graph, to_plotly
 from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.spaces.base._identity import jsonable, read_architecture
-from optuna_nas.spaces.decisions._decisions import DecisionTrial, FixedParams
-from optuna_nas.spaces.decisions._notation import draw_decisions, write_decisions
+from optuna_nas.spaces.decisions import DecisionTrial, FixedParams, draw_decisions, write_decisions
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

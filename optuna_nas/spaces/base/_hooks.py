@@ -15,9 +15,14 @@ from optuna.distributions import BaseDistribution
 from optuna_nas.drawing import Graph
 from optuna_nas.spaces.base._one_shot import AlphaLayout
 from optuna_nas.spaces.base._relaxation import Choices, no_relaxation
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
-from optuna_nas.spaces.decisions._notation import read_decisions
-from optuna_nas.spaces.decisions._probing import Probe, first_decisions, name_pattern, probe
+from optuna_nas.spaces.decisions import (
+    DecisionTrial,
+    Probe,
+    first_decisions,
+    name_pattern,
+    probe,
+    read_decisions,
+)
 
 if TYPE_CHECKING:
     from torch import nn

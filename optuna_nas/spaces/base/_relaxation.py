@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from optuna_nas.spaces.decisions._values import checked_value
+from optuna_nas.spaces.decisions import checked_value
 
 __all__ = ["Choices", "no_relaxation", "open_choices"]
 

@@ -25,9 +25,16 @@ from optuna_nas.spaces.base._hooks import SpaceHooks
 from optuna_nas.spaces.base._identity import jsonable, note_of
 from optuna_nas.spaces.base._one_shot import OneShotDefaults
 from optuna_nas.spaces.base._relaxation import no_relaxation
-from optuna_nas.spaces.decisions._decisions import DecisionTrial, FixedParams, LiveTrial, Source
-from optuna_nas.spaces.decisions._enumeration import SizeEstimate, count_leaves, estimate_leaves
-from optuna_nas.spaces.decisions._sizes import size_of
+from optuna_nas.spaces.decisions import (
+    DecisionTrial,
+    FixedParams,
+    LiveTrial,
+    SizeEstimate,
+    Source,
+    count_leaves,
+    estimate_leaves,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from torch import nn

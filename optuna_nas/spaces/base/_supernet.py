@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from optuna_nas.spaces.base._architecture import Architecture, refuse_other
-from optuna_nas.spaces.decisions._decisions import FixedParams
+from optuna_nas.spaces.decisions import FixedParams
 
 if TYPE_CHECKING:
     from optuna_nas.nn.supernets import Selection

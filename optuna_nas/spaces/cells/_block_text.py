@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from optuna_nas._ground.genotype import Cell, Edge, Node
-from optuna_nas.spaces.decisions._text import Scanner
+from optuna_nas.spaces.decisions import Scanner
 
 __all__ = ["ReadCell", "format_blocks", "read_blocks"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._ground.checks import shown
 from optuna_nas._ground.genotype import Cell, Edge, Node
-from optuna_nas.spaces.base._relaxation import Choices, open_choices
+from optuna_nas.spaces.base import Choices, open_choices
 from optuna_nas.spaces.cells._block_text import format_blocks, read_blocks
 from optuna_nas.spaces.cells._cells import (
     NUM_INPUTS,
@@ -23,8 +23,7 @@ from optuna_nas.spaces.cells._cells import (
     computed_states,
 )
 from optuna_nas.spaces.cells._genotype_text import GenotypeText
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
-from optuna_nas.spaces.decisions._text import text_error
+from optuna_nas.spaces.decisions import DecisionTrial, text_error
 
 if TYPE_CHECKING:
     from torch import nn

@@ -21,12 +21,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from optuna_nas._ground.checks import shown
 from optuna_nas._ground.genotype import Cell, Node
 from optuna_nas.drawing import Graph
-from optuna_nas.spaces.base._canonical import Form, canonical_form
-from optuna_nas.spaces.base._one_shot import AlphaLayout
-from optuna_nas.spaces.base._relaxation import Choices
-from optuna_nas.spaces.base._space import SearchSpace
+from optuna_nas.spaces.base import AlphaLayout, Choices, Form, SearchSpace, canonical_form
 from optuna_nas.spaces.cells._cell_graph import cell_graph
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
+from optuna_nas.spaces.decisions import DecisionTrial
 
 if TYPE_CHECKING:
     from torch import nn

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._ground.checks import require_bool, shown
 from optuna_nas._ground.genotype import Edge, Node
-from optuna_nas.spaces.base._one_shot import AlphaLayout
-from optuna_nas.spaces.base._relaxation import Choices
+from optuna_nas.spaces.base import AlphaLayout, Choices
 from optuna_nas.spaces.cells._cells import (
     NUM_INPUTS,
     CellNetworkSpace,
@@ -29,13 +28,12 @@ from optuna_nas.spaces.cells._cells import (
     computed_states,
 )
 from optuna_nas.spaces.cells._genotype_text import GenotypeText, format_genotype
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
-from optuna_nas.spaces.decisions._text import text_error
+from optuna_nas.spaces.decisions import DecisionTrial, text_error
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from optuna_nas.spaces.base._architecture import Architecture
+    from optuna_nas.spaces.base import Architecture
 
 __all__ = ["DARTSSpace"]
 

@@ -22,10 +22,10 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 from optuna_nas._ground.genotype import Edge, Node
-from optuna_nas.spaces.base._one_shot import OneShotDefaults
+from optuna_nas.spaces.base import OneShotDefaults
 from optuna_nas.spaces.cells._blocks import BlockSpace
 from optuna_nas.spaces.cells._cells import NUM_INPUTS, CellPair
-from optuna_nas.spaces.decisions._text import text_error
+from optuna_nas.spaces.decisions import text_error
 
 __all__ = ["ENASMicroSpace"]
 

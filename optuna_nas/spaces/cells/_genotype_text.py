@@ -26,7 +26,7 @@ from typing import NoReturn
 
 from optuna_nas._ground.checks import shown
 from optuna_nas._ground.genotype import Cell, Edge, Node
-from optuna_nas.spaces.decisions._text import text_error
+from optuna_nas.spaces.decisions import text_error
 
 __all__ = ["GenotypeText", "format_genotype"]
 

@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from optuna_nas._ground.checks import shown
 from optuna_nas.drawing import Edge, Graph, Node
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.base._canonical import Form, canonical_form
-from optuna_nas.spaces.base._one_shot import OneShotDefaults
-from optuna_nas.spaces.base._relaxation import Choices, open_choices
-from optuna_nas.spaces.base._space import SearchSpace
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
-from optuna_nas.spaces.decisions._text import text_error
+from optuna_nas.spaces.base import (
+    Architecture,
+    Choices,
+    Form,
+    OneShotDefaults,
+    SearchSpace,
+    canonical_form,
+    open_choices,
+)
+from optuna_nas.spaces.decisions import DecisionTrial, text_error
 
 if TYPE_CHECKING:
     from torch import nn

@@ -1,6 +1,12 @@
 """Decisions of a space: their values, how many there are, and how they are written."""
 
-from optuna_nas.spaces.decisions._decisions import DecisionTrial, FixedParams, LiveTrial, Source
+from optuna_nas.spaces.decisions._decisions import (
+    DecisionTrial,
+    FixedParams,
+    LiveTrial,
+    RandomChoices,
+    Source,
+)
 from optuna_nas.spaces.decisions._enumeration import SizeEstimate, count_leaves, estimate_leaves
 from optuna_nas.spaces.decisions._notation import draw_decisions, read_decisions, write_decisions
 from optuna_nas.spaces.decisions._probing import Probe, first_decisions, name_pattern, probe
@@ -13,6 +19,7 @@ __all__ = [
     "FixedParams",
     "LiveTrial",
     "Probe",
+    "RandomChoices",
     "Scanner",
     "SizeEstimate",
     "Source",

@@ -23,10 +23,8 @@ from optuna_nas._ground.checks import shown
 from optuna_nas._ground.json import parse_json
 from optuna_nas._ground.source import hash_of_source
 from optuna_nas.drawing import Graph
-from optuna_nas.spaces.base._relaxation import Choices
-from optuna_nas.spaces.base._space import SearchSpace
-from optuna_nas.spaces.decisions._decisions import DecisionTrial, FixedParams
-from optuna_nas.spaces.decisions._notation import draw_decisions
+from optuna_nas.spaces.base import Choices, SearchSpace
+from optuna_nas.spaces.decisions import DecisionTrial, FixedParams, draw_decisions
 from optuna_nas.spaces.function._supernet_trial import SupernetTrial
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
-from optuna_nas.spaces.decisions._decisions import DecisionTrial, FixedParams
+from optuna_nas.spaces.decisions import DecisionTrial, FixedParams
 from optuna_nas.spaces.function._mixture import Mixture, MixtureError, open_decision
 
 if TYPE_CHECKING:

@@ -25,11 +25,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from optuna_nas._ground.checks import shown
 from optuna_nas.drawing import Edge, Graph, Node
-from optuna_nas.spaces.base._one_shot import OneShotDefaults
-from optuna_nas.spaces.base._relaxation import Choices, open_choices
-from optuna_nas.spaces.base._space import SearchSpace
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
-from optuna_nas.spaces.decisions._text import Scanner
+from optuna_nas.spaces.base import Choices, OneShotDefaults, SearchSpace, open_choices
+from optuna_nas.spaces.decisions import DecisionTrial, Scanner
 from optuna_nas.spaces.layers._depths import depth_range
 
 if TYPE_CHECKING:

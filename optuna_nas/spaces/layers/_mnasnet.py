@@ -27,9 +27,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from optuna_nas._ground.bounds import MAX_CHANNELS, MAX_CHOICES, MAX_FACTOR, MAX_LAYERS
 from optuna_nas._ground.checks import is_int, is_number, require_int, shown
 from optuna_nas.drawing import Edge, Graph, Node
-from optuna_nas.spaces.base._space import SearchSpace
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
-from optuna_nas.spaces.decisions._text import Scanner
+from optuna_nas.spaces.base import SearchSpace
+from optuna_nas.spaces.decisions import DecisionTrial, Scanner
 from optuna_nas.spaces.layers._mnasnet_text import (
     OPS,
     SKIPS,

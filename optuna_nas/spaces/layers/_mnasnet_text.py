@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from optuna_nas._ground.bounds import MAX_CHANNELS, MAX_LAYERS
 from optuna_nas._ground.stages import Stage as Block
-from optuna_nas.spaces.decisions._text import Scanner
+from optuna_nas.spaces.decisions import Scanner
 
 __all__ = ["OPS", "SKIPS", "Block", "Limits", "read_block", "write_block"]
 

@@ -28,10 +28,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from optuna_nas._ground.bounds import MAX_CHANNELS, MAX_CHOICES, MAX_LAYERS
 from optuna_nas._ground.checks import is_int, require_int, shown
 from optuna_nas.drawing import Edge, Graph, Node
-from optuna_nas.spaces.base._canonical import Form, canonical_form
-from optuna_nas.spaces.base._space import SearchSpace
-from optuna_nas.spaces.decisions._decisions import DecisionTrial
-from optuna_nas.spaces.decisions._text import Scanner
+from optuna_nas.spaces.base import Form, SearchSpace, canonical_form
+from optuna_nas.spaces.decisions import DecisionTrial, Scanner
 from optuna_nas.spaces.layers._depths import depth_range
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ References:
 
 from __future__ import annotations
 
-from optuna_nas.spaces.base._architecture import Architecture
+from optuna_nas.spaces.base import Architecture
 from optuna_nas.spaces.cells._amoebanet import OPS, AmoebaNetSpace
 
 __all__ = ["AMOEBANET_A", "AMOEBANET_D"]

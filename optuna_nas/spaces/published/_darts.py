@@ -6,8 +6,8 @@ References:
 
 from __future__ import annotations
 
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.cells._darts import DARTSSpace
+from optuna_nas.spaces.base import Architecture
+from optuna_nas.spaces.cells import DARTSSpace
 
 __all__ = ["DARTS_V1", "DARTS_V2"]
 

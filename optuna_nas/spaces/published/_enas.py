@@ -7,9 +7,9 @@ References:
 
 from __future__ import annotations
 
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.cells._enas_micro import ENASMicroSpace
-from optuna_nas.spaces.layers._enas_macro import ENASMacroSpace
+from optuna_nas.spaces.base import Architecture
+from optuna_nas.spaces.cells import ENASMicroSpace
+from optuna_nas.spaces.layers import ENASMacroSpace
 
 __all__ = ["ENAS_MACRO", "ENAS_MICRO"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from optuna_nas._ground.stages import MNASNET_A1 as A1
 from optuna_nas._ground.stages import MNASNET_B1 as B1
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.layers._mnasnet import MnasNetSpace
+from optuna_nas.spaces.base import Architecture
+from optuna_nas.spaces.layers import MnasNetSpace
 from optuna_nas.spaces.layers._mnasnet_text import write_block
 
 __all__ = ["MNASNET_A1", "MNASNET_B1", "MNASNET_SMALL"]

@@ -7,8 +7,8 @@ References:
 
 from __future__ import annotations
 
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.layers._nas_rl import NASRLSpace
+from optuna_nas.spaces.base import Architecture
+from optuna_nas.spaces.layers import NASRLSpace
 
 __all__ = ["NAS_RL_V1"]
 

@@ -7,8 +7,8 @@ References:
 
 from __future__ import annotations
 
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.cells._nasbench201 import NASBench201Space
+from optuna_nas.spaces.base import Architecture
+from optuna_nas.spaces.cells import NASBench201Space
 
 __all__ = ["NASBENCH201_RESNET"]
 

@@ -7,8 +7,8 @@ References:
 
 from __future__ import annotations
 
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.cells._nasnet import NASNetSpace
+from optuna_nas.spaces.base import Architecture
+from optuna_nas.spaces.cells import NASNetSpace
 
 __all__ = ["NASNET_A"]
 

@@ -6,8 +6,8 @@ References:
 
 from __future__ import annotations
 
-from optuna_nas.spaces.base._architecture import Architecture
-from optuna_nas.spaces.cells._pnas import PNASSpace
+from optuna_nas.spaces.base import Architecture
+from optuna_nas.spaces.cells import PNASSpace
 
 __all__ = ["PNASNET_5"]
 
