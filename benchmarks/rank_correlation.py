@@ -78,10 +78,10 @@ def main(
         recipe=RECIPE,
         weights=out.with_suffix(".pt"),
     )
-    before = [shared.weights.accuracy(child) for child in drawn]
+    before = [shared.weights.metric(child) for child in drawn]
     study = optuna.create_study(direction="maximize", sampler=RandomSearchSampler(seed=0))
     study.optimize(shared, n_trials=1)  # which trains the weights
-    after = [shared.weights.accuracy(child) for child in drawn]
+    after = [shared.weights.metric(child) for child in drawn]
     objective = TrainingObjective(
         SPACE,
         loaded,

@@ -30,7 +30,7 @@ from torch.profiler import ProfilerActivity, profile
 from optuna_nas.objectives import AlphaRecipe, DARTSVariant
 from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.spaces import DARTSSpace, published
-from optuna_nas.training import ImageData, Recipe, Split, resolve_device
+from optuna_nas.training import ImageData, Recipe, Split, Task, resolve_device
 from optuna_nas.training.data import Batch
 from textbook_darts import TextbookDARTS, TextbookSearch
 
@@ -82,7 +82,7 @@ def pair(
             alpha.copy_(row)
     learner = BilevelLearner(
         supernet,
-        data(),
+        Task.classification().bound_to(data(), RECIPE),
         RECIPE,
         AlphaRecipe(),
         DARTSVariant(order=order),

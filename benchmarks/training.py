@@ -23,7 +23,6 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from optuna_nas.training import ImageData, Processes, Recipe, Split, resolve_device
-from optuna_nas.training.data import Feed
 
 LIMIT_OF_RATIO = 8.0
 BATCH_SIZE = 64
@@ -98,7 +97,7 @@ def main(images: int, repeats: int, device: str, threads: int) -> None:
     place = resolve_device(device)
     pixels = torch.randint(0, 256, (images, 3, 32, 32), dtype=torch.uint8)
     recipe = Recipe(batch_size=BATCH_SIZE, crop_padding=4, flip=True, cutout=CUTOUT)
-    feed = Feed(image_data(pixels), recipe, 0, place, Processes())
+    feed = image_data(pixels).feed(recipe, 0, place, Processes())
     loader = DataLoader(Pictures(pixels), batch_size=BATCH_SIZE, shuffle=True)
     pairs = []
     for number in range(repeats + 1):  # the first is a warm-up

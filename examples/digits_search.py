@@ -70,7 +70,7 @@ def train(
     with seeded(seed):
         model = architecture.build(num_classes=10, in_channels=1, **SIZE)
     history = fit(model, data, epochs=epochs, recipe=RECIPE, seed=seed)
-    return model, history.last.val_metric, evaluate(model, data.test, data).accuracy
+    return model, history.last.val_metric, evaluate(model, data.test, data).metric
 
 
 def spread(values: Iterable[float]) -> str:

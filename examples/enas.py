@@ -48,16 +48,16 @@ def main(epochs: int, children: int, final_epochs: int, compared: int, seed: int
     )
     study.optimize(objective, n_trials=epochs * children, show_progress_bar=True)
     best = objective.derive(study, 10)
-    print(f"best of {len(study.trials)}, on shared weights: accuracy {best[0].accuracy:.1%}")
+    print(f"best of {len(study.trials)}, on shared weights: accuracy {best[0].metric:.1%}")
 
     def alone(architecture, split):
         with seeded(seed):
             model = architecture.build(num_classes=10, in_channels=1, **SIZE)
         fit(model, data, epochs=final_epochs, recipe=RECIPE, seed=seed)
-        return evaluate(model, split, data).accuracy
+        return evaluate(model, split, data).metric
 
     sampled = sample_architectures(SPACE, compared, seed=seed)
-    shared = [objective.weights.accuracy(child) for child in sampled]
+    shared = [objective.weights.metric(child) for child in sampled]
     tau = kendalltau(shared, [alone(child, data.val) for child in sampled]).statistic
     print(f"{compared} random children: Kendall's tau with training from scratch {tau:.2f}")
     print(best[0].architecture)

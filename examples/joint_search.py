@@ -86,7 +86,7 @@ def test_accuracy(
         model = SPACE.architecture(cell).build(num_classes=10, in_channels=1, **SIZE)
     recipe = dataclasses.replace(FIXED, **chosen)
     fit(model, data, epochs=epochs, recipe=recipe, seed=seed)
-    return evaluate(model, data.test, data).accuracy
+    return evaluate(model, data.test, data).metric
 
 
 @click.command(help=__doc__.splitlines()[0])

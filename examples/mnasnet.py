@@ -72,7 +72,7 @@ def main(
     with seeded(seed):
         model = architecture.build(**objective.build)
     fit(model, data, epochs=final_epochs, recipe=RECIPE, seed=seed)
-    accuracy = evaluate(model, data.test, data).accuracy
+    accuracy = evaluate(model, data.test, data).metric
     counted = profile(model, data.input_size)
     print(f"trained anew, {counted.params:,} parameters: test accuracy {accuracy:.1%}")
 

@@ -51,7 +51,7 @@ def main(trials: int, epochs: int, final_epochs: int, seed: int, picture: Path) 
     with seeded(seed):
         model = best.build(num_classes=10, in_channels=1, **LARGE)
     fit(model, data, epochs=final_epochs, recipe=RECIPE, seed=seed)
-    accuracy = evaluate(model, data.test, data).accuracy
+    accuracy = evaluate(model, data.test, data).metric
     params = profile(model, data.input_size).params
     print(f"stacked to {params:,} parameters: test accuracy {accuracy:.1%}")
     save_picture(best.graph(), picture)

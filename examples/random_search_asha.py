@@ -51,7 +51,7 @@ def test_accuracy(architecture: Architecture, data: ImageData, epochs: int, seed
     with seeded(seed):
         model = architecture.build(num_classes=data.num_classes, in_channels=1, **SIZE)
     fit(model, data, epochs=epochs, recipe=RECIPE, seed=seed)
-    return evaluate(model, data.test, data).accuracy
+    return evaluate(model, data.test, data).metric
 
 
 @click.command(help=__doc__.splitlines()[0])

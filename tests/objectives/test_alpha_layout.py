@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from darts_searches import SIZE, objective, run
+from darts_searches import DATA, SIZE, objective, run
 from optuna.trial import TrialState
 
 from optuna_nas.objectives import Perturbation, SigmoidMixing
@@ -68,13 +68,16 @@ def test_a_space_names_the_edges_that_stay():
 
 
 def test_a_space_says_its_recipes():
-    assert (published_recipe(OwnSpace()).lr, published_recipe(OwnSpace()).lr_min) == (0.07, 0.001)
-    shared = published_shared_recipe(OwnSpace())
+    assert (published_recipe(OwnSpace(), DATA).lr, published_recipe(OwnSpace(), DATA).lr_min) == (
+        0.07,
+        0.001,
+    )
+    shared = published_shared_recipe(OwnSpace(), DATA)
     assert shared == dataclasses.replace(recipes.ENAS_MICRO_SEARCH, drop_path=0.0)
-    ours = published_recipe(NASBench201Space())
+    ours = published_recipe(NASBench201Space(), DATA)
     assert (ours.nesterov, ours.weight_decay, ours.clip_grad_norm) == (True, 5e-4, 5.0)
     for space in (DARTSSpace(), ENASMicroSpace(), ENASMacroSpace()):
-        theirs = published_recipe(space)
+        theirs = published_recipe(space, DATA)
         assert (theirs.nesterov, theirs.weight_decay) == (False, 3e-4)
 
 

@@ -105,7 +105,7 @@ def test_a_kept_network_is_the_one_that_was_evaluated(data: ImageData, tmp_path:
     study.optimize(objective, n_trials=3)
     model = objective.trained_network(study.best_trial)
     assert not any(module.training for module in model.modules())
-    assert evaluate(model, data.val, data, device="cpu").accuracy == study.best_value
+    assert evaluate(model, data.val, data, device="cpu").metric == study.best_value
 
     objective.prune_checkpoints(study)
     other = next(trial for trial in study.trials if trial.number != study.best_trial.number)

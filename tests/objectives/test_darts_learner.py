@@ -21,7 +21,7 @@ from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.objectives.one_shot._readings import skip_share
 from optuna_nas.objectives.one_shot._search import split_for_alpha
 from optuna_nas.spaces import DARTSSpace
-from optuna_nas.training import Recipe
+from optuna_nas.training import Recipe, Task
 from optuna_nas.training.data._feed import Batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -40,7 +40,7 @@ def learner(
     supernet = space.supernet(num_classes=10, in_channels=1, fixed=fixed, **SIZE)
     return BilevelLearner(
         supernet,
-        DATA,
+        Task.classification().bound_to(DATA, recipe),
         recipe,
         AlphaRecipe(**alpha),
         DARTSVariant(mixing=mixing or SoftmaxMixing(), order=order),
@@ -55,12 +55,12 @@ def test_alpha_and_weights_learn_from_their_own_batches():
     weights = [weight.clone() for weight in supernet.weights().values()]
     with torch.enable_grad():
         copy = learner().network
-        loss = torch.nn.functional.cross_entropy(copy(batch(1).images), batch(1).labels)
+        loss = torch.nn.functional.cross_entropy(copy(batch(1).inputs), batch(1).target)
         copied = list(copy.supernet.alphas().values())
         for alpha in copied:
             alpha.requires_grad_(True)
         expected = torch.autograd.grad(
-            torch.nn.functional.cross_entropy(copy(batch(1).images), batch(1).labels), copied
+            torch.nn.functional.cross_entropy(copy(batch(1).inputs), batch(1).target), copied
         )
     assert loss.isfinite()
     found = ours.alpha_gradients(batch(0), batch(1), 0.1)
@@ -85,7 +85,7 @@ def test_the_products_agree_on_a_smooth_supernet(monkeypatch):
             for name, child in module.named_children():
                 if isinstance(child, torch.nn.ReLU):
                     setattr(module, name, torch.nn.Softplus())
-        batches = [Batch(b.images.double(), b.labels, b.whole) for b in (batch(0), batch(1))]
+        batches = [Batch(b.inputs.double(), b.target, b.whole) for b in (batch(0), batch(1))]
         return torch.cat(ours.alpha_gradients(*batches, 0.1))
 
     first, close, exact = gradient(), gradient(order=2), gradient(order=2, exact=True)
@@ -117,7 +117,7 @@ def test_every_mixing_searches(mixing):
 def test_evaluating_draws_nothing():
     ours = learner(mixing=GumbelMixing())
     ours.network.eval()
-    x = batch(0).images
+    x = batch(0).inputs
     assert torch.equal(ours.network(x), ours.network(x))
     one = {n: torch.eye(5)[a.argmax()] for n, a in ours.network.supernet.alphas().items()}
     assert torch.equal(ours.network(x), ours.network.supernet(x, mixture=one))

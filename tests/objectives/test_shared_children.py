@@ -48,13 +48,13 @@ def test_a_child_is_evaluated_by_the_batch():
     sharing = objective()
     child = sample_architectures(SPACE, 1)[0]
     sharing.weights.train_until(1, lambda epoch, steps: [child] * steps)
-    scores = [sharing.weights.accuracy_on_batch(child, key) for key in (*range(6), 0)]
+    scores = [sharing.weights.metric_on_batch(child, key) for key in (*range(6), 0)]
     assert scores[0] == scores[-1]
     assert len(set(scores)) > 1
     assert all(score * 16 == int(score * 16) for score in scores)
     network = sharing.weights._network
     alone = evaluate(network, DATA.val, DATA, device="cpu", batch_size=16)
-    assert sharing.weights.accuracy(child) == alone.accuracy
+    assert sharing.weights.metric(child) == alone.metric
 
 
 def test_children_have_no_running_statistics_in_common():
@@ -71,22 +71,22 @@ def test_children_have_no_running_statistics_in_common():
 def test_derive_scores_the_best_again_and_hands_them_on():
     sharing, ours = objective(), study()
     ours.optimize(sharing, n_trials=9)
-    everything = [child.accuracy for child in sharing.derive(ours, 9)]
+    everything = [child.metric for child in sharing.derive(ours, 9)]
     assert everything == sorted(everything, reverse=True)
     scored = sharing.derive(ours, 3)
-    assert [child.accuracy for child in scored] == sorted(
-        (child.accuracy for child in scored), reverse=True
+    assert [child.metric for child in scored] == sorted(
+        (child.metric for child in scored), reverse=True
     )
     assert len({child.architecture.digest for child in scored}) == 3
     cut = sorted(values(ours), reverse=True)[2]
     for child in scored:
         assert SPACE.architecture(ours.trials[child.trial]) == child.architecture
-        assert sharing.weights.accuracy(child.architecture) == child.accuracy
+        assert sharing.weights.metric(child.architecture) == child.metric
         assert ours.trials[child.trial].value >= cut
     ours.add_trial(optuna.trial.create_trial(value=1.0))  # lucky on its batch
     ranked = best_trials(ours, 4)
     assert [trial.number for trial in ranked[:3]] == [child.trial for child in scored]
-    assert derived_metrics(ours) == {child.trial: child.accuracy for child in scored}
+    assert derived_metrics(ours) == {child.trial: child.metric for child in scored}
     assert ranked[3].value == 1.0
     other = study()
     other.enqueue_trial(scored[0].architecture.params)

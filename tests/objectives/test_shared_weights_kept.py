@@ -111,4 +111,4 @@ def test_killed_while_the_weights_learn(tmp_path: Path) -> None:
     assert len(complete) == 9
     for trial in complete:
         child = SPACE.architecture(trial)
-        assert sharing.weights.accuracy_on_batch(child, trial.number) == trial.value
+        assert sharing.weights.metric_on_batch(child, trial.number) == trial.value

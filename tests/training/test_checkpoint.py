@@ -18,6 +18,7 @@ from optuna_nas.training import (
     ImageData,
     Processes,
     Recipe,
+    Task,
     evaluate,
     fit,
     load_data,
@@ -112,7 +113,9 @@ def test_an_interrupted_run_ends_as_it_would_have(
 
 def test_the_scale_of_gradients_is_restored(data: ImageData) -> None:
     def learner() -> Learner:
-        return Learner(_net(), RECIPES["float16"], data, torch.device("cpu"), Processes())
+        return Learner(
+            _net(), RECIPES["float16"], Task.classification(), torch.device("cpu"), Processes()
+        )
 
     first, second = learner(), learner()
     assert first.scaler is not None

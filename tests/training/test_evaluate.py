@@ -39,7 +39,7 @@ def test_loss_and_accuracy_are_means_over_images(batch_size: int, data: ImageDat
 
     labels = data.val.labels
     assert found.count == 130
-    assert found.accuracy == pytest.approx((logits.argmax(1) == labels).double().mean().item())
+    assert found.metric == pytest.approx((logits.argmax(1) == labels).double().mean().item())
     assert found.loss == pytest.approx(functional.cross_entropy(logits, labels).item(), rel=1e-5)
 
 

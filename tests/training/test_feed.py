@@ -7,7 +7,8 @@ import torch
 
 from optuna_nas.training import ImageData, Processes, Recipe, load_data
 from optuna_nas.training.data._augment import Normaliser
-from optuna_nas.training.data._feed import Batch, Feed
+from optuna_nas.training.data._feed import Batch
+from optuna_nas.training.data._image_feed import ImageFeed
 
 CPU = torch.device("cpu")
 ALL = Recipe(crop_padding=1, flip=True, cutout=2, policy="randaugment", batch_size=32)
@@ -19,17 +20,17 @@ def data() -> ImageData:
 
 
 def _epoch(data: ImageData, recipe: Recipe, epoch: int = 1, *, seed: int = 0) -> list[Batch]:
-    return list(Feed(data, recipe, seed, CPU, Processes()).epoch(epoch))
+    return list(ImageFeed(data, recipe, seed, CPU, Processes()).epoch(epoch))
 
 
 def _images(batches: list[Batch]) -> torch.Tensor:
-    return torch.cat([batch.images for batch in batches])
+    return torch.cat([batch.inputs for batch in batches])
 
 
 def test_without_augmentation_every_image_comes_once_normalised(data: ImageData) -> None:
     batches = _epoch(data, Recipe(batch_size=32))
     whole = Normaliser(data.mean, data.std, CPU)(data.train.images)
-    assert [len(batch.labels) for batch in batches] == [32, 32, 32, 4]
+    assert [len(batch) for batch in batches] == [32, 32, 32, 4]
     assert [batch.whole for batch in batches] == [32, 32, 32, 4]
     assert sorted(map(tuple, _images(batches).flatten(1).tolist())) == sorted(
         map(tuple, whole.flatten(1).tolist())
@@ -79,12 +80,12 @@ def test_what_is_cut_out_has_the_mean_colour(data: ImageData) -> None:
 def test_batches_are_dealt_out_to_processes(data: ImageData) -> None:
     recipe = Recipe(batch_size=31)  # 31, 31, 31, 7
     whole = _epoch(data, recipe)
-    parts = [list(Feed(data, recipe, 0, CPU, Processes(rank, 2)).epoch(1)) for rank in (0, 1)]
+    parts = [list(ImageFeed(data, recipe, 0, CPU, Processes(rank, 2)).epoch(1)) for rank in (0, 1)]
     for step, batch in enumerate(whole):
         own = [part[step] for part in parts]
         assert [part.whole for part in own] == [batch.whole] * 2
-        assert torch.equal(own[0].images, batch.images[0::2])
-        assert torch.equal(own[1].labels, batch.labels[1::2])
+        assert torch.equal(own[0].inputs, batch.inputs[0::2])
+        assert torch.equal(own[1].target, batch.target[1::2])
 
 
 def test_processes_augment_with_streams_of_their_own(data: ImageData) -> None:
@@ -92,15 +93,18 @@ def test_processes_augment_with_streams_of_their_own(data: ImageData) -> None:
     single = data.train.take(torch.zeros(100, dtype=torch.int64))
     same = ImageData(**{**vars(data), "train": single})
     images = [
-        next(Feed(same, recipe, 0, CPU, Processes(rank, 2)).epoch(1)).images for rank in (0, 1)
+        next(ImageFeed(same, recipe, 0, CPU, Processes(rank, 2)).epoch(1)).inputs
+        for rank in (0, 1)
     ]
     assert not torch.equal(images[0], images[1])
 
 
 def test_every_process_gets_two_images_of_every_batch(data: ImageData) -> None:
-    feed = Feed(data, Recipe(batch_size=33), 0, CPU, Processes(0, 2))  # 33, 33, 33, and 1 left
+    feed = ImageFeed(
+        data, Recipe(batch_size=33), 0, CPU, Processes(0, 2)
+    )  # 33, 33, 33, and 1 left
     assert (feed.steps, len(list(feed.epoch(1)))) == (3, 3)
     with pytest.raises(ValueError, match=r"`batch_size` must be at least 2 for each of 3 proc"):
-        Feed(data, Recipe(batch_size=5), 0, CPU, Processes(0, 3))
+        ImageFeed(data, Recipe(batch_size=5), 0, CPU, Processes(0, 3))
     with pytest.raises(ValueError, match=r"`data.train` must have at least 102 images, but has"):
-        Feed(data, Recipe(batch_size=200), 0, CPU, Processes(0, 51))
+        ImageFeed(data, Recipe(batch_size=200), 0, CPU, Processes(0, 51))

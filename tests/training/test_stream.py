@@ -25,7 +25,6 @@ from optuna_nas.training import (
     load_data,
     seeded,
 )
-from optuna_nas.training.data._feed import Feed
 
 CPU = torch.device("cpu")
 
@@ -49,8 +48,8 @@ def _stream(folder: Path, **options: Any) -> ImageData:
 
 
 def _all(data: ImageData, recipe: Recipe, *, epoch: int = 1) -> torch.Tensor:
-    batches = Feed(data, recipe, 0, CPU, Processes()).epoch(epoch)
-    return torch.cat([batch.images for batch in batches])
+    batches = data.feed(recipe, 0, CPU, Processes()).epoch(epoch)
+    return torch.cat([batch.inputs for batch in batches])
 
 
 def test_a_stream_has_the_splits_of_memory(folder: Path) -> None:
