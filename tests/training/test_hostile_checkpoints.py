@@ -120,7 +120,7 @@ def test_training_begins_anew_with_one_warning(
     with pytest.warns(UserWarning, match="must hold the state of a run.*The training begins anew"):
         history = _fit(path)
     assert not history.last.restored
-    assert load_checkpoint(_model(), path).last.val_accuracy == history.last.val_accuracy
+    assert load_checkpoint(_model(), path).last.val_metric == history.last.val_metric
 
 
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)

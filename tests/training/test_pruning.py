@@ -142,7 +142,7 @@ def test_a_run_is_not_pruned_after_its_last_epoch() -> None:
     callback = OptunaPruningCallback(trial, last_epoch=3)
     for epoch in (1, 2, 3):
         callback.report(0.1, epoch)
-    with pytest.raises(optuna.TrialPruned, match=r"val_metric 0\.1 after epoch 3"):
+    with pytest.raises(optuna.TrialPruned, match=r"validation metric 0\.1 after epoch 3"):
         OptunaPruningCallback(study.ask()).report(0.1, 3)
 
 
@@ -158,7 +158,7 @@ def test_several_objectives_cannot_prune_and_the_way_out_is_named() -> None:
     with pytest.raises(ValueError, match=message):
         OptunaPruningCallback(study.ask())
     with pytest.raises(ValueError, match=r"`trial` must be a trial in the first process"):
-        OptunaPruningCallback(None)
+        OptunaPruningCallback(None).report(0.5, 1)
 
 
 def test_pruning_by_a_rule_of_ones_own_works_with_several_objectives(data: ImageData) -> None:

@@ -5,7 +5,7 @@ References:
     arXiv:1806.09055.
 
 Differences from the paper:
-    1. The value of a trial is the validation accuracy of the derived network, trained from
+    1. The value of a trial is the validation metric of the derived network, trained from
        scratch: that of the supernet rises while what is derived from it gets worse.
     2. ``data.val`` evaluates both the supernet and the derived network; nothing learns from it.
        The halves that weights and alphas learn from are both of ``data.train``.

@@ -149,10 +149,15 @@ class AlphaSearch:
         trained = SearchedSupernet(
             self._learner,
             seed=derived_seed(self._seed, 0, "perturbation"),
-            evaluate=lambda: self._evaluate().metric,
+            evaluate=self._score,
             tune=self._tune,
         )
         return trained.derive(selection)
+
+    def _score(self) -> float:
+        """Return the metric so that more is better, which selections go by."""
+        found = self._evaluate().metric
+        return found if self._task.direction == "maximize" else -found
 
     def _tune(self, epochs: int, lr_share: float) -> None:
         """Let the weights recover from a decision."""

@@ -23,7 +23,7 @@ class SearchedSupernet:
     Args:
         learner: Supernet and alphas after the last epoch.
         seed: Seed of whatever a selection does at random.
-        evaluate: Returns the validation accuracy of the network that counts.
+        evaluate: Returns the validation metric of the network that counts; more is better.
         tune: Lets the weights learn for a number of epochs, from a share of the learning rate on.
     """
 
@@ -55,7 +55,10 @@ class SearchedSupernet:
         return {name: list(self._found[name]) for name in self.layout.operations}
 
     def score(self, weights: MixingWeights) -> float:
-        """Return the validation accuracy of the supernet, mixed by these weights."""
+        """Return the validation metric of the supernet, mixed by these weights; more is better.
+
+        One that is minimised has its sign changed.
+        """
         self._mix_by(weights)
         return self._evaluate()
 

@@ -217,7 +217,11 @@ def _state_in(content: bytes) -> dict[str, Any]:
     error = "A checkpoint must hold the state of a run, but does not."
     state = unpacked(content, "cpu", error)
     try:
-        return _STATE(state)
+        read = _STATE(state)
+        if "task" not in read["run"]:  # classification, whose metric is an accuracy
+            for result in read["results"]:
+                _accuracy(result["val_accuracy"])
+        return read
     except ValueError as e:
         raise DamagedFileError(f"{error} It {e}.") from e
 
@@ -232,6 +236,11 @@ def _in_order(value: object) -> list[dict[str, Any]]:
     if [result["epoch"] for result in results] != list(range(1, len(results) + 1)):
         raise ValueError("must be of the epochs 1, 2, ... in order, but is not")
     return results
+
+
+def _accuracy(value: float) -> float:
+    """Check an accuracy, NaN where there was nothing to validate on."""
+    return value if math.isnan(value) else number(0.0, 1.0)(value)
 
 
 def _metric(value: object) -> float:

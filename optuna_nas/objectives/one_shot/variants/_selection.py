@@ -33,7 +33,7 @@ class TrainedSupernet(Protocol):
         """Seed of whatever the selection does at random."""
 
     def score(self, weights: MixingWeights) -> float:
-        """Return the validation accuracy of the supernet, mixed by these weights.
+        """Return the validation metric of the supernet, mixed by these weights.
 
         Args:
             weights: Weights of the decisions that differ from :attr:`weights`, or of all.
