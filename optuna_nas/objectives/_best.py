@@ -13,6 +13,7 @@ from optuna_nas._ground.checks import require_int
 from optuna_nas._ground.trials import violation
 from optuna_nas.keys import DERIVED_KEY
 from optuna_nas.objectives._base import DIGEST
+from optuna_nas.objectives.identity import STUDY
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -26,12 +27,22 @@ def _scored(value: object) -> tuple[int, float]:
     return integer()(trial), number()(metric)
 
 
+def _accuracies(value: object) -> list[tuple[int, float]]:
+    found = list_of(_scored)(value)
+    for _, metric in found:
+        number(0.0, 1.0)(metric)
+    return found
+
+
 DERIVED = Attribute(DERIVED_KEY, list_of(_scored))
+ACCURACIES = Attribute(DERIVED_KEY, _accuracies)  # of studies without a task: classification
 
 
 def derived_metrics(study: Study) -> dict[int, float]:
     """Return what :meth:`SharedWeightsObjective.derive` has found last, by trial number."""
-    return dict(DERIVED.read(study) or ())
+    kept = STUDY.read(study)
+    derived = ACCURACIES if kept is None or kept.task is None else DERIVED
+    return dict(derived.read(study) or ())
 
 
 def best_trials(study: Study, count: int) -> list[FrozenTrial]:

@@ -38,7 +38,7 @@ def test_sizes_are_those_of_the_drawn_networks(data: ImageData) -> None:
 def test_networks_that_do_not_fit_the_images() -> None:
     images = torch.randint(0, 256, (60, 3, 2, 2), dtype=torch.uint8)
     dataset = torch.utils.data.TensorDataset(images, torch.arange(60) % 2)
-    with pytest.raises(ValueError, match=r"None of 3 networks .* larger image_size"):
+    with pytest.raises(ValueError, match=r"None of 3 networks .* by image_size"):
         estimate(SPACE, ImageData.from_datasets("tiny", dataset), build=TINY, samples=3)
 
 

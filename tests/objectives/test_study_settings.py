@@ -80,7 +80,7 @@ def test_a_mistake_does_not_take_the_name_of_a_study(study: optuna.Study) -> Non
     assert study.metric_names is None
     study.optimize(Settings(1), n_trials=1)
     assert recorded_identity(study) == Settings(1).identity
-    assert study.metric_names == ["validation accuracy"]
+    assert study.metric_names == ["metric"]
     with pytest.raises(ValueError, match="mine was 1 and is now -1"):
         Settings(-1).prepare(study)
 

@@ -88,8 +88,9 @@ def test_nas_rl_reward_counts_the_last_five_epochs() -> None:
     """Fact 3 of the NAS-RL paper's settings: the best of the last five only, not of all."""
     from optuna_nas.objectives._training import SCORES
 
-    assert SCORES["max_last_5"]([0.1, 0.2, 0.8, 0.7, 0.6, 0.5, 0.4]) == 0.8
-    assert SCORES["max_last_5"]([0.1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4]) == 0.8
+    score = SCORES["maximize"]["max_last_5"]
+    assert score([0.1, 0.2, 0.8, 0.7, 0.6, 0.5, 0.4]) == 0.8
+    assert score([0.1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4]) == 0.8
 
 
 def test_a_pruner_stops_a_trial(data: ImageData) -> None:

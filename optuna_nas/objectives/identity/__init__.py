@@ -22,6 +22,7 @@ from optuna_nas.objectives.identity._rebuilt import (
 )
 from optuna_nas.objectives.identity._search_choice import LIMITS, SEARCH
 from optuna_nas.objectives.identity._study_check import (
+    STUDY,
     StudyCheck,
     read_identity,
     recorded_identity,
@@ -44,6 +45,7 @@ __all__ = [
     "ScaledIdentity",
     "SharedWeightsIdentity",
     "SpaceIdentity",
+    "STUDY",
     "StudyCheck",
     "StudyIdentity",
     "as_field",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["StudyCheck", "read_identity", "recorded_identity", "was_refused"]
+__all__ = ["STUDY", "StudyCheck", "read_identity", "recorded_identity", "was_refused"]
 
 STUDY = Attribute(STUDY_KEY, StudyIdentity.from_json)
 
