@@ -73,9 +73,7 @@ def test_one_of_two_arguments_is_given() -> None:
     assert str(examples_of(None, {"a": (3,)}, default=(3, 4)).spec) == "a=3"
     with pytest.raises(ValueError, match=r"must not both be given, but got input_size=\(3, 4\)"):
         examples_of((3, 4), "24x2")
-    with pytest.raises(
-        ValueError, match="`input_size` must be the .* several inputs"
-    ):
+    with pytest.raises(ValueError, match="`input_size` must be the .* several inputs"):
         examples_of({"image": (3, 4)}, None)
     with pytest.raises(ValueError, match=f"`input_size` must have at most {MAX_PIXELS} numbers"):
         examples_of((3, 2**27), None)

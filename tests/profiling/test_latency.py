@@ -204,9 +204,7 @@ def test_options_outside_their_range_are_errors(options: dict[str, float], messa
 
 
 def test_nothing_to_measure_is_an_error() -> None:
-    with pytest.raises(
-        ValueError, match=r"`input_sizes` \(or `inputs`\) and `batch_sizes` must"
-    ):
+    with pytest.raises(ValueError, match=r"`input_sizes` \(or `inputs`\) and `batch_sizes` must"):
         measure_latencies(nn.Conv2d(1, 1, 1), [])
 
 
