@@ -129,7 +129,7 @@ def test_buffers_of_integers_keep_their_type() -> None:
 
 
 def test_given_examples_are_what_code_is_checked_on() -> None:
-    ids = torch.tensor([[0, 0, 0]] * 3 + [[4, 3, 4]])  # the last is among those of the check alone
+    ids = torch.tensor([[0, 0, 0]] * 6 + [[4, 3, 4]])  # the last is seen by the check alone
     with pytest.raises(UnwritableError, match="differs by"):
         model_code(_Places(), inputs=ids)
 
