@@ -122,7 +122,7 @@ def examples_of(
                 f"input_size={shown(input_size)} beside `inputs`: give the one that fits."
             )
         return Examples.of(inputs)
-    size = default if input_size is None else input_size
+    size: Any = default if input_size is None else input_size
     is_sizes = isinstance(size, list | tuple) and len(size) > 0
     if not is_sizes or not all(is_int(number) and number > 0 for number in size):
         raise ValueError(

@@ -39,7 +39,7 @@ Inputs: TypeAlias = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Te
 
 _MAX_PARTS = 100
 _FLOAT = "float"  # whatever the network's own weights have
-_DTYPES = {
+_DTYPES: dict[str, torch.dtype] = {
     name: getattr(torch, name)
     for name in (
         *("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "bool"),

@@ -30,7 +30,7 @@ def axes_of(dynamic_axes: Mapping[Any, Any] | None, spec: InputSpec) -> Axes:
         ValueError: If it is anything else, or there is no such input or axis.
     """
     chosen = dynamic_axes or {}
-    keys = spec.names or tuple(range(len(spec.parts)))
+    keys: tuple[Any, ...] = spec.names or tuple(range(len(spec.parts)))
     by_input = {0: chosen} if spec.single else chosen
     if not isinstance(by_input, Mapping) or not {*by_input} <= {*keys}:
         raise _wrong(dynamic_axes, spec)

@@ -71,8 +71,9 @@ def profile(
     click.echo(f"{chosen}\n\n{layer_table(model, inputs=inputs, depth=depth)}")
     if not latency:
         return
-    timed = [(inputs.input_size[0], side, side) for side in resolutions] or [inputs]
+    channels = inputs.parts[0].size[:1]
+    timed: list[Any] = [(*channels, side, side) for side in resolutions]
     table = measure_latencies(
-        model, inputs=timed, batch_sizes=batch_sizes, threads=threads, device=device
+        model, inputs=timed or [inputs], batch_sizes=batch_sizes, threads=threads, device=device
     )
     click.echo(f"\n{table}\n\n{table.how}")
