@@ -2,56 +2,56 @@
 
 A lazy network (``nn.LazyLinear``, ``make_op`` without ``in_channels``) is finished by such a pass.
 
-Letters: ``B`` images in a batch, ``C`` channels, ``H`` x ``W`` pixels.
+Letters: ``B`` examples in a batch.
 """
 
 from __future__ import annotations
 
 import contextlib
 import copy
+import inspect
 import itertools
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
-from optuna_nas._ground.bounds import MAX_BATCH, MAX_PIXELS
-from optuna_nas._ground.checks import is_int, shown
+from optuna_nas._ground.examples import Examples
+from optuna_nas._ground.inputs import Inputs, call, parts_of, shapes
 
-__all__ = ["copied", "evaluating", "example_input", "materialise", "run_forward", "training"]
-
+__all__ = ["copied", "evaluating", "materialise", "run_forward", "training"]
 
 _BATCH = 2  # batch norm needs two values per channel
 
 
-def materialise(model: nn.Module, input_size: tuple[int, ...]) -> None:
+def materialise(model: nn.Module, inputs: Any) -> None:
     """Give every lazy parameter its shape and its first value; a network without stays untouched.
 
     Modes, batch norm statistics and the random state are as before. Where a supernet mixes all
     its candidates in a forward pass, all of them are finished.
 
     Args:
-        model: A network that takes images of shape (B, *input_size).
-        input_size: (channels, height, width) of one image.
+        model: A network.
+        inputs: What it takes: a size such as (3, 32, 32), or all that :meth:`Examples.of` takes.
 
     Raises:
-        ValueError: If the model cannot take an input of this size, or does not use a lazy module.
+        ValueError: If the model cannot take such inputs, or does not use a lazy module.
     """
+    if not _lazy_names(model):
+        return
+    examples = Examples.of(inputs)
     for mode in (evaluating, training):  # an auxiliary head may run in training alone
+        with mode(model), torch.no_grad():
+            run_forward(model, examples.batch(model, _BATCH))
         if not _lazy_names(model):
             return
-        with mode(model), torch.no_grad():
-            run_forward(model, example_input(model, input_size, batch_size=_BATCH))
-    left = _lazy_names(model)
-    if left:
-        raise ValueError(
-            f"`model` must use all its lazy modules, but a forward pass of {type(model).__name__} "
-            f"on {tuple(input_size)} leaves {left} without a shape: give those modules their "
-            "sizes, such as `in_channels`, or leave them out."
-        )
+    raise ValueError(
+        f"`model` must use all its lazy modules, but a forward pass of {type(model).__name__} on "
+        f"{examples.spec.words} leaves {_lazy_names(model)} without a shape: give those modules "
+        "their sizes, such as `in_channels`, or leave them out."
+    )
 
 
 def copied(model: nn.Module) -> nn.Module:
@@ -116,53 +116,64 @@ def _lazy_names(model: nn.Module) -> list[str]:
     return [name for name, tensor in tensors if is_lazy(tensor)]
 
 
-def example_input(
-    model: nn.Module, input_size: tuple[int, ...], *, batch_size: int = 1
-) -> torch.Tensor:
-    """Return zeros of shape (batch_size, *input_size) where the model's weights are.
+def run_forward(model: nn.Module, inputs: Inputs, *, doing: str = "") -> Any:
+    """Run the model on a batch and return what it gives; the random state stays untouched.
+
+    Args:
+        model: Any network.
+        inputs: A batch.
+        doing: When it runs, for the message, such as " in training".
 
     Raises:
-        ValueError: If a size is not a positive integer.
-    """
-    sizes = (batch_size, *input_size) if isinstance(input_size, list | tuple) else ()
-    if len(sizes) < 2 or not all(_is_positive_int(size) for size in sizes):
-        raise ValueError(
-            "`input_size` must be the positive sizes of one image such as (3, 224, 224) and "
-            f"`batch_size` a positive integer, but got input_size={shown(input_size)} and "
-            f"batch_size={shown(batch_size)}."
-        )
-    if batch_size > MAX_BATCH or math.prod(input_size) > MAX_PIXELS:
-        raise ValueError(
-            f"`input_size` must have at most {MAX_PIXELS} numbers and `batch_size` be at most "
-            f"{MAX_BATCH}, but got input_size={shown(input_size)} and "
-            f"batch_size={shown(batch_size)}."
-        )
-    for tensor in itertools.chain(model.parameters(), model.buffers()):
-        if tensor.is_floating_point():
-            return torch.zeros(sizes, device=tensor.device, dtype=tensor.dtype)
-    return torch.zeros(sizes)
-
-
-def run_forward(model: nn.Module, images: torch.Tensor) -> None:
-    """Run the model on ``images``, shape (B, C, H, W); the random state stays untouched.
-
-    Raises:
-        ValueError: If the model cannot take an input of this shape.
+        ValueError: If the model cannot take such inputs.
         torch.OutOfMemoryError: As torch raises it.
     """
-    cuda = [images.device] if images.device.type == "cuda" else []
+    device = parts_of(inputs)[0].device
+    cuda = [device] if device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=cuda, device_type="cuda"):
-            model(images)
+            return call(model, inputs)
     except torch.OutOfMemoryError:
         raise
+    except TypeError as e:
+        if _binds(model, inputs):  # a bug within
+            raise
+        raise _unfit(model, inputs, doing, e) from e
     except (RuntimeError, ValueError, IndexError) as e:
-        raise ValueError(
-            f"`input_size` must fit the network, but {type(model).__name__} cannot take an input "
-            f"of shape {tuple(images.shape)} ({str(e).splitlines()[0].rstrip('.')}): give the "
-            "(channels, height, width) that it was built for."
-        ) from e
+        raise _unfit(model, inputs, doing, e) from e
 
 
-def _is_positive_int(size: Any) -> bool:
-    return is_int(size) and size > 0
+def _unfit(model: nn.Module, inputs: Inputs, doing: str, error: Exception) -> ValueError:
+    name, reason = type(model).__name__, str(error).partition("\n")[0].rstrip(".")
+    if isinstance(inputs, torch.Tensor) and inputs.is_floating_point():
+        return ValueError(
+            f"`input_size` must fit the network, but {name} cannot take an input of shape "
+            f"{tuple(inputs.shape)}{doing} ({reason}): give the sizes that it was built for, or, "
+            'for several inputs or integers, `inputs` such as "32:int64".'
+        )
+    types = ", ".join(str(part.dtype).removeprefix("torch.") for part in parts_of(inputs))
+    return ValueError(
+        f"`inputs` must fit the network, but {name} cannot take inputs of shape {shapes(inputs)} "
+        f"and type {types}{doing} ({reason}): give those that its forward{_signature(model)} "
+        "takes, several as a tuple in order or as a dict by name."
+    )
+
+
+def _binds(model: nn.Module, inputs: Inputs) -> bool:
+    """Whether the network's forward has parameters for the inputs."""
+    named = inputs if isinstance(inputs, Mapping) else {}
+    try:
+        inspect.signature(model.forward).bind(*(() if named else parts_of(inputs)), **named)
+    except TypeError:
+        return False
+    except ValueError:  # no signature, as of a scripted module
+        return True
+    return True
+
+
+def _signature(model: nn.Module) -> str:
+    """Names of the parameters of forward, in brackets."""
+    try:
+        return f"({', '.join(inspect.signature(model.forward).parameters)})"
+    except ValueError:
+        return ""

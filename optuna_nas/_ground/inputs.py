@@ -39,7 +39,7 @@ Inputs: TypeAlias = torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Te
 
 _MAX_PARTS = 100
 _FLOAT = "float"  # whatever the network's own weights have
-_DTYPES = {
+_DTYPES: dict[str, torch.dtype] = {
     name: getattr(torch, name)
     for name in (
         *("float16", "bfloat16", "float32", "float64", "complex64", "complex128", "bool"),
@@ -118,6 +118,10 @@ class InputPart:
         size = "x".join(map(str, self.size)) or "scalar"
         return size if self.dtype == _FLOAT else f"{size}:{self.dtype}"
 
+    def type_in(self, dtype: torch.dtype) -> torch.dtype:
+        """Return torch's type of it in a network whose weights have ``dtype``."""
+        return _DTYPES.get(self.dtype, dtype)
+
 
 @dataclasses.dataclass(frozen=True)
 class InputSpec:
@@ -187,18 +191,25 @@ class InputSpec:
             dtype: Type of parts that have the network's own.
             device: Where they lie.
         """
-        return self._arranged(
-            torch.zeros(
-                (batch_size, *part.size), dtype=_DTYPES.get(part.dtype, dtype), device=device
-            )
+        return self.arranged(
+            torch.zeros((batch_size, *part.size), dtype=part.type_in(dtype), device=device)
             for part in self.parts
         )
 
-    def _arranged(self, tensors: Any) -> Inputs:
+    def arranged(self, tensors: Iterable[torch.Tensor]) -> Inputs:
+        """Return tensors, one for each part, as a batch of this form."""
         if self.single:
             only: torch.Tensor = next(iter(tensors))
             return only
         return dict(zip(self.names, tensors, strict=True)) if self.names else tuple(tensors)
+
+    @property
+    def words(self) -> str:
+        """Description for people to read: "3 x 32 x 32", "image 1 x 64 x 48, words 7 (int64)"."""
+        parts = [_in_words(part) for part in self.parts]
+        if self.names:
+            parts = [f"{name} {part}" for name, part in zip(self.names, parts, strict=True)]
+        return ", ".join(parts)
 
     def __str__(self) -> str:
         if self.names:
@@ -208,6 +219,11 @@ class InputSpec:
         return ",".join(map(str, self.parts))
 
 
+def _in_words(part: InputPart) -> str:
+    size = " x ".join(map(str, part.size)) or "scalar"
+    return size if part.dtype == _FLOAT else f"{size} ({part.dtype})"
+
+
 def _is_size(value: Any) -> bool:
     return isinstance(value, list | tuple | torch.Size) and all(map(is_int, value))
 
@@ -215,7 +231,8 @@ def _is_size(value: Any) -> bool:
 def _part(value: Any) -> InputPart:
     if isinstance(value, torch.Tensor) and value.ndim:
         dtype = str(value.dtype).removeprefix("torch.")
-        return InputPart(tuple(value.shape[1:]), _FLOAT if dtype == "float32" else dtype)
+        if dtype in _DTYPES and all(value.shape[1:]):
+            return InputPart(tuple(value.shape[1:]), _FLOAT if dtype == "float32" else dtype)
     if isinstance(value, InputPart):
         return value
     if isinstance(value, str):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from optuna_nas._ground.bounds import MAX_PIXELS, MAX_SIDE
+from optuna_nas._ground.bounds import MAX_PIXELS
+from optuna_nas._ground.checks import shown
 from optuna_nas.cli._options import (
     F,
     changes_option,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+    from optuna_nas.profiling import InputSpec
     from optuna_nas.spaces import Architecture
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "build_options",
     "built_for",
     "chosen_architecture",
+    "is_image",
     "trial_of_study",
 ]
 
@@ -58,24 +60,23 @@ def architecture_options(function: F) -> F:
     return function
 
 
-def _size(ctx: click.Context, param: click.Parameter, value: str | None) -> Any:
-    """Callback that reads 3x32x32."""
+def _inputs(ctx: click.Context, param: click.Parameter, value: str | None) -> InputSpec | None:
+    """Read 3x32x32, 24x2, 32:int64 or image=1x64x48,table=5."""
     if value is None:
         return None
-    number = r"[1-9][0-9]{0,8}"
-    if re.fullmatch(f"{number}x{number}x{number}", value) is None:
-        raise click.BadParameter(f"write channels, height, width as 3x224x224, not {value!r}")
-    size = tuple(map(int, value.split("x")))
-    if max(size[1:]) > MAX_SIDE or math.prod(size) > MAX_PIXELS:
+    from optuna_nas.profiling import InputSpec  # imports torch
+
+    try:
+        return InputSpec.of(value)
+    except ValueError as e:
         raise click.BadParameter(
-            f"an image has at most {MAX_SIDE} pixels a side and {MAX_PIXELS} numbers, not "
-            f"{value!r}"
-        )
-    return size
+            "write sizes as 3x224x224, with a type as 32:int64, several as image=1x64x48,table=5, "
+            f"each of at most {MAX_PIXELS} numbers, not {shown(value)}"
+        ) from e
 
 
 def build_options(function: F) -> F:
-    """``--build`` and ``--input-size``: how large the network and its images are."""
+    """``--build`` and ``--input-size``: how large the network and its inputs are."""
     build = changes_option(
         "--build",
         "Build argument, such as channels=8",
@@ -83,9 +84,10 @@ def build_options(function: F) -> F:
     )
     input_size = click.option(
         "--input-size",
-        callback=_size,
-        metavar="CxHxW",
-        help="Image, such as 3x224x224.  [default: the study's, else 3x32x32 or 3x224x224]",
+        callback=_inputs,
+        metavar="SIZES",
+        help="Inputs, such as 3x224x224, 24x2, 32:int64 or image=1x64x48,table=5.  "
+        "[default: the study's, else 3x32x32 or 3x224x224]",
     )
     return build(input_size(function))
 
@@ -160,23 +162,28 @@ def best_of_study(study: Study, count: int) -> list[FrozenTrial]:
 def built_for(
     architecture: Architecture,
     study: Study | None,
-    input_size: tuple[int, int, int] | None,
+    inputs: InputSpec | None,
     build: Mapping[str, Any],
-) -> tuple[tuple[int, int, int], dict[str, Any]]:
-    """The image, and the build arguments: as given, else the study's, else the space's."""
+) -> tuple[InputSpec, dict[str, Any]]:
+    """The inputs, and the build arguments: as given, else the study's, else the space's."""
     from optuna_nas.objectives import StudyIdentity, read_identity
+    from optuna_nas.profiling import InputSpec
 
     takes = architecture.space.build_arguments
     identity = (None if study is None else read_identity(study)) or StudyIdentity()
     arguments = {**(identity.build or {}), **build}
-    if input_size is None and identity.data is not None:
-        input_size = identity.data.input_size
-    if input_size is None:
+    if inputs is None:
+        kept = None if identity.data is None else identity.data.input_size
         large = takes.get("num_classes") == IMAGENET_CLASSES
-        input_size = IMAGENET_SIZE if large else SMALL_SIZE
-    if "in_channels" in takes and "in_channels" not in build:
-        arguments["in_channels"] = input_size[0]
-    return input_size, arguments
+        inputs = InputSpec.of(kept or (IMAGENET_SIZE if large else SMALL_SIZE))
+    if "in_channels" in takes and "in_channels" not in build and is_image(inputs):
+        arguments["in_channels"] = inputs.input_size[0]
+    return inputs, arguments
+
+
+def is_image(inputs: InputSpec) -> bool:
+    """Whether there is one input, of channels, height and width."""
+    return inputs.single and len(inputs.input_size) == 3
 
 
 def _published(name: str) -> Architecture:

@@ -42,7 +42,7 @@ __all__ = ["ModuleClass", "classes_of"]
 
 _ROOT = "Network"
 _TAKEN = {"nn", "torch", "F", "Path", "OrderedDict", "load", "prepare", "self"} | {*dir(builtins)}
-_TAKEN |= {"WEIGHTS", "INPUT_SIZE", "CLASSES", "MEAN", "STD"}
+_TAKEN |= {"WEIGHTS", "INPUT_SIZE", "INPUT_SIZES", "CLASSES", "MEAN", "STD"}
 
 
 @dataclasses.dataclass
@@ -97,7 +97,7 @@ def classes_of(first: Trace, second: Trace) -> list[ModuleClass]:
     """Return the classes of a network in the order in which they must be defined.
 
     Args:
-        first: The network's run with some number of images.
+        first: The network's run with some number of examples.
         second: The same with another number.
 
     Raises:

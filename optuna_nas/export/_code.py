@@ -7,30 +7,41 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import nn
 
-from optuna_nas._ground.forward import evaluating, example_input, run_forward
+from optuna_nas._ground.checks import shown
+from optuna_nas._ground.examples import Examples, examples_of
+from optuna_nas._ground.forward import evaluating
+from optuna_nas._ground.inputs import InputSpec, call, parts_of
 from optuna_nas._version import __version__
 from optuna_nas.export._classes import ModuleClass, classes_of
 from optuna_nas.export._names import assignment
 from optuna_nas.export._parameters import Parameter
+from optuna_nas.export._runs import (
+    answer_of,
+    example_batch,
+    give_weights,
+    module_from_code,
+    varied,
+)
 from optuna_nas.export._text import Call, Text, UnwritableError, documentation, literal, write
 from optuna_nas.export._trace import trace
 from optuna_nas.profiling import profile
 from optuna_nas.training import seeded
 
-__all__ = ["answer_of", "example_images", "model_code", "module_from_code", "state_for"]
+__all__ = ["model_code"]
 
-_IMAGES = (2, 3)  # two numbers of images tell what depends on it
+_COUNTS = (2, 3)  # two numbers of examples tell what depends on it
+_CHECKED = 5
 _TOLERANCE = 1e-6
 _PLACES = 4
 
 
 def model_code(
     model: nn.Module,
-    input_size: tuple[int, ...] = (3, 32, 32),
+    input_size: tuple[int, ...] | None = None,
     *,
+    inputs: Any = None,
     title: str = "",
     classes: Sequence[str] = (),
     mean: Sequence[float] = (),
@@ -43,7 +54,7 @@ def model_code(
     of weights stay as they are, so that ``load_state_dict`` takes those of the model.
 
     The code is run before it is returned, and must give what the model gives. It is that of eval
-    mode, for images of one size: a padding that follows the size of the image has become a number,
+    mode, for inputs of one size: a padding that follows the size of an image has become a number,
     and drop path is gone.
 
     Example:
@@ -51,7 +62,7 @@ def model_code(
         >>> from optuna_nas.export import model_code
         >>> print(model_code(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), (1, 8, 8)))
         ... # doctest: +ELLIPSIS
-        \"\"\"A network of 650 parameters and 640 multiply-adds for an image of 1x8x8.
+        \"\"\"A network of 650 parameters and 640 multiply-adds for an input of 1x8x8.
         ...
         class Network(nn.Sequential):
         ...
@@ -60,49 +71,57 @@ def model_code(
         ...
 
     Args:
-        model: Takes float images (B, C, H, W), gives one tensor; with its weights, on the CPU.
-        input_size: (C, H, W).
+        model: Gives one tensor; with its weights, on the CPU.
+        input_size: Shape of a single input without the batch, such as (C, H, W).
+            Default: (3, 32, 32).
+        inputs: Instead of ``input_size``, inputs of any number and type, as for
+            :func:`~optuna_nas.profiling.profile`: parts of a tuple are positional arguments of
+            the code, those of a dict named ones. The code is checked on examples that are given,
+            else on normal numbers and on the integers 0 and 1 (0 alone where 1 is none of the
+            network's).
         title: Description of the network, for the text at the top.
         classes: Names of the classes, written as ``CLASSES``.
-        mean: Per channel, of pixels in [0, 1]; with ``std`` it gives a function ``prepare``.
+        mean: Per channel, of an image's pixels in [0, 1]; with ``std`` it gives a function
+            ``prepare``.
         std: Per channel.
 
     Raises:
         UnwritableError: If the network does something that cannot be written: it decides by the
             values of a tensor, uses tensors that are not its own, or has hooks.
-        ValueError: If it cannot take an input of this size, or gives anything but one tensor.
+        ValueError: If it cannot take such inputs, gives anything but one tensor, or ``mean`` and
+            ``std`` are given for anything but one input (C, H, W).
     """
-    counted = profile(model, input_size)
-    answer_of(model, example_input(model, input_size))
+    examples = examples_of(input_size, inputs, default=(3, 32, 32))
+    spec = examples.spec
+    _check_channels(spec, mean, std)
+    counted = profile(model, inputs=examples)
+    answer_of(model, examples.batch(model))
+    examples = varied(model, examples)
     with evaluating(model):
-        runs = [trace(model, example_images(model, input_size, count)) for count in _IMAGES]
-    facts = f"{counted.params:,} parameters and {counted.macs:,} multiply-adds"
-    size = "x".join(map(str, input_size))
-    parts = [
-        _constants(input_size, classes, mean, std),
-        *(_class_text(made) for made in classes_of(*runs)),
-        _functions(bool(mean)),
-    ]
-    body = "\n\n".join(parts).rstrip() + "\n"
-    header = _header(f"A network of {facts} for an image of {size}.", title)
-    code = "\n\n".join([header, _imports(body), body])
+        runs = [trace(model, example_batch(model, examples, count)) for count in _COUNTS]
+    classes_text = [_class_text(made) for made in classes_of(*runs)]
+    size = f"an input of {spec}" if spec.single else f"inputs of {spec}"
+    facts = f"{counted.params:,} parameters and {counted.macs:,} multiply-adds for {size}."
+    header = _header(f"A network of {facts}", title)
+
+    def text(assigns: bool) -> str:
+        parts = [_constants(spec, classes, mean, std), *classes_text, _load(assigns)]
+        body = "\n\n".join(parts).rstrip() + "\n" + (_PREPARE if mean else "")
+        return "\n\n".join([header, _imports(body), body])
+
+    code = text(False)
     with seeded(0):  # the process's random state is not ours
-        _check(code, model, input_size)
-    return code
+        assigns = _check(code, model, examples)
+    return text(True) if assigns else code
 
 
-def module_from_code(code: str) -> nn.Module:
-    """Return the network that a text of :func:`model_code` makes, with random weights."""
-    space: dict[str, Any] = {"__name__": "model", "__file__": "model.py"}
-    exec(compile(code, "model.py", "exec"), space)
-    network: nn.Module = space["Network"]()
-    return network
-
-
-def state_for(network: nn.Module, model: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of the model that the written network needs, and buffers of all kinds."""
-    state = {**dict(model.named_buffers()), **model.state_dict()}
-    return {name: state[name] for name in network.state_dict()}
+def _check_channels(spec: InputSpec, mean: Sequence[float], std: Sequence[float]) -> None:
+    is_image = spec.single and len(spec.parts[0].size) == 3
+    if (mean or std) and not is_image:
+        raise ValueError(
+            "`mean` and `std` must belong to one input (C, H, W), but got "
+            f"mean={shown(tuple(mean))} for inputs of {spec}: leave them out."
+        )
 
 
 def _imports(body: str) -> str:
@@ -118,26 +137,27 @@ def _imports(body: str) -> str:
 def _header(facts: str, title: str) -> str:
     about = map(documentation, textwrap.wrap(" ".join(title.split()), 98))
     by = f"Written by optuna-nas {__version__}; it needs nothing but torch."
+    first, *more = textwrap.wrap(facts, 95)
     return "\n".join(
         [
-            f'"""{facts}',
+            f'"""{first}',
+            *more,
             *(["", *about] if title.split() else []),
             "",
             by,
-            "``load()`` reads the weights beside this file. ``B`` is the number of images.",
+            "``load()`` reads the weights beside this file. ``B`` is the number of examples.",
             '"""',
         ]
     )
 
 
 def _constants(
-    input_size: tuple[int, ...],
-    classes: Sequence[str],
-    mean: Sequence[float],
-    std: Sequence[float],
+    spec: InputSpec, classes: Sequence[str], mean: Sequence[float], std: Sequence[float]
 ) -> str:
+    sizes = [part.size for part in spec.parts]
+    named = dict(zip(spec.names, sizes, strict=True)) if spec.names else tuple(sizes)
     values: Mapping[str, Any] = {
-        "INPUT_SIZE": tuple(input_size),
+        **({"INPUT_SIZE": sizes[0]} if spec.single else {"INPUT_SIZES": named}),
         "CLASSES": tuple(classes),
         "MEAN": tuple(mean),
         "STD": tuple(std),
@@ -146,11 +166,18 @@ def _constants(
     return "\n".join(['WEIGHTS = Path(__file__).with_name("weights.pt")', *lines])
 
 
-def _assigned(name: str, value: tuple[Any, ...]) -> str:
-    flat = f"{name} = {literal(value)}"
+def _assigned(name: str, value: tuple[Any, ...] | Mapping[str, Any]) -> str:
+    if isinstance(value, Mapping):
+        opening, closing = "{", "}"
+        items = [f"{literal(key)}: {literal(item)}" for key, item in value.items()]
+    else:
+        opening, closing = "(", ")"
+        items = [literal(item) for item in value]
+    comma = "," if len(items) == 1 and opening == "(" else ""
+    flat = f"{name} = {opening}{', '.join(items)}{comma}{closing}"
     if len(flat) <= 99:
         return flat
-    return "\n".join([f"{name} = (", *(f"    {literal(item)}," for item in value), ")"])
+    return "\n".join([f"{name} = {opening}", *(f"    {item}," for item in items), closing])
 
 
 def _class_text(made: ModuleClass) -> str:
@@ -228,63 +255,51 @@ def _forward(made: ModuleClass) -> list[str]:
         before = f"        {statement.name} = " if statement.name else "        return "
         text = before + write(statement.expression, fill, indent=8, before=len(before))
         if made.name == "Network" and statement.shape is not None and "\n" not in text:
-            shape = ", ".join(["B", *map(str, statement.shape[1:])])
-            commented = f"{text}  # ({shape})"
+            commented = f"{text}  # ({', '.join(statement.shape)})"
             text = commented if len(commented) <= 99 else text
         lines.append(text)
     return lines
 
 
-def _functions(prepares: bool) -> str:
-    prepare = '''
+_PREPARE = '''
 
 def prepare(images: torch.Tensor) -> torch.Tensor:
     """Turn images of bytes (B, C, H, W) into what the network takes."""
     mean, std = (torch.tensor(of, device=images.device)[:, None, None] for of in (MEAN, STD))
     return (images / 255 - mean) / std
 '''
-    load = '''
+
+
+def _load(assigns: bool) -> str:
+    """Write ``load``, which assigns weights where they are of another type than those made."""
+    state = 'torch.load(weights, map_location="cpu", weights_only=True)'
+    given = f"""
+    state = {state}
+    network.load_state_dict(state, assign=True)"""
+    if not assigns:
+        given = f"""
+    network.load_state_dict({state})"""
+    return f'''
 def load(weights: str | Path = WEIGHTS) -> Network:
     """Return the network with its weights, in eval mode."""
-    network = Network()
-    network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    network = Network(){given}
     return network.eval()
 '''
-    return load + prepare if prepares else load
 
 
-def example_images(model: nn.Module, input_size: tuple[int, ...], count: int) -> torch.Tensor:
-    """Random images (count, C, H, W) where the model's weights are; always the same ones."""
-    blank = example_input(model, input_size, batch_size=count)
-    return torch.randn(blank.shape, generator=torch.Generator().manual_seed(count)).to(blank)
+def _check(code: str, model: nn.Module, examples: Examples) -> bool:
+    """Run the code with the model's weights on other inputs than those it was made from.
 
-
-def answer_of(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Return the output of a model for images, in eval mode.
-
-    Raises:
-        ValueError: If it cannot take them, or gives anything but one tensor.
+    Returns:
+        Whether weights must be assigned, see :func:`give_weights`.
     """
+    batch = example_batch(model, examples, _CHECKED)
     with evaluating(model):
-        run_forward(model, images)
-        answer = model(images)
-    if isinstance(answer, torch.Tensor):
-        return answer
-    raise ValueError(
-        f"`model` must give one tensor, but {type(model).__name__} gives an object of type "
-        f"{type(answer).__name__}: put it into a module that returns the tensor you want."
-    )
-
-
-def _check(code: str, model: nn.Module, input_size: tuple[int, ...]) -> None:
-    """Run the code with the model's weights on other images than those it was made from."""
-    images = example_images(model, input_size, 5)
-    with evaluating(model):
-        wanted = model(images)
+        wanted = call(model, batch)
         try:
             network = module_from_code(code)
-            network.load_state_dict(state_for(network, model))
-            given = network.to(images.device).eval()(images)
+            assigns = give_weights(network, model)
+            given = call(network.to(parts_of(batch)[0].device).eval(), batch)
         except Exception as e:  # of a text that was made here: it does not do what it should
             told = f"{type(e).__name__}: {e}"
             raise UnwritableError(f"The network cannot be written as code ({told}).") from e
@@ -299,3 +314,4 @@ def _check(code: str, model: nn.Module, input_size: tuple[int, ...]) -> None:
             f"The network cannot be written as code: what was written differs by {error:.2g}. "
             "Does it decide by the values of a tensor, or has it hooks or parametrised weights?"
         )
+    return assigns

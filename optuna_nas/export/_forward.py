@@ -75,12 +75,13 @@ class Statement:
     Attributes:
         name: Name that is assigned to.
         expression: Expression that is computed.
-        shape: Shape of the result, where it is one tensor.
+        shape: Sizes of the result as they are written, where it is one tensor; ``B`` is the number
+            of examples.
     """
 
     name: str | None
     expression: Expr
-    shape: tuple[int, ...] | None = None
+    shape: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +105,7 @@ def forward_of(
     """Write a frame as code.
 
     Args:
-        frame: A run with some number of images.
+        frame: A run with some number of examples.
         other: The same with another number, which tells what depends on it.
         access: How a path is reached below ``self``, such as ``self.cells[0]``.
         inline: Whether calls of modules may be written where their results are used.
@@ -126,24 +127,38 @@ class _Writer:
         self._constants: list[Constant] = []
         self._written: dict[int, Expr] = {}
         self._taken: set[str] = {"self", "torch", "nn", "F", "super", "getattr", "float"}
-        self._images = 0
+        self._batch: tuple[int, int] | None = None
 
     def forward(self) -> Forward:
+        self._check_equal_steps()
         used = self._frame.used()
         inputs = [i for i in self._frame.inputs if i[1] in used] or self._frame.inputs[:1]
+        if not self._frame.path:  # a person calls the network itself, with all that it takes
+            inputs = self._frame.inputs
         names = []
         for name, number in inputs:
             names.append(self._free(name))
             self._written[number] = Text(names[-1])
-        self._images = inputs[0][1]
+        self._batch = self._varying([number for _, number in inputs])
         statements = self._statements()
         result = [self._value(number) for number in self._frame.result]
         last = result[0] if len(result) == 1 else Items("(", ")", tuple(result))
         statements.append(Statement(None, last))
         return Forward(tuple(names), tuple(statements), tuple(self._constants))
 
+    def _varying(self, numbers: Sequence[int]) -> tuple[int, int] | None:
+        """Find an input, and a dimension of it, that tells the number of examples."""
+        for number in numbers:
+            sizes = zip(*self._shapes(number), strict=False)
+            for dimension, (here, there) in enumerate(sizes):
+                if here != there:
+                    return number, dimension
+        return None
+
+    def _shapes(self, number: int) -> tuple[torch.Size, torch.Size]:
+        return self._frame._alive[number].shape, self._other._alive[number].shape
+
     def _statements(self) -> list[Statement]:
-        self._check_equal_steps()
         uses = self._uses()
         statements = []
         for op, other in zip(self._frame.ops, self._other.ops, strict=True):
@@ -153,10 +168,20 @@ class _Writer:
                 self._written[number] = expression
                 continue
             name = self._name_in_place(op) or self._free(_named(op))
-            statements.append(Statement(name, expression, op.shape))
+            statements.append(Statement(name, expression, self._shape(op, other)))
             for path, number in op.outputs:
                 self._written[number] = Text(f"{name}{path}")
         return statements
+
+    def _shape(self, op: Op, other: Op) -> tuple[str, ...] | None:
+        """Sizes of a step's result, and which of them depend on the number of examples."""
+        if op.shape is None or other.shape is None or self._batch is None:
+            return None if op.shape is None else tuple(map(str, op.shape))
+        examples = self._shapes(self._batch[0])[0][self._batch[1]]
+        return tuple(
+            str(here) if here == there else "B" if here == examples else f"{here / examples:g} * B"
+            for here, there in zip(op.shape, other.shape, strict=True)
+        )
 
     def _name_in_place(self, op: Op) -> str | None:
         """The name that an output has already: it was changed in place, or is what came in."""
@@ -180,13 +205,13 @@ class _Writer:
 
     def _check_equal_steps(self) -> None:
         mine, theirs = (
-            [(op.module, op.function, op.outputs) for op in frame.ops]
+            (frame.inputs, [(op.module, op.function, op.outputs) for op in frame.ops])
             for frame in (self._frame, self._other)
         )
         if mine != theirs:
             raise UnwritableError(
                 f"{type(self._frame.module).__name__} takes other steps for another number of "
-                "images: it must do the same for all."
+                "examples: it must do the same for all."
             )
 
     def _expression(self, op: Op, other: Op) -> Expr:
@@ -255,24 +280,29 @@ class _Writer:
             items = [self._constant(a, b, name) for a, b in zip(value, other, strict=True)]
             return Items(*pair, tuple(items))
         if not _equal(value, other):
-            return self._batch(value, other)
-        if isinstance(value, torch.device):
-            return Text(f"{self._written[self._images].flat(self._shown)}.device")
+            return self._multiple(value, other)
+        if isinstance(value, torch.device) and self._frame.inputs:
+            first = next(n for _, n in self._frame.inputs if n in self._written)
+            return Text(f"{self._written[first].flat(self._shown)}.device")
         if _is_numbers(value) and not isinstance(value, bool):
             self._constants.append(Constant(name, _as_tuple(value)))
             return Slot(len(self._constants) - 1)
         return Text(literal(value))
 
-    def _batch(self, value: Any, other: Any) -> Expr:
-        """A number that depends on the number of images."""
-        first = self._written[self._images].flat(self._shown)
-        here, there = (frame._alive[self._images].shape[0] for frame in (self._frame, self._other))
-        if isinstance(value, int) and value * there == other * here and value % here == 0:
-            size = f"{first}.shape[0]"
-            return Text(size if value == here else f"{value // here} * {size}")
+    def _multiple(self, value: Any, other: Any) -> Expr:
+        """A number that depends on the number of examples."""
+        if self._batch is not None and isinstance(value, int):
+            number, dimension = self._batch
+            here, there = (shape[dimension] for shape in self._shapes(number))
+            size = f"{self._written[number].flat(self._shown)}.shape[{dimension}]"
+            if value * there == other * here:
+                if value % here == 0:
+                    return Text(size if value == here else f"{value // here} * {size}")
+                if here % value == 0:
+                    return Text(f"{size} // {here // value}")
         raise UnwritableError(
-            f"{type(self._frame.module).__name__} computes with {value!r} for {here} images and "
-            f"{other!r} for {there}, which is no multiple of their number."
+            f"{type(self._frame.module).__name__} computes with {value!r} for one number of "
+            f"examples and {other!r} for another, which is no multiple of their number."
         )
 
     def _index(self, index: Any) -> str:
@@ -283,6 +313,8 @@ class _Writer:
             return f"{start}:{stop}" + (f":{step}" if step else "")
         if isinstance(index, Ref):
             return self._value(index.number).flat(self._shown)
+        if isinstance(index, Weight):
+            return self._access(index.path)
         return literal(index)
 
     def _value(self, number: int) -> Expr:

@@ -1,6 +1,6 @@
 """Watches a network compute: which module calls which, and with what.
 
-A forward pass runs on real images, so that a network may look at sizes and decide by them, which
+A forward pass runs on real inputs, so that a network may look at sizes and decide by them, which
 ``torch.fx`` cannot trace. What is not a tensor (sizes, numbers, flags) is taken as it was.
 
 Legend: ``B`` batch.
@@ -19,6 +19,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._pytree import keystr, tree_flatten_with_path, tree_map
 
+from optuna_nas._ground.inputs import Inputs, call
 from optuna_nas.export._leaves import is_leaf, is_plain_sequence, leaf_base
 from optuna_nas.export._names import identifier
 from optuna_nas.export._text import UnwritableError
@@ -124,15 +125,15 @@ class Trace:
     root: nn.Module
 
 
-def trace(model: nn.Module, images: torch.Tensor) -> Trace:
-    """Run the network in eval mode on images (B, C, H, W).
+def trace(model: nn.Module, inputs: Inputs) -> Trace:
+    """Run the network in eval mode on a batch.
 
     Raises:
         UnwritableError: If a tensor comes from nowhere that could be named.
     """
     watcher = _Watcher(model)
     with watcher.hooks(), watcher:
-        model(images)
+        call(model, inputs)
     return Trace(watcher.frames, watcher.called, watcher.idle, model)
 
 
@@ -233,7 +234,7 @@ class _Watcher(TorchFunctionMode):
         path = self._below(parent, self._paths[module])
         if frame.records:
             # Inputs that no step reads are left out of the call, but a forward without any
-            # would not be called with images at all.
+            # would not be called with a batch at all.
             used = frame.used()
             kept = [n for _, n in frame.inputs if n in used] or [n for _, n in frame.inputs][:1]
             given = tuple(frame._alive[number] for number in kept)
@@ -301,7 +302,11 @@ def _named(module: nn.Module, args: Any, kwargs: Any) -> list[tuple[str, Any]]:
         bound = inspect.signature(module.forward).bind(*args, **kwargs)
     except TypeError:
         return [(f"x{k}", value) for k, value in enumerate([*args, *kwargs.values()])]
-    return [*bound.arguments.items()]
+    named: list[tuple[str, Any]] = []
+    for name, value in bound.arguments.items():
+        is_rest = bound.signature.parameters[name].kind is inspect.Parameter.VAR_KEYWORD
+        named += value.items() if is_rest else [(name, value)]
+    return named
 
 
 def _leaves(value: Any) -> list[tuple[str, Any]]:

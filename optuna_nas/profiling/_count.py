@@ -17,7 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from optuna_nas._ground.forward import evaluating, example_input, materialise, run_forward
+from optuna_nas._ground.examples import Examples
+from optuna_nas._ground.forward import evaluating, materialise, run_forward
 from optuna_nas.profiling._formulas import FORMULAS
 
 __all__ = ["Count", "Shape"]
@@ -34,14 +35,14 @@ _LOOK_UPS = (
 
 
 class Count:
-    """A network's multiply-adds for one image in eval mode: in all, and module by module.
+    """A network's multiply-adds for one example in eval mode: in all, and module by module.
 
     Warns of modules with weight matrices that count 0 since torch ran them as a kernel that
     nobody has a formula for.
 
     Args:
         model: It is left as it was (lazy modules are initialised).
-        input_size: (channels, height, width) of one image.
+        examples: Inputs that it takes, of which one example is run.
 
     Attributes:
         total: Multiply-adds of the network.
@@ -51,11 +52,11 @@ class Count:
         order: When each module first ran.
 
     Raises:
-        ValueError: If the model cannot take an input of this size.
+        ValueError: If the model cannot take such inputs.
     """
 
-    def __init__(self, model: nn.Module, input_size: tuple[int, ...]) -> None:
-        materialise(model, input_size)  # what a lazy module makes of itself has no hooks
+    def __init__(self, model: nn.Module, examples: Examples) -> None:
+        materialise(model, examples)  # what a lazy module makes of itself has no hooks
         self.macs: dict[nn.Module, int] = defaultdict(int)
         self.shapes: dict[nn.Module, tuple[Shape | None, Shape | None]] = {}
         self.order: dict[nn.Module, int] = {}
@@ -68,7 +69,7 @@ class Count:
             # Modes see an operation in the order of last in, first out: what the counter has
             # taken apart as far as it goes is what the one below it gets to see.
             with evaluating(model), _Unfused(), unknown, self._counter:
-                run_forward(model, example_input(model, input_size))
+                run_forward(model, examples.batch(model))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -83,21 +84,21 @@ class Count:
         for module in model.modules():
             if not isinstance(module, torch.jit.ScriptModule):
                 hooks.append(module.register_forward_pre_hook(self._enter))
-                hooks.append(module.register_forward_hook(self._leave))
+                hooks.append(module.register_forward_hook(self._leave, with_kwargs=True))
         return hooks
 
     def _enter(self, module: nn.Module, args: Any) -> None:
         self.order.setdefault(module, len(self.order))
         self._running.append([self._counter.get_total_flops(), 0])
 
-    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+    def _leave(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         before, of_callees = self._running.pop()
         done = self._counter.get_total_flops() - before
         self._all[module] = self._all.get(module, 0) + done
         self.macs[module] += (done - of_callees) // 2
         if self._running:
             self._running[-1][1] += done
-        self.shapes[module] = (_shape(args), _shape(output))
+        self.shapes[module] = (_shape((args, kwargs)), _shape(output))
 
     def _warn_of(self, model: nn.Module, unknown: _Unknown) -> None:
         silent = {

@@ -6,7 +6,7 @@ every operation is watched, and a pair counts if nobody else reads what the conv
 So it works for networks that ask for the size of their input, which ``torch.fx`` cannot trace.
 
 Differences from ``torch.fx.experimental.optimization.fuse``: no tracing, and the folded network is
-held against the original on random images; if the two differ, nothing is folded.
+held against the original on random inputs; if the two differ, nothing is folded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from optuna_nas._ground.forward import evaluating, example_input, run_forward
+from optuna_nas._ground.examples import examples_of, home_of
+from optuna_nas._ground.forward import evaluating, run_forward
+from optuna_nas._ground.inputs import Inputs, call, parts_of
 
 __all__ = ["FoldedNetwork", "fold_batch_norm"]
 
@@ -51,7 +53,7 @@ class FoldedNetwork:
 
 
 def fold_batch_norm(
-    model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)
+    model: nn.Module, input_size: tuple[int, ...] | None = None, *, inputs: Any = None
 ) -> FoldedNetwork:
     """Fold every batch norm that directly follows a convolution, in a copy.
 
@@ -69,25 +71,27 @@ def fold_batch_norm(
         ))
 
     Args:
-        model: A network that takes images of shape (B, *input_size); it stays as it is.
-        input_size: (channels, height, width) of one image.
+        model: A network that takes a batch (B, *input_size), or ``inputs``; it stays as it is.
+        input_size: As for :func:`profile`. Default: (3, 224, 224).
+        inputs: As for :func:`profile`; examples that are given are what is compared.
 
     Raises:
-        ValueError: If the model cannot take an input of this size.
+        ValueError: If the model cannot take such inputs, or both are given.
     """
+    examples = examples_of(input_size, inputs, default=(3, 224, 224))
     with evaluating(model):
-        images = example_input(model, input_size)
-        run_forward(model, images)  # so that lazy modules are made before they are copied
-        images = torch.randn(images.shape, generator=_generator()).to(images)
+        # Lazy modules must be made before they are copied.
+        run_forward(model, examples.batch(model))
+        batch = examples.random(model)
         original = copy.deepcopy(model)
-        pairs, norms = _observe(original, images)
+        pairs, norms = _observe(original, batch)
         if not pairs:
             note = "no batch norm follows a convolution directly" if norms else ""
             return FoldedNetwork(model=original, folded=0, norms=norms, note=note)
         folded = _without_norms(copy.deepcopy(original), pairs)
         # The observation sees tensors, not intentions: a forward that reads `conv.weight`, for
         # instance, is seen by the comparison only.
-        if not _agree(original, folded, images):
+        if not _agree(original, folded, batch):
             note = "the folded network computes something else"
             return FoldedNetwork(model=original, folded=0, norms=norms, note=note)
     return FoldedNetwork(model=folded, folded=len(pairs), norms=norms)
@@ -118,11 +122,11 @@ class _Readers(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.read |= {id(leaf) for leaf in tree_leaves(values)} & self.made.keys()
 
 
-def _observe(model: nn.Module, images: torch.Tensor) -> tuple[dict[str, str], int]:
+def _observe(model: nn.Module, inputs: Inputs) -> tuple[dict[str, str], int]:
     """Return the convolution's name for each batch norm's that it can do; how many norms ran."""
     readers = _Readers()
     runs: Counter[nn.Module] = Counter()
-    inputs: dict[nn.Module, tuple[nn.Module, torch.Tensor] | None] = {}
+    read: dict[nn.Module, tuple[nn.Module, torch.Tensor] | None] = {}
 
     def after_conv(module: nn.Module, _: Any, output: torch.Tensor) -> None:
         runs[module] += 1
@@ -132,7 +136,7 @@ def _observe(model: nn.Module, images: torch.Tensor) -> tuple[dict[str, str], in
         runs[module] += 1
         readers.in_norm = True
         # Looked up now: the id of a tensor that is gone may be given to a convolution's output.
-        inputs[module] = readers.made.get(id(args[0])) if args else None
+        read[module] = readers.made.get(id(args[0])) if args else None
 
     def after_norm(*_: Any) -> None:
         readers.in_norm = False
@@ -146,7 +150,7 @@ def _observe(model: nn.Module, images: torch.Tensor) -> tuple[dict[str, str], in
             hooks.append(module.register_forward_hook(after_norm))
     try:
         with readers:
-            output = model(images)
+            output = call(model, inputs)
     finally:
         for hook in hooks:
             hook.remove()
@@ -154,13 +158,13 @@ def _observe(model: nn.Module, images: torch.Tensor) -> tuple[dict[str, str], in
     names = {module: name for name, module in model.named_modules()}
     pairs = {
         names[norm]: names[made[0]]
-        for norm, made in inputs.items()
+        for norm, made in read.items()
         if made is not None
         and id(made[1]) not in readers.read
         and runs[norm] == runs[made[0]] == 1  # weights are folded once, for one place
         and norm.running_mean is not None
     }
-    return pairs, len(inputs)
+    return pairs, len(read)
 
 
 def _is_plain(module: nn.Module) -> bool:
@@ -184,22 +188,24 @@ def _without_norms(model: nn.Module, pairs: dict[str, str]) -> nn.Module:
     return model.eval()
 
 
-def _agree(first: nn.Module, second: nn.Module, images: torch.Tensor) -> bool:
+def _agree(first: nn.Module, second: nn.Module, inputs: Inputs) -> bool:
     """Whether two networks compute the same, up to rounding."""
-    pairs = zip(_outputs(first, images), _outputs(second, images), strict=True)
-    half = images.dtype in (torch.float16, torch.bfloat16)
+    pairs = zip(_outputs(first, inputs), _outputs(second, inputs), strict=True)
+    half = home_of(first)[0] in (torch.float16, torch.bfloat16)
     tolerance = _HALF_TOLERANCE if half else _TOLERANCE
     return all(
-        bool((a - b).double().norm() <= tolerance * a.double().norm() + 1e-12) for a, b in pairs
+        bool((a - b).double().norm() <= tolerance * a.double().norm() + 1e-12)
+        if a.is_floating_point()
+        else torch.equal(a, b)
+        for a, b in pairs
     )
 
 
-def _outputs(model: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
-    cuda = [images.device] if images.device.type == "cuda" else []
+def _outputs(model: nn.Module, inputs: Inputs) -> list[torch.Tensor]:
+    device = parts_of(inputs)[0].device
+    cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda, device_type="cuda"):
         torch.manual_seed(0)
-        return [leaf for leaf in tree_leaves(model(images)) if isinstance(leaf, torch.Tensor)]
-
-
-def _generator() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+        return [
+            leaf for leaf in tree_leaves(call(model, inputs)) if isinstance(leaf, torch.Tensor)
+        ]

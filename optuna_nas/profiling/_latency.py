@@ -11,6 +11,7 @@ import copy
 import dataclasses
 import statistics
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,12 +19,9 @@ from torch import nn
 from optuna_nas._ground.bounds import MAX_THREADS
 from optuna_nas._ground.checks import require_int, require_positive
 from optuna_nas._ground.device import resolve_device
-from optuna_nas._ground.forward import (
-    copied,
-    evaluating,
-    example_input,
-    run_forward,
-)
+from optuna_nas._ground.examples import Examples, examples_of
+from optuna_nas._ground.forward import copied, evaluating, run_forward
+from optuna_nas._ground.inputs import Inputs, InputSpec, length, map_tensors, parts_of
 from optuna_nas.profiling._fold import FoldedNetwork, fold_batch_norm
 from optuna_nas.profiling._timing import Timed, time_forward
 from optuna_nas.profiling._turn import turn_on
@@ -39,8 +37,8 @@ class Latency:
         median_ms: Median over the timed blocks, in milliseconds per batch.
         iqr_ms: Interquartile range over the timed blocks, in milliseconds per batch.
         runs: Forward passes that were timed.
-        input_size: (channels, height, width) of one image.
-        batch_size: Images in the batch.
+        inputs: Description of one example.
+        batch_size: Examples in the batch.
         device: Where it ran, as torch writes it ("cpu", "cuda:0").
         threads: Threads of the CPU that it had.
         channels_last: Whether memory was laid out in that way.
@@ -54,7 +52,7 @@ class Latency:
     median_ms: float
     iqr_ms: float
     runs: int
-    input_size: tuple[int, ...]
+    inputs: InputSpec
     batch_size: int
     device: str
     threads: int
@@ -63,6 +61,11 @@ class Latency:
     norms: int = 0
     note: str = ""
     clock: str = "wall"
+
+    @property
+    def input_size(self) -> tuple[int, ...]:
+        """Shape of a single input, without the batch."""
+        return self.inputs.input_size
 
     @property
     def how(self) -> str:
@@ -83,10 +86,10 @@ class Latency:
 
 @dataclasses.dataclass(frozen=True)
 class LatencyTable:
-    """One network at several resolutions and batch sizes. Printing it gives a table.
+    """One network on several inputs and batch sizes. Printing it gives a table.
 
     Attributes:
-        rows: By input size, then by batch size, as they were asked for.
+        rows: By inputs, then by batch size, as they were asked for.
     """
 
     rows: tuple[Latency, ...]
@@ -96,31 +99,33 @@ class LatencyTable:
         """Device and state of the network in words."""
         return self.rows[0].how
 
-    def at(self, input_size: tuple[int, ...], batch_size: int = 1) -> Latency:
-        """The row of an input size and a batch size.
+    def at(self, inputs: Any, batch_size: int = 1) -> Latency:
+        """The row of a size, or whatever describes the inputs, and a batch size.
 
         Raises:
             KeyError: If that was not measured.
         """
+        wanted = InputSpec.of(inputs)
         for row in self.rows:
-            if (row.input_size, row.batch_size) == (tuple(input_size), batch_size):
+            if (row.inputs, row.batch_size) == (wanted, batch_size):
                 return row
-        raise KeyError(f"no row for input_size={input_size} and batch_size={batch_size}")
+        raise KeyError(f"no row for inputs={wanted} and batch_size={batch_size}")
 
     def __str__(self) -> str:
-        lines = [f"{'image':<16}{'batch':>6}{'ms a batch':>12}{'IQR':>10}{'ms an image':>13}"]
+        width = max(16, *(len(row.inputs.words) + 1 for row in self.rows))
+        lines = [f"{'input':<{width}}{'batch':>6}{'ms a batch':>12}{'IQR':>10}{'ms each':>13}"]
         for row in self.rows:
-            size = " x ".join(map(str, row.input_size))
             times = f"{row.median_ms:>12.4g}{row.iqr_ms:>10.2g}"
             each = row.median_ms / row.batch_size
-            lines.append(f"{size:<16}{row.batch_size:>6}{times}{each:>13.4g}")
+            lines.append(f"{row.inputs.words:<{width}}{row.batch_size:>6}{times}{each:>13.4g}")
         return "\n".join(lines)
 
 
 def measure_latency(
     model: nn.Module,
-    input_size: tuple[int, ...],
+    input_size: tuple[int, ...] | None = None,
     *,
+    inputs: Any = None,
     batch_size: int = 1,
     device: str | torch.device = "auto",
     threads: int = 1,
@@ -143,9 +148,11 @@ def measure_latency(
         True
 
     Args:
-        model: A network that takes images of shape (batch_size, *input_size).
-        input_size: (channels, height, width) of one image.
-        batch_size: Images in a batch, at least 1.
+        model: A network that takes a batch (batch_size, *input_size), or ``inputs``.
+        input_size: Shape of a single input without the batch, such as (channels, height, width).
+        inputs: Instead of ``input_size``, inputs of any number and type, as for :func:`profile`;
+            examples that are given are repeated or cut to the batch size.
+        batch_size: Examples in a batch, at least 1.
         device: Where to run; "auto" takes CUDA, else MPS, else the CPU.
         threads: Threads of the CPU, at least 1.
         min_run_time: Seconds of timed work, more than 0.
@@ -153,12 +160,12 @@ def measure_latency(
         channels_last: Use that memory layout, which convolutions on CPUs and tensor cores prefer.
 
     Raises:
-        ValueError: If the model cannot take an input of this size, is on the meta device, or an
-            option lies outside its range.
+        ValueError: If the model cannot take such inputs, is on the meta device, both or none of
+            ``input_size`` and ``inputs`` are given, or an option lies outside its range.
     """
     table = measure_latencies(
         model,
-        [input_size],
+        inputs=[examples_of(input_size, inputs)],
         batch_sizes=[batch_size],
         device=device,
         threads=threads,
@@ -171,8 +178,9 @@ def measure_latency(
 
 def measure_latencies(
     model: nn.Module,
-    input_sizes: Sequence[tuple[int, ...]],
+    input_sizes: Sequence[tuple[int, ...]] = (),
     *,
+    inputs: Sequence[Any] = (),
     batch_sizes: Sequence[int] = (1,),
     device: str | torch.device = "auto",
     threads: int = 1,
@@ -180,7 +188,7 @@ def measure_latencies(
     fold: bool = True,
     channels_last: bool = True,
 ) -> LatencyTable:
-    """Measure a network at every input size with every batch size; it is prepared once.
+    """Measure a network on all inputs with every batch size; it is prepared once.
 
     Example:
         >>> from torch import nn
@@ -192,8 +200,9 @@ def measure_latencies(
 
     Args:
         model: As for :func:`measure_latency`, and so are the other options.
-        input_sizes: (channels, height, width) of each size, at least one.
-        batch_sizes: Images in a batch, at least one number.
+        input_sizes: Sizes of single inputs, such as (channels, height, width).
+        inputs: Instead of ``input_sizes``, inputs of any number and type, each an entry.
+        batch_sizes: Examples in a batch, at least one number.
         device: See there.
         threads: See there.
         min_run_time: See there; for each row.
@@ -203,39 +212,44 @@ def measure_latencies(
     Raises:
         ValueError: As there, or if there is nothing to measure.
     """
-    _check_options(input_sizes, batch_sizes, threads, min_run_time)
+    measured = _asked_for(input_sizes, inputs, batch_sizes)
+    check_timing(threads, min_run_time)
     target = resolve_device(device)
     placed = _placed(model, target)
     with evaluating(placed):
-        for input_size in input_sizes:  # before any work on sizes that do fit
-            run_forward(placed, example_input(placed, input_size).to(target))
-    deployed = _deployed(placed, input_sizes[0], fold=fold, channels_last=channels_last)
+        for examples in measured:  # before any work on those that do fit
+            run_forward(placed, _on(target, examples.batch(placed)))
+    deployed = _deployed(placed, measured[0], fold=fold, channels_last=channels_last)
     rows = []
     with evaluating(deployed.model), torch.inference_mode():
-        for input_size in input_sizes:
+        for examples in measured:
             for batch_size in batch_sizes:
-                images = example_input(deployed.model, input_size, batch_size=batch_size)
-                images = _laid_out(images.to(target), channels_last)
-                with turn_on(images.device):
+                batch = _on(target, examples.batch(deployed.model, batch_size))
+                laid_out = channels_last and _has_layout(deployed.model, batch)
+                if laid_out:
+                    batch = map_tensors(_channels_last, batch)
+                with turn_on(parts_of(batch)[0].device):
                     timed = time_forward(
-                        deployed.model, images, threads=threads, min_run_time=min_run_time
+                        deployed.model, batch, threads=threads, min_run_time=min_run_time
                     )
-                rows.append(_latency(timed, images, threads, channels_last, deployed))
+                rows.append(_latency(timed, examples.spec, batch, threads, laid_out, deployed))
     return LatencyTable(tuple(rows))
 
 
-def _check_options(
-    input_sizes: Sequence[tuple[int, ...]],
-    batch_sizes: Sequence[int],
-    threads: int,
-    min_run_time: float,
-) -> None:
-    if not input_sizes or not batch_sizes:
+def _asked_for(
+    input_sizes: Sequence[tuple[int, ...]], inputs: Sequence[Any], batch_sizes: Sequence[int]
+) -> list[Examples]:
+    if input_sizes and inputs:
         raise ValueError(
-            "`input_sizes` and `batch_sizes` must have at least one entry, but got "
+            "`input_sizes` and `inputs` must not both be given: give the one that fits."
+        )
+    if not (input_sizes or inputs) or not batch_sizes:
+        raise ValueError(
+            "`input_sizes` (or `inputs`) and `batch_sizes` must have at least one entry, but got "
             f"input_sizes={list(input_sizes)} and batch_sizes={list(batch_sizes)}."
         )
-    check_timing(threads, min_run_time)
+    sizes = [examples_of(size, None) for size in input_sizes]
+    return sizes or [Examples.of(each) for each in inputs]
 
 
 def check_timing(threads: int, min_run_time: float) -> None:
@@ -264,28 +278,39 @@ def _placed(model: nn.Module, device: torch.device) -> nn.Module:
 
 
 def _deployed(
-    model: nn.Module, input_size: tuple[int, ...], *, fold: bool, channels_last: bool
+    model: nn.Module, examples: Examples, *, fold: bool, channels_last: bool
 ) -> FoldedNetwork:
     """Return a copy as it would be deployed; the model itself if nothing is to be changed."""
     if fold:
-        deployed = fold_batch_norm(model, input_size)
+        deployed = fold_batch_norm(model, inputs=examples)
     else:
         model = copy.deepcopy(model) if channels_last else model
         deployed = FoldedNetwork(model=model, folded=0, norms=0)
     if channels_last:
-        deployed.model.to(memory_format=torch.channels_last)
+        for tensor in (*deployed.model.parameters(), *deployed.model.buffers()):
+            tensor.data = _channels_last(tensor.data)  # Module.to would refuse five dimensions
     return deployed
 
 
-def _laid_out(tensor: torch.Tensor, channels_last: bool) -> torch.Tensor:
-    if channels_last and tensor.ndim == 4:
-        return tensor.contiguous(memory_format=torch.channels_last)
-    return tensor
+def _on(device: torch.device, inputs: Inputs) -> Inputs:
+    return map_tensors(lambda part: part.to(device), inputs)
+
+
+def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
+    """Lay out what is shaped as (B, C, H, W), and leave the rest."""
+    return tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
+
+
+def _has_layout(model: nn.Module, inputs: Inputs) -> bool:
+    """Whether anything is shaped as (B, C, H, W)."""
+    tensors = (*parts_of(inputs), *model.parameters(), *model.buffers())
+    return any(tensor.ndim == 4 for tensor in tensors)
 
 
 def _latency(
     timed: Timed,
-    images: torch.Tensor,
+    spec: InputSpec,
+    batch: Inputs,
     threads: int,
     channels_last: bool,
     deployed: FoldedNetwork,
@@ -295,9 +320,9 @@ def _latency(
         median_ms=median_ms,
         iqr_ms=iqr_ms,
         runs=sum(runs for _, runs in timed.blocks),
-        input_size=tuple(images.shape[1:]),
-        batch_size=len(images),
-        device=str(images.device),
+        inputs=spec,
+        batch_size=length(batch),
+        device=str(parts_of(batch)[0].device),
         threads=threads,
         channels_last=channels_last,
         folded=deployed.folded,

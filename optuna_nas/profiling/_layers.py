@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 from torch import nn
 
 from optuna_nas._ground.checks import require_int
+from optuna_nas._ground.examples import examples_of
 from optuna_nas.profiling._count import Count, Shape
 from optuna_nas.profiling._profile import Profile
 
@@ -26,7 +28,7 @@ class LayerProfile:
         name: Its path in the network; empty for the network itself.
         kind: Name of its class.
         params: Trainable numbers that no earlier row has.
-        macs: Multiply-adds for one image.
+        macs: Multiply-adds for one example.
         output: Shape of what it puts out, without the batch; None if it does not run.
     """
 
@@ -61,8 +63,9 @@ class LayerTable:
             )
             for row in self.rows
         ]
-        image = f"image {_shown(self.total.input_size)}"
-        cells.append(("total", "", image, f"{self.total.params:,}", f"{self.total.macs:,}"))
+        inputs = self.total.inputs
+        given = f"{'input' if inputs.single else 'inputs'} {inputs.words}"
+        cells.append(("total", "", given, f"{self.total.params:,}", f"{self.total.macs:,}"))
         widths = [max(len(line[column]) for line in cells) for column in range(5)]
         lines = [
             "  ".join(
@@ -76,9 +79,13 @@ class LayerTable:
 
 
 def layer_table(
-    model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224), *, depth: int | None = None
+    model: nn.Module,
+    input_size: tuple[int, ...] | None = None,
+    *,
+    inputs: Any = None,
+    depth: int | None = None,
 ) -> LayerTable:
-    """Count a network layer by layer, for one image in eval mode.
+    """Count a network layer by layer, for one example in eval mode.
 
     As :func:`profile` it may be on the meta device, and it is left as it was.
 
@@ -93,25 +100,27 @@ def layer_table(
         2      Flatten  288                       0              0
         3      Linear   10                    2,890          2,880
         ----------------------------------------------------------
-        total           image 3 x 8 x 8       3,114         10,656
+        total           input 3 x 8 x 8       3,114         10,656
 
     Args:
-        model: A network that takes images of shape (1, *input_size).
-        input_size: (channels, height, width) of one image.
+        model: A network that takes a batch (B, *input_size), or ``inputs``.
+        input_size: As for :func:`profile`. Default: (3, 224, 224).
+        inputs: As for :func:`profile`.
         depth: Levels of modules to go down, at least 1; None: to the single layers.
 
     Raises:
-        ValueError: If the model cannot take an input of this size, or ``depth`` is below 1.
+        ValueError: If the model cannot take such inputs, both are given, or ``depth`` is below 1.
     """
     if depth is not None:
         require_int("depth", depth)
-    counted = Count(model, input_size)
+    examples = examples_of(input_size, inputs, default=(3, 224, 224))
+    counted = Count(model, examples)
     rows = sorted(_rows(counted, model, "", depth), key=lambda pair: pair[0])
     kept = tuple(row for _, row in rows if row is not None)
     total = Profile(
         params=sum(row.params for row in kept),
         macs=sum(row.macs for row in kept),
-        input_size=tuple(input_size),
+        inputs=examples.spec,
     )
     return LayerTable(kept, total)
 

@@ -6,18 +6,23 @@ saved tensors sees all of it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
-from optuna_nas._ground.forward import example_input, materialise, training
+from optuna_nas._ground.examples import examples_of
+from optuna_nas._ground.forward import materialise, run_forward, training
 
 __all__ = ["activation_memory"]
 
 _BATCH = 2  # batch norm needs two values per channel
 
 
-def activation_memory(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> int:
-    """Count the bytes that a training step keeps for the backward pass, per image.
+def activation_memory(
+    model: nn.Module, input_size: tuple[int, ...] | None = None, *, inputs: Any = None
+) -> int:
+    """Count the bytes that a training step keeps for the backward pass, per example.
 
     On torch's meta device nothing is computed. Tensors that share their memory count once;
     weights do not count. Modes and batch norm statistics are as before
@@ -30,16 +35,18 @@ def activation_memory(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 2
         12288
 
     Args:
-        model: A network that takes images of shape (B, *input_size).
-        input_size: (channels, height, width) of one image.
+        model: A network that takes a batch (B, *input_size), or ``inputs``.
+        input_size: As for :func:`profile`. Default: (3, 224, 224).
+        inputs: As for :func:`profile`.
 
     Returns:
-        Bytes per image, at the model's own precision.
+        Bytes per example, at the model's own precision.
 
     Raises:
-        ValueError: If the model cannot take an input of this size.
+        ValueError: If the model cannot take such inputs, or both are given.
     """
-    materialise(model, input_size)
+    examples = examples_of(input_size, inputs, default=(3, 224, 224))
+    materialise(model, examples)
     weights = {tensor.untyped_storage()._cdata for tensor in model.parameters()}
     saved: dict[int, int] = {}
 
@@ -51,14 +58,8 @@ def activation_memory(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 2
         return tensor
 
     kept: list[torch.Tensor] = []  # so that no address is given to a second tensor
-    images = example_input(model, input_size, batch_size=_BATCH)
+    batch = examples.batch(model, _BATCH)
     hooks = torch.autograd.graph.saved_tensors_hooks(note, lambda t: t)
-    try:
-        with training(model), torch.enable_grad(), hooks:
-            model(images)
-    except (RuntimeError, ValueError, IndexError) as e:
-        raise ValueError(
-            f"`input_size` must fit the network, but {type(model).__name__} cannot take images of "
-            f"shape {tuple(images.shape)} in training ({str(e).splitlines()[0].rstrip('.')})."
-        ) from e
+    with training(model), torch.enable_grad(), hooks:
+        run_forward(model, batch, doing=" in training")
     return sum(saved.values()) // _BATCH

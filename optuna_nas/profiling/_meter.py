@@ -29,7 +29,7 @@ class LatencyMeter:
         8
 
     Attributes:
-        batch_size: Images in a batch; papers measure single images.
+        batch_size: Examples in a batch; papers measure single ones.
         device: Where to run; "auto" takes CUDA, else MPS, else the CPU.
         threads: Threads of the CPU.
         min_run_time: Seconds of timed work.
@@ -48,9 +48,11 @@ class LatencyMeter:
         require_int("batch_size", self.batch_size, at_most=MAX_BATCH)
         check_timing(self.threads, self.min_run_time)
 
-    def __call__(self, model: nn.Module, input_size: tuple[int, ...]) -> Latency:
+    def __call__(
+        self, model: nn.Module, input_size: tuple[int, ...] | None = None, *, inputs: Any = None
+    ) -> Latency:
         """Measure a network; see :func:`measure_latency`."""
-        return measure_latency(model, input_size, **dataclasses.asdict(self))
+        return measure_latency(model, input_size, inputs=inputs, **dataclasses.asdict(self))
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -9,9 +9,12 @@ also where torch has one kernel for all of it. They agree with counts by hooks.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from torch import nn
 
+from optuna_nas._ground.examples import examples_of
+from optuna_nas._ground.inputs import InputSpec
 from optuna_nas.profiling._count import Count
 
 __all__ = ["Profile", "profile"]
@@ -19,17 +22,22 @@ __all__ = ["Profile", "profile"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Profile:
-    """The size of a network for one image. Printing it gives a table.
+    """The size of a network for one example. Printing it gives a table.
 
     Attributes:
         params: Trainable numbers. Running statistics of batch norm are not among them.
-        macs: Multiply-adds of one image in eval mode.
-        input_size: The (channels, height, width) of that image.
+        macs: Multiply-adds of one example in eval mode.
+        inputs: Description of that example.
     """
 
     params: int
     macs: int
-    input_size: tuple[int, ...]
+    inputs: InputSpec
+
+    @property
+    def input_size(self) -> tuple[int, ...]:
+        """Shape of a single input, without the batch."""
+        return self.inputs.input_size
 
     @property
     def flops(self) -> int:
@@ -38,7 +46,7 @@ class Profile:
 
     def __str__(self) -> str:
         rows = [
-            ("input", " x ".join(map(str, self.input_size)), ""),
+            ("input" if self.inputs.single else "inputs", self.inputs.words, ""),
             ("parameters", f"{self.params:,}", _scaled(self.params, "M")),
             ("multiply-adds", f"{self.macs:,}", _scaled(self.macs, "G")),
             ("FLOPs", f"{self.flops:,}", _scaled(self.flops, "G")),
@@ -48,8 +56,10 @@ class Profile:
         return "\n".join(line.rstrip() for line in lines)
 
 
-def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Profile:
-    """Count the trainable parameters of a network and its multiply-adds for one image.
+def profile(
+    model: nn.Module, input_size: tuple[int, ...] | None = None, *, inputs: Any = None
+) -> Profile:
+    """Count the trainable parameters of a network and its multiply-adds for one example.
 
     The model may be on any device; on torch's meta device nothing is computed. Its modes, its
     batch norm statistics and the random state are as before (lazy modules are initialised). Warns
@@ -63,17 +73,24 @@ def profile(model: nn.Module, input_size: tuple[int, ...] = (3, 224, 224)) -> Pr
         parameters          1,792  0.00179 M
         multiply-adds   1,769,472  0.00177 G
         FLOPs           3,538,944  0.00354 G
+        >>> profile(nn.Embedding(100, 8), inputs="32:int64").params
+        800
 
     Args:
-        model: A network that takes images of shape (1, *input_size).
-        input_size: (channels, height, width) of one image.
+        model: A network that takes a batch (B, *input_size), or ``inputs``.
+        input_size: Shape of a single input without the batch, such as (channels, height, width).
+            Default: (3, 224, 224).
+        inputs: Instead of ``input_size``, inputs of any number and type: "24x2", "32:int64",
+            "image=1x64x48,table=5", an example batch, or a tuple (positional) or dict (named) of
+            sizes, texts and tensors; see :class:`InputSpec`.
 
     Raises:
-        ValueError: If the model cannot take an input of this size.
+        ValueError: If the model cannot take such inputs, or both are given.
     """
-    count = Count(model, input_size)
+    examples = examples_of(input_size, inputs, default=(3, 224, 224))
+    count = Count(model, examples)
     params = sum(count.params.values())
-    return Profile(params=params, macs=count.total, input_size=tuple(input_size))
+    return Profile(params=params, macs=count.total, inputs=examples.spec)
 
 
 def _scaled(number: int, unit: str) -> str:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from optuna_nas._ground.inputs import Inputs, call, parts_of
+
 if TYPE_CHECKING:
     from torch.utils.benchmark import Timer
 
@@ -41,25 +43,24 @@ class Timed:
     clock: str
 
 
-def time_forward(
-    model: nn.Module, images: torch.Tensor, *, threads: int, min_run_time: float
-) -> Timed:
+def time_forward(model: nn.Module, inputs: Inputs, *, threads: int, min_run_time: float) -> Timed:
     """Time a network after a warm-up; call it without gradients.
 
     Args:
-        model: In eval mode, on the images' device.
-        images: A batch.
+        model: In eval mode, on the inputs' device.
+        inputs: A batch.
         threads: Threads of the CPU.
         min_run_time: Seconds of timed work.
     """
-    if images.device.type == "cuda":
-        with torch.cuda.device(images.device):
-            blocks = time_between_events(lambda: model(images), _cuda_event, min_run_time)
+    device = parts_of(inputs)[0].device
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            blocks = time_between_events(lambda: call(model, inputs), _cuda_event, min_run_time)
         return Timed(blocks, "device")
-    if images.device.type == "cpu" and threads == 1:
-        blocks = _time_blocks(model, images, threads, min_run_time, timer=time.thread_time)
+    if device.type == "cpu" and threads == 1:
+        blocks = _time_blocks(model, inputs, threads, min_run_time, timer=time.thread_time)
         return Timed(blocks, "thread")
-    return Timed(_time_blocks(model, images, threads, min_run_time), "wall")
+    return Timed(_time_blocks(model, inputs, threads, min_run_time), "wall")
 
 
 def time_between_events(
@@ -92,15 +93,19 @@ def _cuda_event() -> torch.cuda.Event:
 
 
 def _time_blocks(
-    model: nn.Module, images: torch.Tensor, threads: int, min_run_time: float, **clock: Any
+    model: nn.Module, inputs: Inputs, threads: int, min_run_time: float, **clock: Any
 ) -> list[Block]:
     """Time blocks of runs on a fixed number of threads.
 
     Torch chooses blocks so long that a slow network fills the time with one of them, whose
     spread is unknown: then more and shorter ones follow.
     """
+    stars = "" if isinstance(inputs, torch.Tensor) else "*" if isinstance(inputs, tuple) else "**"
     timer = _timer_class()(
-        "model(images)", globals={"model": model, "images": images}, num_threads=threads, **clock
+        f"model({stars}inputs)",
+        globals={"model": model, "inputs": inputs},
+        num_threads=threads,
+        **clock,
     )
     timer.timeit(_WARM_UP_RUNS)
     measured = timer.blocked_autorange(min_run_time=min_run_time)

@@ -38,7 +38,7 @@ def test_a_published_network_as_its_table_says(run: Run) -> None:
     (third,) = [line for line in lines if line.startswith("stages.2 ")]
     assert third.split()[-2:] == ["39,098", "28,850,592"]
     assert lines[-1].split()[-2:] == ["3,887,038", "311,579,072"]
-    assert "image 3 x 224 x 224" in lines[-1]
+    assert "input 3 x 224 x 224" in lines[-1]
 
 
 def test_a_text_with_build_arguments_and_latencies(run: Run) -> None:
@@ -49,7 +49,7 @@ def test_a_text_with_build_arguments_and_latencies(run: Run) -> None:
     ).output
     model = NASBench201Space().parse(CELL).build(in_channels=1, **TINY)
     assert f"{sum(p.numel() for p in model.parameters()):,}" in output
-    assert "image 1 x 8 x 8" in output
+    assert "input 1 x 8 x 8" in output
     measured = [line.split() for line in output.splitlines() if line.startswith("1 x ")]
     assert [(row[2], row[5]) for row in measured] == [
         ("8", "1"),
@@ -117,7 +117,9 @@ def test_a_search_by_reward_goes_on_by_it(tmp_path: Path, monkeypatch: pytest.Mo
     [
         (["--architecture", CELL], 2, "--architecture needs --space"),
         (["--published", "x", "--architecture", CELL], 2, "either --architecture or --published"),
-        (["--published", "mnasnet-a1", "--input-size", "224"], 2, "channels, height, width"),
+        (["--published", "mnasnet-a1", "--input-size", "224px"], 2, "write sizes as 3x224x224"),
+        (["--published", "nas-rl-v1", "--input-size", "224"], 1, "an input of shape (1, 224)"),
+        (["--published", "nas-rl-v1", "--input-size", "2,3", "--resolution", "8"], 2, "of one in"),
         (["--published", "nas-rl-v1", "--build", "depth=3"], 1, "depth"),
     ],
 )

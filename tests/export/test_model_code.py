@@ -252,7 +252,10 @@ OUTSIDE = torch.randn(4)
     ("do", "message"),
     [
         (lambda m, x: x * float(x.mean()), "computes with|differs by"),
-        (lambda m, x: x if len(x) == 2 else x.relu(), "other steps for another number of images"),
+        (
+            lambda m, x: x if len(x) == 2 else x.relu(),
+            "other steps for another number of examples",
+        ),
         (lambda m, x: x + OUTSIDE, "neither an input nor a parameter or buffer of its own"),
         (lambda m, x: x + torch.rand(4), "differs by"),
         (lambda m, x: x + 1.0 / len(x), "no multiple of their number"),

@@ -215,7 +215,7 @@ def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     def full(*args: Any) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("optuna_nas.export._export.write_atomically", full)
+    monkeypatch.setattr("optuna_nas.export._files.write_atomically", full)
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     with pytest.raises(OSError, match="No space left"):
         export(model, tmp_path, input_size=(1, 2, 2), onnx=False)

@@ -12,7 +12,13 @@ import pytest
 import torch
 from torch import nn
 
-from optuna_nas.profiling import Latency, LatencyMeter, measure_latencies, measure_latency
+from optuna_nas.profiling import (
+    InputSpec,
+    Latency,
+    LatencyMeter,
+    measure_latencies,
+    measure_latency,
+)
 from optuna_nas.profiling._latency import _median_and_iqr
 from optuna_nas.profiling._timing import time_between_events, time_forward
 from optuna_nas.spaces import published
@@ -175,7 +181,7 @@ def test_it_prints_on_one_line() -> None:
         median_ms=20.84,
         iqr_ms=0.123,
         runs=10,
-        input_size=(3, 32, 32),
+        inputs=InputSpec.of((3, 32, 32)),
         batch_size=1,
         device="cpu",
         threads=1,
@@ -189,7 +195,7 @@ def test_it_prints_on_one_line() -> None:
         ({"threads": 0}, r"`threads` must be at least 1, but got threads=0"),
         ({"min_run_time": 0.0}, r"`min_run_time` must be a finite number above 0"),
         ({"min_run_time": float("nan")}, r"`min_run_time` must be a finite number above 0"),
-        ({"batch_size": 0}, r"`batch_size` a positive integer"),
+        ({"batch_size": 0}, r"`batch_size` must be at least 1, but got batch_size=0"),
     ],
 )
 def test_options_outside_their_range_are_errors(options: dict[str, float], message: str) -> None:
@@ -198,7 +204,7 @@ def test_options_outside_their_range_are_errors(options: dict[str, float], messa
 
 
 def test_nothing_to_measure_is_an_error() -> None:
-    with pytest.raises(ValueError, match="`input_sizes` and `batch_sizes` must have at least one"):
+    with pytest.raises(ValueError, match=r"`input_sizes` \(or `inputs`\) and `batch_sizes` must"):
         measure_latencies(nn.Conv2d(1, 1, 1), [])
 
 

@@ -138,7 +138,7 @@ def test_an_input_that_does_not_fit_is_named_with_its_shape() -> None:
 
 @pytest.mark.parametrize("input_size", [(), (3, 0, 8), (3, 8.0, 8), (True, 8, 8), (-1, 8, 8)])
 def test_an_input_size_must_be_positive_integers(input_size: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="`input_size` must be the positive sizes of one image"):
+    with pytest.raises(ValueError, match="`input_size` must be the positive sizes of one example"):
         profile(_small_net(), input_size)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,9 @@ from optuna_nas.cli._chosen import (
 )
 from optuna_nas.cli._numbers import SEED
 from optuna_nas.cli._options import load_space
+
+if TYPE_CHECKING:
+    from optuna_nas.profiling import InputSpec
 
 __all__ = ["export"]
 
@@ -38,7 +41,7 @@ def export(
     *,
     run: Path | None,
     build: Mapping[str, Any],
-    input_size: tuple[int, int, int] | None,
+    input_size: InputSpec | None,
     seed: int | None,
     onnx: bool,
     output: Path | None,
@@ -93,18 +96,18 @@ def _trained(folder: Path, seed: int | None, space: str | None, onnx: bool, outp
 def _untrained(
     named: Mapping[str, Any],
     build: Mapping[str, Any],
-    input_size: tuple[int, int, int] | None,
+    input_size: InputSpec | None,
     onnx: bool,
     output: Path,
 ) -> Any:
     from optuna_nas import export as room
 
     architecture, study = chosen_architecture(**named)
-    size, arguments = built_for(architecture, study, input_size, build)
+    inputs, arguments = built_for(architecture, study, input_size, build)
     return room.export(
         architecture.build(**arguments),
         output,
-        input_size=size,
+        inputs=inputs,
         title=str(architecture),
         graph=architecture.graph(),
         onnx=onnx,

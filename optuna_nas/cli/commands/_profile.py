@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +12,13 @@ from optuna_nas.cli._chosen import (
     build_options,
     built_for,
     chosen_architecture,
+    is_image,
 )
 from optuna_nas.cli._numbers import BATCH, SIDE, THREADS
 from optuna_nas.cli._options import device_option
+
+if TYPE_CHECKING:
+    from optuna_nas.profiling import InputSpec
 
 __all__ = ["profile"]
 
@@ -37,7 +41,7 @@ __all__ = ["profile"]
     default=(1,),
     show_default=True,
     type=BATCH,
-    help="Images at once; repeatable.",
+    help="Examples at once; repeatable.",
 )
 @click.option("--threads", default=1, type=THREADS, show_default=True, help="Threads of the CPU.")
 @device_option
@@ -45,7 +49,7 @@ __all__ = ["profile"]
 def profile(
     *,
     build: Mapping[str, Any],
-    input_size: tuple[int, int, int] | None,
+    input_size: InputSpec | None,
     depth: int | None,
     resolutions: tuple[int, ...],
     batch_sizes: tuple[int, ...],
@@ -58,13 +62,18 @@ def profile(
     from optuna_nas.profiling import layer_table, measure_latencies
 
     chosen, study = chosen_architecture(**named)
-    size, arguments = built_for(chosen, study, input_size, build)
+    inputs, arguments = built_for(chosen, study, input_size, build)
+    if resolutions and not is_image(inputs):
+        raise click.UsageError(
+            f"--resolution is of one input CxHxW, but the inputs are {inputs}: leave it out"
+        )
     model = chosen.build(**arguments)
-    click.echo(f"{chosen}\n\n{layer_table(model, size, depth=depth)}")
+    click.echo(f"{chosen}\n\n{layer_table(model, inputs=inputs, depth=depth)}")
     if not latency:
         return
-    sizes = [(size[0], side, side) for side in resolutions] or [size]
+    channels = inputs.parts[0].size[:1]
+    timed: list[Any] = [(*channels, side, side) for side in resolutions]
     table = measure_latencies(
-        model, sizes, batch_sizes=batch_sizes, threads=threads, device=device
+        model, inputs=timed or [inputs], batch_sizes=batch_sizes, threads=threads, device=device
     )
     click.echo(f"\n{table}\n\n{table.how}")
