@@ -70,7 +70,7 @@ class Candidate:
     def size(self, data: ImageData) -> Profile:
         """Count parameters and multiply-adds for an image of ``data``."""
         with seeded(0):  # the process's random state is not ours
-            return profile(self.make(), data.input_size)
+            return profile(self.make(), inputs=data.inputs)
 
 
 def of_architecture(

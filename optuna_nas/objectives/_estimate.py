@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from optuna_nas._ground.checks import require_int, require_seed
+from optuna_nas._ground.inputs import InputSpec
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives.trial import Limits
 from optuna_nas.profiling import activation_memory, profile
@@ -138,7 +139,7 @@ def estimate(
     sized = [
         (size, architecture)
         for architecture in sampled
-        if (size := _size(architecture, arguments, data)) is not None
+        if (size := _size(architecture, arguments, data.inputs)) is not None
     ]
     if not sized:
         raise ValueError(
@@ -172,14 +173,14 @@ def _space_size(space: SearchSpace) -> str:
 
 
 def _size(
-    architecture: Architecture, arguments: Mapping[str, Any], data: Data
+    architecture: Architecture, arguments: Mapping[str, Any], inputs: InputSpec
 ) -> NetworkSize | None:
     """Count a network, or None if it cannot take the inputs."""
     try:
         with torch.device("meta"):
             model = architecture.build(**arguments)
-        counted = profile(model, data.input_size)
-        memory = activation_memory(model, data.input_size)
+        counted = profile(model, inputs=inputs)
+        memory = activation_memory(model, inputs=inputs)
     except ValueError:
         return None
     return NetworkSize(counted.params, counted.macs, memory)

@@ -10,7 +10,7 @@ import torch
 from optuna_nas._ground.checks import require_int, require_seed
 from optuna_nas._ground.inputs import map_tensors
 from optuna_nas.objectives.proxies import PROXIES
-from optuna_nas.training import resolve_device, seeded, task_of
+from optuna_nas.training import resolve_device, seeded, task_of, task_settings
 
 if TYPE_CHECKING:
     from optuna_nas.objectives._build import Buildable
@@ -52,6 +52,8 @@ class ProxyScorer:
         self._seed = seed
         self._device = resolve_device(device)
         self._task = task_of(data, task).bound_to(data)
+        # Cross entropy is what the proxies have by themselves, with what to do where it is none.
+        self._plain = not task_settings(task_of(data, task))
         self._batch: tuple[Any, Any] | None = None
 
     def __call__(self, architecture: Buildable, proxy: str) -> float:
@@ -64,7 +66,8 @@ class ProxyScorer:
         inputs, target = self._examples()
         with seeded(self._seed):
             model = architecture.build(**self._build)
-        return PROXIES[proxy](model.to(self._device), inputs, target)
+        loss = None if self._plain else self._task.losses
+        return PROXIES[proxy](model.to(self._device), inputs, target, loss=loss)
 
     def _examples(self) -> tuple[Any, Any]:
         if self._batch is None:

@@ -251,7 +251,7 @@ class TrainingObjective(Objective[TrainingPlan]):
             run,
             self.evaluator,
             job,
-            input_size=self.data.input_size,
+            inputs=self.data.inputs,
             score=self._scored,
         )
 

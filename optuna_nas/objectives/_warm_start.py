@@ -11,6 +11,7 @@ import torch
 
 from optuna_nas._ground.attributes import Attribute, text
 from optuna_nas._ground.checks import require_int
+from optuna_nas._ground.inputs import InputSpec
 from optuna_nas.keys import ARCHITECTURE_KEY
 from optuna_nas.objectives._build import build_arguments
 from optuna_nas.objectives._scorer import ProxyScorer, check_proxy
@@ -87,7 +88,7 @@ def score_architectures(
     limits = Limits(max_params=max_params, max_macs=max_macs)
     scored = []
     for architecture in _different(sample_architectures(space, samples, seed=seed)):
-        score = _score(architecture, arguments, loaded.input_size, scorer, proxy, limits)
+        score = _score(architecture, arguments, loaded.inputs, scorer, proxy, limits)
         if score is not None and math.isfinite(score):
             scored.append(ScoredArchitecture(architecture, score))
     return sorted(scored, key=lambda found: -found.score)
@@ -158,7 +159,7 @@ def _different(sampled: list[Architecture]) -> Iterator[Architecture]:
 def _score(
     architecture: Architecture,
     arguments: Mapping[str, Any],
-    input_size: tuple[int, ...],
+    inputs: InputSpec,
     scorer: ProxyScorer,
     proxy: str,
     limits: Limits,
@@ -167,7 +168,7 @@ def _score(
     try:
         if limits != Limits():
             with torch.device("meta"):
-                counted = profile(architecture.build(**arguments), input_size)
+                counted = profile(architecture.build(**arguments), inputs=inputs)
             if not limits.allow(counted.params, counted.macs):
                 return None
         return scorer(architecture, proxy)

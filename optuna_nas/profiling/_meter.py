@@ -12,6 +12,7 @@ from torch import nn
 from optuna_nas._ground.bounds import MAX_BATCH
 from optuna_nas._ground.checks import require_int
 from optuna_nas._ground.device import resolve_device
+from optuna_nas._ground.inputs import InputSpec
 from optuna_nas.profiling._latency import Latency, check_timing, measure_latency
 
 __all__ = ["LatencyMeter"]
@@ -48,10 +49,10 @@ class LatencyMeter:
         require_int("batch_size", self.batch_size, at_most=MAX_BATCH)
         check_timing(self.threads, self.min_run_time)
 
-    def __call__(
-        self, model: nn.Module, input_size: tuple[int, ...] | None = None, *, inputs: Any = None
-    ) -> Latency:
+    def __call__(self, model: nn.Module, input_size: Any = None, *, inputs: Any = None) -> Latency:
         """Measure a network; see :func:`measure_latency`."""
+        if isinstance(input_size, InputSpec):
+            input_size, inputs = None, input_size
         return measure_latency(model, input_size, inputs=inputs, **dataclasses.asdict(self))
 
     @property

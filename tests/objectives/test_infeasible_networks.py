@@ -58,7 +58,7 @@ def test_a_lost_network_is_infeasible(data: ImageData) -> None:
     assert trial.constraints == {FAILURE_CONSTRAINT: 1.0}
     message = trial.user_attrs[INFEASIBLE_KEY]
     assert message.startswith(
-        f"Trial 0: training {CONV} on images of shape (1, 8, 8) is impossible"
+        f"Trial 0: training {CONV} on inputs of shape (1, 8, 8) is impossible"
     )
     assert "loss must be finite" in message
 
@@ -103,7 +103,7 @@ def test_out_of_memory_is_infeasible(data: ImageData) -> None:
 
 def test_a_bug_is_raised_with_what_was_being_done(data: ImageData) -> None:
     study = study_of()
-    message = r"Trial 0: building \{.width.: [34]\} on images of shape \(1, 8, 8\) failed: "
+    message = r"Trial 0: building \{.width.: [34]\} on inputs of shape \(1, 8, 8\) failed: "
     with pytest.raises(TrialError, match=message.replace("'", '"').replace(".width.", '"width"')):
         study.optimize(objective_of(data, space=broken, build={}), n_trials=1)
     assert study.trials[0].state == TrialState.FAIL

@@ -155,7 +155,7 @@ def test_it_takes_a_reward_and_costs_as_its_value() -> None:
 
 
 def test_what_goes_wrong_in_it_is_attributed() -> None:
-    message = r"Trial 0: looking into \|.* on images of shape \(1, 8, 8\) failed: no such file"
+    message = r"Trial 0: looking into \|.* on inputs of shape \(1, 8, 8\) failed: no such file"
     with pytest.raises(TrialError, match=message):
         Sparsity(1e7)(FixedTrial(CONV.params))
 

@@ -26,6 +26,7 @@ from optuna_nas.training.loop import processes
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
+    from optuna_nas._ground.inputs import InputSpec
     from optuna_nas.objectives.evaluation._job import Evaluator, TrainingJob
     from optuna_nas.objectives.trial import TrialRun
     from optuna_nas.training import EpochResult
@@ -45,7 +46,7 @@ def train_in_trial(
     evaluator: Evaluator,
     job: TrainingJob,
     *,
-    input_size: tuple[int, ...],
+    inputs: InputSpec,
     score: Callable[[list[float]], float] = last,
 ) -> float:
     """Have an evaluator train the network of an admitted trial, and report every epoch.
@@ -54,7 +55,7 @@ def train_in_trial(
         run: The trial; its architecture has been admitted.
         evaluator: Carries out the job.
         job: Its ``accumulate`` is set here, as far as memory requires it.
-        input_size: Shape of an example, for messages.
+        inputs: Sizes and types of an example, for messages.
         score: Makes the metric of those after each epoch.
 
     Returns:
@@ -76,7 +77,7 @@ def train_in_trial(
 
     started = time.perf_counter()
     try:
-        with attributed_failures(run.trial, job.network, input_size, "training"):
+        with attributed_failures(run.trial, job.network, inputs, "training"):
             found = _evaluated(run, evaluator, job, on_epoch, results)
     finally:
         before = sum(result.seconds for result in results if result.restored)

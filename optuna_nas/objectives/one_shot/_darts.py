@@ -285,13 +285,13 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         trial = run.trial
         started = time.perf_counter()
         try:
-            with attributed_failures(trial, self.space, self.data.input_size, "searching in"):
+            with attributed_failures(trial, self.space, self.data.inputs, "searching in"):
                 architecture, metric = self._search(run, plan)
             run.record(architecture)
             run.admit(architecture)
             trial.set_user_attr(ONE_SHOT_KEY, metric)
             if self._value == "derived":
-                with attributed_failures(trial, architecture, self.data.input_size, "training"):
+                with attributed_failures(trial, architecture, self.data.inputs, "training"):
                     metric = self._evaluate_derived(run, architecture, plan.recipe)
         finally:
             trial.set_user_attr(SECONDS_KEY, round(time.perf_counter() - started, 4))

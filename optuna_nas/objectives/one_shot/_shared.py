@@ -248,7 +248,7 @@ class SharedWeightsObjective(Objective[Architecture]):
         trial = run.trial
         trial.set_user_attr(EPOCH_KEY, self.weights.epochs_done)
         run.admit(child)
-        with attributed_failures(trial, child, self.data.input_size, "evaluating"):
+        with attributed_failures(trial, child, self.data.inputs, "evaluating"):
             return self.weights.metric_on_batch(child, trial.number)
 
     def derive(self, study: Study, top_k: int = 10) -> list[ScoredChild]:

@@ -33,5 +33,5 @@ def make_supernet(
     """
     with seeded(seed):
         supernet = space.supernet(**arguments)
-        materialise(supernet, data.input_size)
+        materialise(supernet, data.inputs)
     return supernet

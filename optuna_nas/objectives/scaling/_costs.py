@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from optuna_nas._ground.inputs import InputSpec
 from optuna_nas.objectives._scorer import ProxyScorer
 from optuna_nas.objectives.trial import Costs, Meter, run_key
 from optuna_nas.profiling import Profile
@@ -42,9 +43,10 @@ class ScaledCosts(Costs):
         self._device = device
         self._sizes = build
 
-    def input_size(self, architecture: ScalableNetwork) -> tuple[int, ...]:
+    def inputs(self, architecture: ScalableNetwork) -> InputSpec:
         """Shape of an image at the network's resolution, (C, H, W)."""
-        return self._sizes["in_channels"], architecture.resolution, architecture.resolution
+        side = architecture.resolution
+        return InputSpec.of((self._sizes["in_channels"], side, side))
 
     def digest(self, architecture: ScalableNetwork) -> str:
         """Hash of the network's settings."""

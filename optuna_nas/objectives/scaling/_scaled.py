@@ -189,7 +189,7 @@ class ScaledObjective(Objective[ScaledPlan]):
             seed=training_seed(self.seed, run.trial),
             device=self.device,
         )
-        return train_in_trial(run, self.evaluator, job, input_size=self.costs.input_size(network))
+        return train_in_trial(run, self.evaluator, job, inputs=self.costs.inputs(network))
 
     def _picture(self, run: TrialRun, network: ScalableNetwork) -> Graph | None:
         return None if run.pictures is None else picture_of(network, self._build)

@@ -15,6 +15,7 @@ import torch
 
 from optuna_nas._ground import optuna_seam as seam
 from optuna_nas._ground.attributes import Attribute, fields, integer, number, scalar, text
+from optuna_nas._ground.inputs import InputSpec
 from optuna_nas._ground.names import identity_of
 from optuna_nas.keys import LATENCY_KEY, MACS_KEY, MEASURED_KEY, PARAMS_KEY, PROXY_KEY
 from optuna_nas.objectives.trial._failures import attributed_failures
@@ -39,7 +40,7 @@ __all__ = [
     "Meter",
 ]
 
-Meter: TypeAlias = "Callable[[nn.Module, tuple[int, ...]], Latency | float]"
+Meter: TypeAlias = "Callable[[nn.Module, Any], Latency | float]"
 """Measures a network on images of a size: :class:`LatencyMeter`, or a function of yours that
 returns milliseconds, such as one that asks a telephone."""
 
@@ -59,7 +60,7 @@ class Costs:
     """Costs of the networks of one objective, each of which is found once.
 
     A subclass for networks of another kind than architectures of a space overrides
-    :meth:`input_size`, :meth:`digest`, :meth:`count_network` and :meth:`score_untrained`.
+    :meth:`inputs`, :meth:`digest`, :meth:`count_network` and :meth:`score_untrained`.
 
     Args:
         build: Arguments for ``architecture.build``.
@@ -95,10 +96,10 @@ class Costs:
         """Where our meter's figures can be compared."""
         return getattr(self._meter, "machine", None)
 
-    def input_size(self, architecture: Any) -> tuple[int, ...]:
-        """Shape of an image of a network, (C, H, W)."""
+    def inputs(self, architecture: Any) -> InputSpec:
+        """Sizes and types of an example of what a network takes."""
         assert self._data is not None
-        return self._data.input_size
+        return self._data.inputs
 
     def digest(self, architecture: Any) -> str:
         """Key under which figures of a network are kept; equal networks have equal ones."""
@@ -109,7 +110,7 @@ class Costs:
         """Count parameters and multiply-adds without allocating the network."""
         with torch.device("meta"):
             model = architecture.build(**self._build)
-        return profile(model, self.input_size(architecture))
+        return profile(model, inputs=self.inputs(architecture))
 
     def score_untrained(self, proxy: str, architecture: Any) -> float:
         """Compute a proxy's score of the untrained network."""
@@ -139,10 +140,11 @@ class Costs:
 
     def latency_ms(self, trial: BaseTrial, architecture: Any) -> float:
         """Milliseconds for a batch, measured here, earlier, or by another trial of the study."""
+        size = self._size(architecture)
         key = run_key(
             digest=self.digest(architecture),
             build=self._build,
-            input_size=self.input_size(architecture),
+            input_size=size if isinstance(size, tuple) else str(size),
             meter=self.meter_identity,
             machine=self._machine,
         )
@@ -167,16 +169,22 @@ class Costs:
             trial.set_user_attr(PROXY_KEY.format(proxy), self._scored[key])
         return self._scored[key]
 
+    def _size(self, architecture: Any) -> tuple[int, ...] | InputSpec:
+        """Sizes of a single float input, as functions of users' take them; else all inputs."""
+        inputs = self.inputs(architecture)
+        plain = inputs.single and inputs == InputSpec.of(inputs.input_size)
+        return inputs.input_size if plain else inputs
+
     def _attributed(
         self, trial: BaseTrial, architecture: Any, doing: str
     ) -> contextlib.AbstractContextManager[None]:
-        return attributed_failures(trial, architecture, self.input_size(architecture), doing)
+        return attributed_failures(trial, architecture, self.inputs(architecture), doing)
 
     def _measure(self, trial: BaseTrial, architecture: Any) -> dict[str, Any]:
         with self._attributed(trial, architecture, "measuring"):
             with seeded(0):
                 model = architecture.build(**self._build)
-            found = self._meter(model, self.input_size(architecture))
+            found = self._meter(model, self._size(architecture))
         if not isinstance(found, Latency):
             return {"median_ms": float(found)}
         return {

@@ -22,6 +22,7 @@ from optuna_nas.training import NonFiniteLossError
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
+    from optuna_nas._ground.inputs import InputSpec
     from optuna_nas.objectives._build import Buildable
     from optuna_nas.spaces import SearchSpace
 
@@ -51,7 +52,7 @@ class TrialError(RuntimeError):
 def attributed_failures(
     trial: BaseTrial,
     architecture: Buildable | SearchSpace,
-    input_size: tuple[int, ...],
+    inputs: InputSpec,
     doing: str,
 ) -> Iterator[None]:
     """Turn what goes wrong in the block into an infeasible trial or one clear error.
@@ -59,7 +60,7 @@ def attributed_failures(
     Args:
         trial: The trial whose block it is.
         architecture: Network that is being built, measured or trained.
-        input_size: Shape of an image, (C, H, W).
+        inputs: Sizes and types of an example.
         doing: Step that is being done, such as ``"training"``.
 
     Raises:
@@ -72,7 +73,7 @@ def attributed_failures(
         raise
     except Exception as e:
         about = (
-            f"Trial {trial.number}: {doing} {architecture} on images of shape {input_size} "
+            f"Trial {trial.number}: {doing} {architecture} on inputs of {_shapes(inputs)} "
             f"{'is impossible' if is_the_architectures(e) else 'failed'}: {_first_line(e)}"
         )
         if not is_the_architectures(e):
@@ -107,6 +108,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     # Allocators of CPU and MPS raise a plain RuntimeError.
     signs = ("out of memory", "can't allocate memory")
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in signs)
+
+
+def _shapes(inputs: InputSpec) -> str:
+    return f"shape {inputs.input_size}" if inputs.single else str(inputs)
 
 
 def _first_line(error: Exception) -> str:

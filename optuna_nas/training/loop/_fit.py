@@ -175,7 +175,7 @@ class _Run:
         self._processes = processes()
         if channels_last or self._processes.count > 1:  # for which weights must have their shapes
             with seeded(derived_seed(seed, 0, "lazy"), device=self._device):
-                materialise(model, data.inputs.input_size)
+                materialise(model, data.inputs)
         if channels_last:
             model.to(memory_format=torch.channels_last)
         set_drop_path(model, recipe.drop_path)
