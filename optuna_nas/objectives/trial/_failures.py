@@ -15,6 +15,7 @@ import torch
 from optuna import TrialPruned
 
 from optuna_nas._ground.attributes import Attribute, text
+from optuna_nas._ground.inputs import InputSpec
 from optuna_nas.keys import INFEASIBLE_KEY
 from optuna_nas.nn import ImageTooSmallError, NetworkTooLargeError
 from optuna_nas.training import NonFiniteLossError
@@ -22,7 +23,6 @@ from optuna_nas.training import NonFiniteLossError
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-    from optuna_nas._ground.inputs import InputSpec
     from optuna_nas.objectives._build import Buildable
     from optuna_nas.spaces import SearchSpace
 
@@ -52,7 +52,7 @@ class TrialError(RuntimeError):
 def attributed_failures(
     trial: BaseTrial,
     architecture: Buildable | SearchSpace,
-    inputs: InputSpec,
+    inputs: InputSpec | tuple[int, ...],
     doing: str,
 ) -> Iterator[None]:
     """Turn what goes wrong in the block into an infeasible trial or one clear error.
@@ -60,7 +60,7 @@ def attributed_failures(
     Args:
         trial: The trial whose block it is.
         architecture: Network that is being built, measured or trained.
-        inputs: Sizes and types of an example.
+        inputs: Sizes and types of an example, such as ``(3, 32, 32)``.
         doing: Step that is being done, such as ``"training"``.
 
     Raises:
@@ -73,7 +73,7 @@ def attributed_failures(
         raise
     except Exception as e:
         about = (
-            f"Trial {trial.number}: {doing} {architecture} on inputs of {_shapes(inputs)} "
+            f"Trial {trial.number}: {doing} {architecture} on inputs of {_shapes(InputSpec.of(inputs))} "
             f"{'is impossible' if is_the_architectures(e) else 'failed'}: {_first_line(e)}"
         )
         if not is_the_architectures(e):
