@@ -67,7 +67,7 @@ def test_the_score_is_that_of_one_batch_of_training_images(data: ImageData) -> N
 def test_a_score_without_end_is_infeasible(
     data: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(proxies.PROXIES, "naswot", lambda *_: -math.inf)  # type: ignore[arg-type]
+    monkeypatch.setitem(proxies.PROXIES, "naswot", lambda *_, loss: -math.inf)  # type: ignore[arg-type]
     study = _study(CONV, CONV)
     study.optimize(ProxyObjective(SPACE, data, proxy="naswot", build=TINY), n_trials=1)
     filtered = TrainingObjective(SPACE, data, epochs=1, build=TINY, min_proxy={"naswot": 0.0})

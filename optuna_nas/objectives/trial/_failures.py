@@ -73,7 +73,7 @@ def attributed_failures(
         raise
     except Exception as e:
         about = (
-            f"Trial {trial.number}: {doing} {architecture} on inputs of {_shapes(InputSpec.of(inputs))} "
+            f"Trial {trial.number}: {doing} {architecture} on inputs of {_shapes(inputs)} "
             f"{'is impossible' if is_the_architectures(e) else 'failed'}: {_first_line(e)}"
         )
         if not is_the_architectures(e):
@@ -110,8 +110,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in signs)
 
 
-def _shapes(inputs: InputSpec) -> str:
-    return f"shape {inputs.input_size}" if inputs.single else str(inputs)
+def _shapes(inputs: InputSpec | tuple[int, ...]) -> str:
+    spec = InputSpec.of(inputs)
+    return f"shape {spec.input_size}" if spec.single else str(spec)
 
 
 def _first_line(error: Exception) -> str:
