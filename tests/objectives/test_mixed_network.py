@@ -7,12 +7,11 @@ from typing import ClassVar
 
 import pytest
 import torch
-from darts_searches import DATA, RECIPE, SIZE, SPACE, objective, run
+from darts_searches import SIZE, SPACE, batch, learner, objective, run
 
-from optuna_nas.objectives import AlphaRecipe, DARTSVariant, Mixing, SigmoidMixing, SoftmaxMixing
-from optuna_nas.objectives.one_shot._learner import BilevelLearner, MixedNetwork
+from optuna_nas.objectives import Mixing, SigmoidMixing, SoftmaxMixing
+from optuna_nas.objectives.one_shot._learner import MixedNetwork
 from optuna_nas.spaces import DARTSSpace
-from optuna_nas.training.data import Batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -67,21 +66,17 @@ def test_edges_share_a_node_by_a_softmax_whatever_mixes_operations():
 
 @pytest.mark.parametrize("order", [1, 2])
 def test_alpha_learns_from_the_penalty_too(order):
-    def gradients(mixing: Mixing) -> torch.Tensor:
-        torch.manual_seed(0)
-        learner = BilevelLearner(
-            SPACE.supernet(num_classes=10, in_channels=1, **SIZE),
-            DATA,
-            RECIPE,
-            AlphaRecipe(),
-            DARTSVariant(mixing=mixing, order=order),
-            device=torch.device("cpu"),
-        )
-        batches = [
-            Batch(DATA.val.images[part].float() / 255, DATA.val.labels[part], 8)
-            for part in (slice(8), slice(8, 16))
-        ]
-        return torch.cat(learner.alpha_gradients(*batches, lr=0.1))
-
-    without, charged = gradients(SoftmaxMixing()), gradients(Charged())
+    without, charged = (
+        torch.cat(learner(mixing=mixing, order=order).alpha_gradients(batch(0), batch(1), lr=0.1))
+        for mixing in (SoftmaxMixing(), Charged())
+    )
     torch.testing.assert_close(charged - without, torch.full_like(without, 3.0))
+
+
+def test_a_penalty_is_of_operations_alone():
+    supernet = DARTSSpace(num_nodes=2).supernet(cells=1, channels=2, edge_normalisation=True)
+    penalty = MixedNetwork(supernet, Charged()).penalty()
+    penalty.backward()
+    layout = supernet.layout
+    charged = {name for name, alpha in supernet.alphas().items() if alpha.grad is not None}
+    assert charged == {*layout.operations} == {*layout.choices} - layout.edge_weights
