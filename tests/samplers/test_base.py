@@ -165,3 +165,17 @@ def test_a_repetition_where_they_are_not_avoided_is_marked_as_meant() -> None:
     repeated = [value in seen[:number] for number, value in enumerate(seen)]
     assert sum(repeated[1:]) < 7  # of other choices, too
     assert [trial.system_attrs.get(REPEAT_KEY, False) for trial in study.trials] == repeated
+
+
+def test_what_another_sampler_decided_of_a_trial_is_kept_in_its_plan() -> None:
+    """Else the rest would be chosen to be unseen together with another beginning."""
+    ours, other = RandomSearchSampler(seed=0), optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(sampler=ours)
+    study.optimize(static_objective, n_trials=1)
+    for _ in range(20):
+        trial = study.ask()
+        study.sampler = other
+        trial.suggest_categorical("a", ["0", "1", "2", "3"])
+        study.sampler = ours
+        study.tell(trial, static_objective(trial))
+    assert len({architecture(trial) for trial in study.trials}) == 21
