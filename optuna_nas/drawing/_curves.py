@@ -7,7 +7,7 @@ from optuna_nas.drawing._shapes import Point
 __all__ = ["arch", "s_curve"]
 
 
-def s_curve(start: Point, end: Point, steps: int = 14) -> list[Point]:
+def s_curve(start: Point, end: Point) -> list[Point]:
     """A bend from ``start`` to ``end`` that leaves and arrives along the first coordinate.
 
     Example::
@@ -18,22 +18,20 @@ def s_curve(start: Point, end: Point, steps: int = 14) -> list[Point]:
     if start[1] == end[1]:
         return [start, end]
     middle = (start[0] + end[0]) / 2
-    return _bezier((start, (middle, start[1]), (middle, end[1]), end), steps)
+    return _bezier((start, (middle, start[1]), (middle, end[1]), end), steps=14)
 
 
-def arch(start: Point, end: Point, height: float, steps: int = 40) -> list[Point]:
+def arch(start: Point, end: Point, height: float) -> list[Point]:
     """A dome from ``start`` to ``end``, ``height`` beyond them in the second coordinate.
 
     It leaves and arrives along the second coordinate; ``height`` may be negative.
     """
     rise = height * 4 / 3  # a cubic reaches three quarters of the way to its control points
-    return _bezier(
-        (start, (start[0], start[1] + rise), (end[0], end[1] + rise), end),
-        steps,
-    )
+    controls = (start, (start[0], start[1] + rise), (end[0], end[1] + rise), end)
+    return _bezier(controls, steps=40)
 
 
-def _bezier(controls: tuple[Point, Point, Point, Point], steps: int) -> list[Point]:
+def _bezier(controls: tuple[Point, Point, Point, Point], *, steps: int) -> list[Point]:
     points = []
     for step in range(steps + 1):
         t = step / steps

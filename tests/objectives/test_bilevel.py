@@ -131,3 +131,19 @@ def test_a_flat_validation_loss_has_no_implicit_part():
         SGDStep(0.1),
     )
     assert torch.equal(found, torch.ones(3, dtype=torch.float64))
+
+
+def test_nothing_is_kept_for_leaves_that_are_not_differentiated():
+    """In the first order no weight needs a gradient, which saves the memory of activations."""
+    weight, alpha = leaves(3, 3)
+    seen = []
+
+    def val_loss():
+        seen.append((weight.requires_grad, alpha.requires_grad))
+        return (weight * alpha).sum()
+
+    weight.requires_grad_()
+    (gradient,) = first_order([weight], [alpha], val_loss)
+    assert torch.equal(gradient, weight)
+    assert seen == [(False, True)]
+    assert (weight.requires_grad, alpha.requires_grad) == (True, False)

@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
-from darts_searches import DATA, RECIPE, SIZE, SPACE, objective, run
+from darts_searches import DATA, SIZE, SPACE, batch, learner, objective, run
 
 from optuna_nas.objectives import (
-    AlphaRecipe,
-    DARTSVariant,
     DirichletMixing,
     GumbelMixing,
     SigmoidMixing,
-    SoftmaxMixing,
 )
 from optuna_nas.objectives.one_shot import _bilevel as bilevel_module
-from optuna_nas.objectives.one_shot._learner import BilevelLearner
 from optuna_nas.objectives.one_shot._readings import skip_share
 from optuna_nas.objectives.one_shot._search import split_for_alpha
 from optuna_nas.spaces import DARTSSpace
-from optuna_nas.training import Recipe, Task
+from optuna_nas.training import Recipe
 from optuna_nas.training.data._feed import Batch
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def batch(seed: int) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(8, 1, 8, 8, generator=generator)
-    return Batch(images, torch.arange(8) % 10, 8)
-
-
-def learner(
-    space=SPACE, *, order=1, mixing=None, recipe=RECIPE, fixed=None, **alpha: Any
-) -> BilevelLearner:
-    torch.manual_seed(0)
-    supernet = space.supernet(num_classes=10, in_channels=1, fixed=fixed, **SIZE)
-    return BilevelLearner(
-        supernet,
-        Task.classification().bound_to(DATA, recipe),
-        recipe,
-        AlphaRecipe(**alpha),
-        DARTSVariant(mixing=mixing or SoftmaxMixing(), order=order),
-        device=torch.device("cpu"),
-    )
 
 
 def test_alpha_and_weights_learn_from_their_own_batches():

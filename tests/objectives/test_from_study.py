@@ -215,6 +215,17 @@ def test_a_function_that_samples_hyperparameters_is_asked_for(make: Any) -> None
         objective_from_study(study, hyperparameters=given, device="cpu").prepare(study)
 
 
+def test_hyperparameters_of_pruned_searches_are_asked_for_too() -> None:
+    study = study_of(STORED["darts1"])
+    distribution = optuna.distributions.FloatDistribution(0.0, 1.0)
+    sampled = {"params": {"rate": 0.5}, "distributions": {"rate": distribution}}
+    study.add_trial(optuna.create_trial(state=TrialState.FAIL, **sampled))
+    objective_from_study(study, device="cpu")
+    study.add_trial(optuna.create_trial(state=TrialState.PRUNED, **sampled))
+    with pytest.raises(ValueError, match="`hyperparameters` must be given"):
+        objective_from_study(study)
+
+
 @pytest.mark.parametrize(
     ("name", "change", "argument"),
     [

@@ -76,3 +76,25 @@ def test_several_objectives_with_a_wrapper(data: ImageData) -> None:
     study.optimize(both, n_trials=3)
     assert all(len(trial.values) == 2 for trial in study.trials)
     assert not any(COPY_KEY in trial.user_attrs for trial in study.trials)
+
+
+def test_nothing_is_reused_where_reports_are_not_taken(data: ImageData) -> None:
+    """A trial of one objective that was copied into a study with two has reports to repeat."""
+    one = study_of(CONV)
+    one.optimize(objective_of(data, epochs=1), n_trials=1)
+    (old,) = one.trials
+    two = study_of(direction=None, directions=["maximize", "minimize"])
+    two.add_trial(
+        optuna.create_trial(
+            values=[old.value, 0.0],
+            user_attrs=old.user_attrs,
+            params=old.params,
+            distributions=old.distributions,
+            intermediate_values=old.intermediate_values,
+        )
+    )
+    CONV.enqueue(two)
+    objective = objective_of(data, epochs=1)
+    two.optimize(lambda trial: (objective(trial), 0.0), n_trials=1)
+    assert COPY_KEY not in two.trials[1].user_attrs
+    assert two.trials[1].values[0] > 0

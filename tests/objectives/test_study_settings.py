@@ -85,6 +85,13 @@ def test_a_mistake_does_not_take_the_name_of_a_study(study: optuna.Study) -> Non
         Settings(-1).prepare(study)
 
 
+@pytest.mark.filterwarnings("ignore:.*set_metric_names is experimental")
+def test_a_name_that_the_user_gave_the_value_stays(study: optuna.Study) -> None:
+    study.set_metric_names(["my accuracy"])
+    study.optimize(Settings(1), n_trials=1)
+    assert study.metric_names == ["my accuracy"]
+
+
 @pytest.mark.parametrize("end", [lambda run: 0.5, prune])
 def test_the_first_trial_that_finishes_records_its_settings(
     study: optuna.Study, end: Callable[[TrialRun], float]
@@ -133,6 +140,7 @@ def test_a_refusal_within_a_search_is_marked_and_gives_back_what_waited(
     assert [was_refused(trial) for trial in study.trials] == [False, True, False]
     assert "mine was 1 and is now 2" in study.trials[1].user_attrs[REFUSED_KEY]
     assert not study.trials[1].params
+    assert study.trials[2].user_attrs == {"why": "a guess"}  # no mark of the process that refused
 
     study.optimize(Settings(1), n_trials=1)
     assert states(study) == "complete fail complete"

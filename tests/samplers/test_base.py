@@ -7,9 +7,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution
 from sampler_examples import Make, architecture, every_sampler, small_evolution
 
-from optuna_nas.samplers import (
-    RandomSearchSampler,
-)
+from optuna_nas.keys import REPEAT_KEY
+from optuna_nas.samplers import RandomSearchSampler
 from optuna_nas.samplers.base._decisions import DecisionTable, as_decides
 from optuna_nas.samplers.base._replay import StudyReplay
 from optuna_nas.spaces import NASRLSpace
@@ -156,3 +155,27 @@ def test_what_is_learned_of_a_study_is_begun_once():
     first = replay.learned(lambda: begun.append(1) or begun)
     assert replay.learned(lambda: []) is first is begun
     assert begun == [1]
+
+
+def test_a_repetition_where_they_are_not_avoided_is_marked_as_meant() -> None:
+    """Objectives train a marked one anew instead of taking the earlier result."""
+    study = optuna.create_study(sampler=RandomSearchSampler(seed=0, avoid_duplicates=False))
+    study.optimize(lambda trial: trial.suggest_categorical("x", [0, 1, 2]), n_trials=8)
+    seen = [trial.params["x"] for trial in study.trials]
+    repeated = [value in seen[:number] for number, value in enumerate(seen)]
+    assert sum(repeated[1:]) < 7  # of other choices, too
+    assert [trial.system_attrs.get(REPEAT_KEY, False) for trial in study.trials] == repeated
+
+
+def test_what_another_sampler_decided_of_a_trial_is_kept_in_its_plan() -> None:
+    """Else the rest would be chosen to be unseen together with another beginning."""
+    ours, other = RandomSearchSampler(seed=0), optuna.samplers.RandomSampler(seed=0)
+    study = optuna.create_study(sampler=ours)
+    study.optimize(static_objective, n_trials=1)
+    for _ in range(20):
+        trial = study.ask()
+        study.sampler = other
+        trial.suggest_categorical("a", ["0", "1", "2", "3"])
+        study.sampler = ours
+        study.tell(trial, static_objective(trial))
+    assert len({architecture(trial) for trial in study.trials}) == 21

@@ -352,3 +352,42 @@ def test_a_sampler_of_a_sampler_keeps_its_hook() -> None:
             """No hook: one is inherited."""
 
     assert Patient(seed=0)
+
+
+def test_a_stubborn_proposal_gives_way_to_enqueued_values() -> None:
+    """Attempts from half of them on are uniform, or the same would be proposed in vain again."""
+
+    class Stubborn(ArchitectureSampler):
+        def propose_next(self, history: History, rng: KeyedGenerator) -> Mapping[str, Any]:
+            return {"a": "0", "b": 0, "c": 0}
+
+    study = optuna.create_study(sampler=Stubborn(seed=0))
+    for b in range(4):  # all that begins with the proposed `a` and ends with the enqueued `c`
+        study.enqueue_trial({"a": "0", "b": b, "c": 0})
+    study.optimize(static_objective, n_trials=4)
+    study.enqueue_trial({"c": 0})
+    study.optimize(static_objective, n_trials=1)
+    assert study.trials[4].params["c"] == 0
+    assert study.trials[4].params["a"] != "0"
+
+
+def test_as_many_proposals_as_a_sampler_says_are_rejected_before_choices_are_closed() -> None:
+    seen: list[list[int]] = []
+
+    class Origin(Proposal):
+        def choose(self, decision: Decision, candidates: Sequence[int]) -> int | None:
+            if decision.name == "c":
+                seen.append(list(candidates))
+            return 0
+
+    class Unbiased(ArchitectureSampler):
+        max_rejections = 2
+
+        def propose_next(self, history: History, rng: KeyedGenerator) -> Proposal:
+            return Origin()
+
+    study = optuna.create_study(sampler=Unbiased(seed=0))
+    study.optimize(static_objective, n_trials=1)
+    seen.clear()
+    study.optimize(static_objective, n_trials=1)
+    assert seen == [[0, 1, 2], [0, 1, 2], [1, 2]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import random
 from collections.abc import Callable
@@ -11,22 +10,16 @@ from typing import Any
 
 import pytest
 import torch
+from space_case_runs import run
 from torch import nn
 
 from optuna_nas.spaces import NASBench201Space, SearchSpace
 from optuna_nas.testing import SpaceTestCase, ToySpace
 from optuna_nas.testing._fingerprint import fingerprint, same
-from optuna_nas.testing._studies import enumerated, neighbours, suggested
+from optuna_nas.testing._studies import enumerated, neighbours
 
 SOUND = ToySpace(num_layers=3)
 CONDITIONAL = ToySpace(num_layers=(1, 3))
-
-
-def run(method: str, space: SearchSpace, case: type[SpaceTestCase] = SpaceTestCase) -> None:
-    """Call one test of the case, with what pytest would give it."""
-    test = getattr(case(), method)
-    given = {"space": space, "architectures": suggested(space, case.num_samples)}
-    test(**{name: given[name] for name in inspect.signature(test).parameters})
 
 
 @dataclass(frozen=True, kw_only=True)

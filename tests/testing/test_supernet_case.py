@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
 from torch import nn
 
 from optuna_nas.spaces import SearchSpace
+from optuna_nas.spaces.base._supernet import Supernet
 from optuna_nas.testing import SupernetTestCase, ToySpace
 from optuna_nas.testing._studies import suggested
 
@@ -126,6 +127,55 @@ def test_a_broken_supernet_is_found(
     monkeypatch.setattr(RelaxedToySpace, "fault", fault)
     with pytest.raises(AssertionError, match=message):
         run(method, RelaxedToySpace())
+
+
+def _patched(name: str) -> Callable[..., Any]:
+    """A method of supernets, broken."""
+    original = getattr(Supernet, name, None)
+
+    def alphas(self):
+        return {name: torch.cat([row, row]) for name, row in original(self).items()}
+
+    def weights(self):
+        return dict([*original(self).items()][1:])
+
+    def mixture(self):
+        return {name: 2.0 * row for name, row in original(self).items()}
+
+    def derive(self, weights=None):
+        return ToySpace(num_layers=2).architecture(original(self, weights).params)
+
+    def forward(self, x, architecture=None, *, mixture=None):
+        found = original(self, x, architecture, mixture=mixture)
+        return found if architecture is None else found[:1]
+
+    def __deepcopy__(self, memo):
+        return self
+
+    return locals()[name]
+
+
+PATCHED = [
+    ("alphas", "test_alphas_match_their_choices", "assert"),
+    ("weights", "test_alphas_and_weights_are_all_parameters", "assert"),
+    ("mixture", "test_the_mixture_is_the_softmax_of_the_alphas", "not close"),
+    ("derive", "test_derive_gives_an_architecture_of_the_space", "assert"),
+    ("forward", "test_supernets_on_the_meta_device", "assert"),
+    ("__deepcopy__", "test_supernets_copy_and_store", "assert not"),
+]
+
+
+@pytest.mark.parametrize(("name", "method", "message"), PATCHED)
+def test_a_broken_method_is_found(
+    name: str, method: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Supernet, name, _patched(name), raising=False)
+    with pytest.raises(AssertionError, match=message):
+        run(method, RelaxedToySpace())
+
+
+def test_every_property_of_a_supernet_is_shown_to_fail() -> None:
+    assert {method for _, method, _ in [*FAULTS, *PATCHED]} == {*METHODS}
 
 
 @pytest.mark.parametrize("method", METHODS)

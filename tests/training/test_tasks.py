@@ -1,151 +1,33 @@
-"""Tasks: losses and metrics against torch and scikit-learn, checks of outputs, identities."""
+"""Tasks: losses against torch, checks of outputs, and what studies keep of a task."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from own_data import OwnData
-from sklearn import metrics
+from task_examples import (
+    GUESSES,
+    LABELS,
+    LOGITS,
+    MANY,
+    MASKS,
+    NEXT,
+    NUMBERS,
+    PICTURES,
+    TEXTS,
+    KnownOutputs,
+    N,
+    evaluated,
+    largest_error,
+    noise,
+)
 from torch import nn
 from torch.nn import functional
 
 from optuna_nas.training import Recipe, Task, evaluate, fit, load_data, task_from_identity
-
-N = 60
-
-
-def _noise(*size: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
-
-
-def _integers(high: int, *size: int) -> torch.Tensor:
-    return torch.randint(0, high, size, generator=torch.Generator().manual_seed(1))
-
-
-class _Known(nn.Module):
-    """A network that returns its inputs, which are the outputs that a test wants."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(()))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.scale
-
-
-def _found(task: Task, outputs: torch.Tensor, targets: torch.Tensor, batch_size: int = 7) -> Any:
-    data = OwnData(outputs, targets)
-    return evaluate(_Known(), data.val, data, task=task, device="cpu", batch_size=batch_size)
-
-
-LOGITS, LABELS = _noise(N, 4), _integers(4, N)
-MANY = (_noise(N, 3, seed=2) > 0).long()
-NUMBERS = _noise(N, seed=3) * 5 + 100
-PICTURES, MASKS = _noise(N, 3, 5, 4), _integers(3, N, 5, 4)
-TEXTS, NEXT = _noise(N, 6, 9), _integers(9, N, 6)
-GUESSES = NUMBERS + _noise(N, seed=4)
-
-
-def _softmax(logits: torch.Tensor) -> np.ndarray:
-    return logits.double().softmax(1).numpy()
-
-
-@pytest.mark.parametrize(
-    ("task", "outputs", "targets", "expected"),
-    [
-        (
-            Task.classification(),
-            LOGITS,
-            LABELS,
-            lambda o, t: metrics.accuracy_score(t, o.argmax(1)),
-        ),
-        (
-            Task.classification(metric="macro_f1"),
-            LOGITS,
-            LABELS,
-            lambda o, t: metrics.f1_score(t, o.argmax(1), average="macro"),
-        ),
-        (
-            Task.classification(metric="balanced_accuracy"),
-            LOGITS,
-            LABELS,
-            lambda o, t: metrics.balanced_accuracy_score(t, o.argmax(1)),
-        ),
-        (
-            Task.classification(metric="auroc"),
-            LOGITS,
-            LABELS,
-            lambda o, t: metrics.roc_auc_score(t, _softmax(o), multi_class="ovr"),
-        ),
-        (
-            Task.multilabel(),
-            LOGITS[:, :3],
-            MANY,
-            lambda o, t: metrics.f1_score(t, o > 0, average="macro"),
-        ),
-        (
-            Task.multilabel(metric="accuracy"),
-            LOGITS[:, :3],
-            MANY,
-            lambda o, t: ((o > 0) == (t > 0)).double().mean().item(),
-        ),
-        (
-            Task.regression(metric="mae"),
-            GUESSES[:, None],
-            NUMBERS,
-            lambda o, t: metrics.mean_absolute_error(t, o[:, 0]),
-        ),
-        (
-            Task.regression(),
-            GUESSES,
-            NUMBERS,
-            lambda o, t: metrics.root_mean_squared_error(t, o),
-        ),
-        (
-            Task.regression(metric="r2"),
-            GUESSES,
-            NUMBERS,
-            lambda o, t: metrics.r2_score(t, o),
-        ),
-        (
-            Task.segmentation(),
-            PICTURES,
-            MASKS,
-            lambda o, t: metrics.jaccard_score(
-                t.flatten(), o.argmax(1).flatten(), average="macro"
-            ),
-        ),
-        (
-            Task.segmentation(metric="accuracy"),
-            PICTURES,
-            MASKS,
-            lambda o, t: (o.argmax(1) == t).double().mean().item(),
-        ),
-        (
-            Task.next_token(),
-            TEXTS,
-            NEXT,
-            lambda o, t: math.exp(functional.cross_entropy(o.flatten(0, 1), t.flatten())),
-        ),
-        (
-            Task.next_token(metric="accuracy"),
-            TEXTS,
-            NEXT,
-            lambda o, t: (o.argmax(-1) == t).double().mean().item(),
-        ),
-    ],
-    ids=lambda value: f"{value.name}-{value.metric}" if isinstance(value, Task) else "",
-)
-def test_metrics_are_those_of_scikit_learn(
-    task: Task, outputs: torch.Tensor, targets: torch.Tensor, expected: Any
-) -> None:
-    found = _found(task, outputs, targets)
-    assert found.metric == pytest.approx(expected(outputs[1::2], targets[1::2]), rel=1e-5)
-    assert found.count == N // 2
 
 
 @pytest.mark.parametrize(
@@ -193,7 +75,7 @@ def test_losses_are_those_of_torch_whatever_the_batches(
 ) -> None:
     whole = float(expected(outputs[1::2], targets[1::2]))
     for batch_size in (7, 30):
-        found = _found(task, outputs, targets, batch_size)
+        found = evaluated(task, outputs, targets, batch_size)
         assert found.loss == pytest.approx(whole, rel=1e-5)
 
 
@@ -232,39 +114,6 @@ def test_balanced_weights_are_scikit_learns() -> None:
     lacking = OwnData(LOGITS, torch.tensor([0, 3] * 30))
     with pytest.raises(ValueError, match="needs all classes in the training data, but class 1"):
         Task.classification(class_weights="balanced", num_classes=4).bound_to(lacking)
-
-
-def largest_error(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return (outputs - targets).abs().max()
-
-
-def test_metrics_of_ones_own_see_all_outputs_at_once() -> None:
-    task = Task(loss=nn.L1Loss(), metric=largest_error, direction="minimize")
-    assert task.metric_name == "largest_error"
-    expected = float(largest_error(GUESSES[1::2], NUMBERS[1::2]))
-    assert _found(task, GUESSES, NUMBERS).metric == pytest.approx(expected)
-
-
-def test_a_metric_of_torchmetrics_says_its_direction_and_begins_anew() -> None:
-    torchmetrics = pytest.importorskip("torchmetrics")
-    metric = torchmetrics.MeanAbsoluteError()
-    metric.update(torch.zeros(3), torch.full((3,), 1e6))  # somebody's earlier use of it
-    task = Task(loss=nn.MSELoss(), metric=metric)
-    assert task.direction == "minimize"
-    expected = float(functional.l1_loss(GUESSES[1::2], NUMBERS[1::2]))
-    assert _found(task, GUESSES, NUMBERS).metric == pytest.approx(expected)
-    assert float(metric.compute()) == 1e6
-
-
-def test_without_a_metric_it_is_the_loss() -> None:
-    task = Task(loss=nn.L1Loss())
-    assert (task.direction, task.metric_name, task.format(0.51454)) == (
-        "minimize",
-        "loss",
-        "0.5145",
-    )
-    found = _found(task, GUESSES, NUMBERS)
-    assert found.metric == found.loss
 
 
 @pytest.mark.parametrize(
@@ -322,24 +171,24 @@ def test_an_output_that_does_not_fit(
     task: Task, outputs: torch.Tensor, targets: torch.Tensor, message: str
 ) -> None:
     with pytest.raises(ValueError, match=f"`model` must return .*{message}"):
-        _found(task, outputs, targets, 512)
+        evaluated(task, outputs, targets, 512)
 
 
 def test_a_loss_that_is_no_number_is_refused() -> None:
-    data = OwnData(_noise(N, 3), _noise(N, 3, seed=1))
+    data = OwnData(noise(N, 3), noise(N, 3, seed=1))
     task = Task(loss=nn.L1Loss(reduction="none"))
     with pytest.raises(ValueError, match="must be one number, the mean of the batch, but is of"):
         fit(nn.Linear(3, 3), data, epochs=1, task=task, device="cpu")
 
 
 def test_data_without_a_task_ask_for_one() -> None:
-    data = OwnData(_noise(N, 3), _noise(N, 3, seed=1))
+    data = OwnData(noise(N, 3), noise(N, 3, seed=1))
     with pytest.raises(ValueError, match=r"`task` must be given for 'own'"):
         fit(nn.Linear(3, 3), data, epochs=1, device="cpu")
 
 
 def test_data_that_are_no_images_are_not_augmented() -> None:
-    data = OwnData(_noise(N, 3), _noise(N, 3, seed=1))
+    data = OwnData(noise(N, 3), noise(N, 3, seed=1))
     with pytest.raises(ValueError, match="'own' are no ImageData, but sets flip, cutout"):
         fit(
             nn.Linear(3, 3),
@@ -387,14 +236,6 @@ def test_a_task_of_ones_own_is_known_by_name_and_source() -> None:
     assert Task(loss=nn.SmoothL1Loss(beta=0.5)).identity == tasks[3].identity
 
 
-def test_best_epoch_and_history_go_by_the_direction() -> None:
-    data = OwnData(_noise(N, 3), _noise(N, seed=1))
-    model = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 1))
-    history = fit(model, data, epochs=6, task=Task.regression(), device="cpu")
-    assert history.direction == "minimize"
-    assert history.best.val_metric == min(epoch.val_metric for epoch in history.epochs)
-
-
 def test_forward_of_ones_own() -> None:
     class Shifted(Task):
         def forward(self, model: Any, inputs: Any) -> Any:
@@ -402,7 +243,7 @@ def test_forward_of_ones_own() -> None:
 
     data = OwnData(GUESSES, NUMBERS)
     task = Shifted(loss=nn.L1Loss())
-    found = evaluate(_Known(), data.val, data, task=task, device="cpu")
+    found = evaluate(KnownOutputs(), data.val, data, task=task, device="cpu")
     expected = functional.l1_loss(GUESSES[1::2] + 1.0, NUMBERS[1::2])
     assert found.loss == pytest.approx(float(expected))
 

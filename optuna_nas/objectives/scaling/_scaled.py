@@ -26,7 +26,7 @@ from optuna_nas.objectives.scaling._scaled_training import ScaledTraining
 from optuna_nas.objectives.trial import TrialRun
 from optuna_nas.profiling import Profile
 from optuna_nas.scaling import ScalableNetwork
-from optuna_nas.training import Data, ImageData, Recipe
+from optuna_nas.training import Data, ImageData, Recipe, Task
 
 if TYPE_CHECKING:
     from optuna_nas.drawing import Graph
@@ -94,7 +94,8 @@ class ScaledObjective(Objective[ScaledPlan]):
         }
         self.seed = options.pop("seed", 0)
         require_seed(self.seed)
-        super().__init__(**cast(ObjectiveOptions, options))
+        # Networks that grow by resolution are of images and their classes.
+        super().__init__(task=Task.classification(), **cast(ObjectiveOptions, options))
         self.base = base
         self.evaluator: Evaluator = (
             ScaledTraining(evaluator) if isinstance(evaluator, str | ImageData) else evaluator

@@ -22,6 +22,9 @@ __all__ = [
 ]
 
 
+BEAM = 5
+"""Number of the best rows to whose neighbours a climb goes on."""
+
 FAR = -1e4
 """Deviations below which the tail of the expected improvement is its leading term."""
 
@@ -140,7 +143,6 @@ def climb(
     step: Callable[[Codes], Codes],
     *,
     rounds: int,
-    width: int = 5,
 ) -> tuple[Codes, Floats]:
     """Look for rows of high score: score some, then the neighbours of the best, and so on.
 
@@ -149,14 +151,13 @@ def climb(
         start: Rows of the first round.
         step: Returns neighbours of rows.
         rounds: Number of steps.
-        width: Number of the best rows to step from.
 
     Returns:
         All rows that were met and their scores, the highest first.
     """
     rows, scores = start, score(start)
     for _ in range(rounds):
-        best = np.argsort(-scores, kind="stable")[:width]
+        best = np.argsort(-scores, kind="stable")[:BEAM]
         found = step(rows[best])
         rows, scores = np.concatenate([rows, found]), np.concatenate([scores, score(found)])
     order = np.argsort(-scores, kind="stable")
