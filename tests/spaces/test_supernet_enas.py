@@ -223,7 +223,7 @@ def test_on_the_meta_device():
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="`channels` must be at least 2"):
         SPACE.supernet(channels=1)
-    with pytest.raises(ValueError, match="`num_classes` must be at least 1"):
-        SPACE.supernet(num_classes=0)
+    with pytest.raises(ValueError, match="`num_classes` must be at least 0"):
+        SPACE.supernet(num_classes=-1)
     arguments = SPACE.supernet_arguments
     assert (arguments["cells"], arguments["channels"]) == tuple(SPACE.proxy.values())

@@ -155,8 +155,8 @@ def test_the_released_network_is_a_child():
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="`channels` must be at least 2"):
         make(channels=1)
-    with pytest.raises(ValueError, match="`num_classes` must be at least 1"):
-        make(num_classes=0)
+    with pytest.raises(ValueError, match="`num_classes` must be at least 0"):
+        make(num_classes=-1)
     with pytest.raises(ValueError, match="no fixed list of decisions"):
         ENASMacroSpace(num_layers=(1, 4)).supernet()
     arguments = SPACE.supernet_arguments
