@@ -199,7 +199,9 @@ def test_unread_states_are_not_reduced():
 
 
 def test_number_of_classes():
-    with pytest.raises(ValueError, match="`num_classes` must be at least 0, but got num_classes=-"):
+    with pytest.raises(
+        ValueError, match="`num_classes` must be at least 0, but got num_classes=-"
+    ):
         macro([("conv_3x3", ())], num_classes=-1)
 
 

@@ -83,7 +83,7 @@ class Board:
         if self.selection is None:
             raise RuntimeError(
                 f"The candidates of `{name}` are weighted by the supernet that they belong to: "
-                "call supernet(x) or supernet(x, architecture), not a part of it."
+                "call supernet(x) or supernet(x, architecture=...), not a part of it."
             )
         if name.removeprefix(self.prefix) not in self.selection:
             raise RuntimeError(
@@ -98,7 +98,7 @@ class Board:
 
 
 class SwitchedNetwork(nn.Module):
-    """A user's network with switches in it: ``(x, selection)`` to whatever the network returns.
+    """A user's network with switches in it: its inputs and a selection, to what it returns.
 
     Args:
         network: Any module.
@@ -110,10 +110,10 @@ class SwitchedNetwork(nn.Module):
         self.network = network
         self.board = board
 
-    def forward(self, x: Any, selection: Selection) -> Any:
+    def forward(self, *inputs: Any, selection: Selection, **named: Any) -> Any:
         self.board.selection = selection
         try:
-            return self.network(x)
+            return self.network(*inputs, **named)
         finally:
             self.board.selection = None
 
