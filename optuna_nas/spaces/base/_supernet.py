@@ -75,7 +75,9 @@ class Supernet(nn.Module):
         open_names = [name for name, values in choices.items() if len(values) > 1]
         self.choices = {space.prefix + name: choices[name] for name in open_names}
         open_choices = {name: choices[name] for name in open_names}
-        self.layout = space.alpha_layout(open_choices).with_prefix(space.prefix)
+        # The supernet of a function knows which spaces it has met; its space does not.
+        self._hooks: Any = getattr(network, "supernet_hooks", None) or space
+        self.layout = self._hooks.alpha_layout(open_choices).with_prefix(space.prefix)
         self._alphas = nn.ParameterList(
             nn.Parameter(ALPHA_SCALE * torch.randn(len(values)))
             for values in self.choices.values()
@@ -187,7 +189,7 @@ class Supernet(nn.Module):
             name: dict(zip(values, rows[prefix + name] if len(values) > 1 else [1.0], strict=True))
             for name, values in self._choices.items()
         }
-        decided = self.space.discretise(weights_by_choice)
+        decided = self._hooks.discretise(weights_by_choice)
         params = {prefix + name: value for name, value in decided.items()}
         # In a function space some decisions are asked for only under others: the rest is unused.
         return self.space._run(FixedParams(params, self.space), {})
@@ -246,7 +248,7 @@ class Supernet(nn.Module):
                 f"`architecture` must be one of {self.space}, but belongs to {architecture.space}."
             )
         selection: dict[str, int] = {}
-        for name, value in self.space.path(architecture).items():
+        for name, value in self._hooks.path(architecture).items():
             values = self._choices.get(name, ())
             if value not in values:
                 raise ValueError(
