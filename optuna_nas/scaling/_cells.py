@@ -115,7 +115,7 @@ class ScalableCells(ScalableNetwork):
             channels = self.channels
         return {"cells": repeats(self.cells, self.depth), "channels": channels}
 
-    def _build(self, num_classes: int, in_channels: int) -> nn.Module:
+    def _build(self, num_classes: int, in_channels: int, **arguments: Any) -> nn.Module:
         dropped = {"dropout": self.dropout, "drop_path": self.drop_path}
         return self.architecture.build(
             num_classes=num_classes,
@@ -123,6 +123,7 @@ class ScalableCells(ScalableNetwork):
             **self.sizes,
             **{name: rate for name, rate in dropped.items() if rate > 0},
             **self.build_arguments,
+            **arguments,
         )
 
 

@@ -106,7 +106,9 @@ class _Bottlenecks(ScalableNetwork):
     def _norm(self) -> dict[str, Any]:
         return {"bn_momentum": 0.01}  # of a batch, with TensorFlow's epsilon
 
-    def _build(self, num_classes: int, in_channels: int) -> nn.Module:
+    def _build(
+        self, num_classes: int, in_channels: int, *, features_only: bool = False
+    ) -> nn.Module:
         return MnasNetwork(
             [stage._replace(layers=repeats(stage.layers, self.depth)) for stage in self.stages],
             stem=self.stem,
@@ -117,6 +119,7 @@ class _Bottlenecks(ScalableNetwork):
             dropout=self.dropout,
             drop_path=self.drop_path,
             stem_stride=self.stem_stride,
+            features_only=features_only,
             **self._norm,
         )
 
@@ -235,14 +238,17 @@ class MobileNetV2(_Bottlenecks):
         return {"bn_momentum": 0.1, "norm_eps": 1e-5, "act": nn.ReLU6}
 
 
-def efficientnet(name: str, *, num_classes: int = 1000, in_channels: int = 3) -> nn.Module:
+def efficientnet(
+    name: str, *, num_classes: int = 1000, in_channels: int = 3, features_only: bool = False
+) -> nn.Module:
     """Build a released EfficientNet: ``(B, in_channels, H, W) -> (B, num_classes)``.
 
     Args:
         name: ``"b0"`` to ``"b7"``; ``EfficientNet.named(name)`` is the value behind it, with its
             resolution.
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for pooled features.
         in_channels: Channels of an image.
+        features_only: Whether forward returns the list of feature maps, one per resolution.
 
     Raises:
         ValueError: If there is no such network.
@@ -253,4 +259,6 @@ def efficientnet(name: str, *, num_classes: int = 1000, in_channels: int = 3) ->
 
         model = efficientnet("b0", num_classes=10)
     """
-    return EfficientNet.named(name).build(num_classes=num_classes, in_channels=in_channels)
+    return EfficientNet.named(name).build(
+        num_classes=num_classes, in_channels=in_channels, features_only=features_only
+    )

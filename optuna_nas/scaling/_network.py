@@ -166,16 +166,21 @@ class ScalableNetwork(ABC):
         """Return the network with another dropout and drop path."""
         return replace(self, dropout=dropout, drop_path=drop_path)
 
-    def build(self, *, num_classes: int = 1000, in_channels: int = 3) -> nn.Module:
+    def build(
+        self, *, num_classes: int = 1000, in_channels: int = 3, **arguments: Any
+    ) -> nn.Module:
         """Build the network: ``(B, in_channels, H, W) -> (B, num_classes)``.
 
         It is made for images of ``resolution``, and takes others as far as its stride allows.
 
         Args:
-            num_classes: Number of logits.
+            num_classes: Number of logits; 0 for pooled features.
             in_channels: Channels of an image.
+            arguments: What ``_build`` takes beside. The networks of this package take
+                ``features_only=True``, for the list of feature maps, one per resolution, that
+                ``model.feature_info`` describes.
         """
-        return self._build(num_classes, in_channels)
+        return self._build(num_classes, in_channels, **arguments)
 
     def profile(self, *, num_classes: int = 1000, in_channels: int = 3) -> Profile:
         """Count parameters and multiply-adds at ``resolution``, without allocating the network."""

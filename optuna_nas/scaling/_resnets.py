@@ -116,7 +116,9 @@ class ResNet(ScalableNetwork):
     def stride(self) -> int:
         return RESNET_STEMS[self.stem] * STAGE_STRIDE
 
-    def _build(self, num_classes: int, in_channels: int) -> nn.Module:
+    def _build(
+        self, num_classes: int, in_channels: int, *, features_only: bool = False
+    ) -> nn.Module:
         return ResNetwork(
             [repeats(count, self.depth) for count in self.blocks],
             kind=self.kind,
@@ -126,6 +128,7 @@ class ResNet(ScalableNetwork):
             width=self.width,
             dropout=self.dropout,
             drop_path=self.drop_path,
+            features_only=features_only,
         )
 
 
@@ -195,7 +198,9 @@ class ResNetRS(ScalableNetwork):
     def stride(self) -> int:
         return RESNET_STEMS[self.stem] * STAGE_STRIDE
 
-    def _build(self, num_classes: int, in_channels: int) -> nn.Module:
+    def _build(
+        self, num_classes: int, in_channels: int, *, features_only: bool = False
+    ) -> nn.Module:
         return ResNetwork(
             stage_blocks(self.depth),
             kind="bottleneck",
@@ -207,6 +212,7 @@ class ResNetRS(ScalableNetwork):
             pooled_shortcut=True,
             dropout=self.dropout,
             drop_path=self.drop_path,
+            features_only=features_only,
         )
 
 
@@ -249,15 +255,21 @@ def _filled(stages: list[float]) -> tuple[int, int, int, int]:
 
 
 def resnet_rs(
-    name: str, *, resolution: int | None = None, num_classes: int = 1000, in_channels: int = 3
+    name: str,
+    *,
+    resolution: int | None = None,
+    num_classes: int = 1000,
+    in_channels: int = 3,
+    features_only: bool = False,
 ) -> nn.Module:
     """Build a released ResNet-RS: ``(B, in_channels, H, W) -> (B, num_classes)``.
 
     Args:
         name: See :meth:`ResNetRS.named`, which gives the value behind it, with its resolution.
         resolution: Likewise; it decides on dropout only.
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for pooled features.
         in_channels: Channels of an image.
+        features_only: Whether forward returns the list of feature maps, one per resolution.
 
     Raises:
         ValueError: If there is no such network.
@@ -269,4 +281,6 @@ def resnet_rs(
         model = resnet_rs("50", num_classes=10)
     """
     network = ResNetRS.named(name, resolution=resolution)
-    return network.build(num_classes=num_classes, in_channels=in_channels)
+    return network.build(
+        num_classes=num_classes, in_channels=in_channels, features_only=features_only
+    )

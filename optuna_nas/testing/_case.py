@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from optuna_nas._ground.inputs import call
 from optuna_nas.spaces import Architecture, SearchSpace
 from optuna_nas.testing._studies import suggested
 
@@ -41,14 +42,18 @@ class SpaceCase:
         """Return the batches of 2 that a built network is run on.
 
         By default images of all :attr:`image_sizes`; override it where a network takes something
-        else. It is called with the random state of the test.
+        else: a tensor, a tuple (positional arguments) or a dict (named ones). It is called with
+        the random state of the test.
         """
         channels = {"in_channels": 3, **space.build_arguments, **self.build}["in_channels"]
         return [torch.randn(2, channels, size, size) for size in self.image_sizes]
 
     def outputs(self, model: torch.nn.Module, x: Any) -> Any:
-        """Run a network on one of the :meth:`inputs`; override it for several arguments."""
-        return model(x)
+        """Run a network, or a reading of a supernet, on one of the :meth:`inputs`.
+
+        Parts of a tuple are positional arguments, those of a dict named ones.
+        """
+        return call(model, x)
 
 
 def tensors_in(output: Any) -> list[torch.Tensor]:

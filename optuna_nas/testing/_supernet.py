@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 import torch
@@ -69,6 +70,16 @@ class SupernetTestCase(SpaceCase):
         torch.manual_seed(1)
         return self.inputs(space)[0]
 
+    def read(self, supernet: Supernet, x: Any, **reading: Any) -> Any:
+        """Run a supernet as :meth:`outputs` runs a network.
+
+        Args:
+            supernet: The supernet.
+            x: One of the :meth:`inputs`.
+            reading: ``architecture=`` or ``mixture=``; the mixture of the alphas without.
+        """
+        return self.outputs(cast("torch.nn.Module", functools.partial(supernet, **reading)), x)
+
     # Alphas
 
     def test_alphas_match_their_choices(
@@ -95,7 +106,7 @@ class SupernetTestCase(SpaceCase):
     def test_the_mixture_is_the_softmax_of_the_alphas(self, supernet: Supernet, x: Any) -> None:
         """A forward without further arguments mixes by ``mixture()``, whose rows sum up to 1."""
         weights = supernet.eval().mixture()
-        _assert_equal(supernet(x, mixture=weights), supernet(x))
+        _assert_equal(self.read(supernet, x, mixture=weights), self.read(supernet, x))
         for row in weights.values():
             torch.testing.assert_close(row.sum(), torch.tensor(1.0))
 
@@ -103,14 +114,15 @@ class SupernetTestCase(SpaceCase):
         self, supernet: Supernet, architectures: list[Architecture], x: Any
     ) -> None:
         """Alphas learn from the mixture, and so do all weights that learn from a path."""
-        _loss(supernet(x)).backward()  # type: ignore[no-untyped-call]
+        _loss(self.read(supernet, x)).backward()  # type: ignore[no-untyped-call]
         assert any(alpha.grad is not None for alpha in supernet.alphas().values()), (
             "The mixture must depend on the alphas."
         )
         learning = {name for name, p in supernet.weights().items() if p.grad is not None}
         for architecture in architectures:
             supernet.zero_grad()
-            _loss(supernet(x, architecture)).backward()  # type: ignore[no-untyped-call]
+            path = self.read(supernet, x, architecture=architecture)
+            _loss(path).backward()  # type: ignore[no-untyped-call]
             of_path = {name for name, p in supernet.weights().items() if p.grad is not None}
             left = sorted(of_path - learning)
             assert not left, f"{left} learn from {architecture}, so they must from the mixture."
@@ -122,7 +134,7 @@ class SupernetTestCase(SpaceCase):
         spared: set[str] = set()
         for architecture in architectures:
             other = copy.deepcopy(supernet).eval()
-            before = other(x, architecture)
+            before = self.read(other, x, architecture=architecture)
             _loss(before).backward()  # type: ignore[no-untyped-call]
             weights = other.weights()
             untouched = {name for name, p in weights.items() if p.grad is None}
@@ -132,7 +144,7 @@ class SupernetTestCase(SpaceCase):
                     weights[name].fill_(math.nan)
                 for alpha in other.alphas().values():
                     alpha.fill_(math.nan)
-            _assert_equal(other(x, architecture), before)
+            _assert_equal(self.read(other, x, architecture=architecture), before)
             spared |= untouched
         assert spared, "A path must leave the weights of other choices alone, but got all of them."
 
@@ -140,7 +152,7 @@ class SupernetTestCase(SpaceCase):
         self, supernet: Supernet, architectures: list[Architecture], x: Any
     ) -> None:
         """In double precision, both ways of reading an architecture give the same."""
-        assert_paths_are_one_hot_mixtures(supernet.eval(), x, architectures)
+        assert_paths_are_one_hot_mixtures(supernet.eval(), x, architectures, self.read)
 
     # Deriving
 
@@ -176,7 +188,9 @@ class SupernetTestCase(SpaceCase):
             assert not supernet.alphas()
             assert supernet.derive().digest == architecture.digest
             supernet.eval()
-            _assert_equal(supernet(x), supernet(x, architecture))
+            _assert_equal(
+                self.read(supernet, x), self.read(supernet, x, architecture=architecture)
+            )
 
     # Modules
 
@@ -187,10 +201,10 @@ class SupernetTestCase(SpaceCase):
         with torch.no_grad():
             for parameter in other.parameters():
                 parameter.mul_(2.0)
-        before = tensors_in(supernet(x))
-        assert not all(map(torch.equal, before, tensors_in(other(x))))
+        before = tensors_in(self.read(supernet, x))
+        assert not all(map(torch.equal, before, tensors_in(self.read(other, x))))
         supernet.load_state_dict(other.state_dict())
-        _assert_equal(supernet(x), other(x))
+        _assert_equal(self.read(supernet, x), self.read(other, x))
         assert supernet.derive() == other.derive()
 
     def test_supernets_on_the_meta_device(
@@ -199,7 +213,10 @@ class SupernetTestCase(SpaceCase):
         """Counting needs no memory: mixture and path run on torch's meta device."""
         with torch.device("meta"):
             supernet = space.supernet(**self.supernet_build)
-            outputs = (supernet(on_meta(x)), supernet(on_meta(x), architectures[0]))
+            outputs = (
+                self.read(supernet, on_meta(x)),
+                self.read(supernet, on_meta(x), architecture=architectures[0]),
+            )
             mixture, path = ([tensor.shape for tensor in tensors_in(y)] for y in outputs)
         assert mixture == path
         assert all(parameter.is_meta for parameter in supernet.parameters())
@@ -221,13 +238,24 @@ def one_hot(supernet: Supernet, architecture: Architecture) -> dict[str, torch.T
 
 
 def assert_paths_are_one_hot_mixtures(
-    supernet: Supernet, x: Any, architectures: Sequence[Architecture]
+    supernet: Supernet,
+    x: Any,
+    architectures: Sequence[Architecture],
+    read: Callable[..., Any] | None = None,
 ) -> None:
-    """Compare paths with mixtures whose weights are one and zero, in double precision."""
+    """Compare paths with mixtures whose weights are one and zero, in double precision.
+
+    Args:
+        supernet: It is in double precision afterwards.
+        x: Inputs.
+        architectures: The paths.
+        read: ``read(supernet, x, **reading)``; None: ``supernet(x, **reading)``.
+    """
+    read = read or (lambda supernet, x, **reading: supernet(x, **reading))
     supernet, x = supernet.double(), in_double(x)
     for architecture in architectures:
-        path = supernet(x, architecture)
-        mixture = supernet(x, mixture=one_hot(supernet, architecture))
+        path = read(supernet, x, architecture=architecture)
+        mixture = read(supernet, x, mixture=one_hot(supernet, architecture))
         torch.testing.assert_close(tensors_in(path), tensors_in(mixture), rtol=0, atol=1e-12)
 
 

@@ -249,7 +249,9 @@ def test_odd_maps_name_the_sizes_that_work():
         ({"channels": 7, "stem": "imagenet"}, "`channels` must be at least 8"),
         ({"drop_path": 1.5}, r"`drop_path` must lie in \[0, 1\], but got drop_path=1.5"),
         ({"dropout": -0.1}, r"`dropout` must lie in \[0, 1\]"),
-        ({"num_classes": 0}, "`num_classes` must be at least 1"),
+        ({"num_classes": -1}, "`num_classes` must be at least 0"),
+        ({"features_only": 1}, "`features_only` must be True or False"),
+        ({"features_only": True, "auxiliary": True}, "`auxiliary` must be False with features_on"),
         ({"ops": "vgg"}, "`family` must be one of"),
     ],
 )

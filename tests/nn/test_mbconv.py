@@ -198,7 +198,14 @@ def test_unread_states_are_not_reduced():
     assert used == [[False, True], [False, False, True]]
 
 
-@pytest.mark.parametrize("name", ["num_classes", "in_channels", "channels"])
+def test_number_of_classes():
+    with pytest.raises(
+        ValueError, match="`num_classes` must be at least 0, but got num_classes=-"
+    ):
+        macro([("conv_3x3", ())], num_classes=-1)
+
+
+@pytest.mark.parametrize("name", ["in_channels", "channels"])
 def test_positive(name):
     with pytest.raises(ValueError, match=f"`{name}` must be at least 1"):
         macro([("conv_3x3", ())], **{name: 0})

@@ -30,20 +30,20 @@ class OurSupernetTestCase(SupernetTestCase):
 
     def test_outputs(self, space, supernet, architectures, x):
         assert supernet(x).shape == (2, 5)
-        assert supernet(x, architectures[0]).shape == (2, 5)
+        assert supernet(x, architecture=architectures[0]).shape == (2, 5)
         assert max(alpha.abs().max() for alpha in supernet.alphas().values()) < 6e-3
 
     def test_architectures_of_other_spaces(self, space, supernet, x):
         with pytest.raises(ValueError, match="`architecture` belongs to another space"):
-            supernet(x, published.MNASNET_A1)
+            supernet(x, architecture=published.MNASNET_A1)
         with pytest.raises(ValueError, match="prefix='.*' here, prefix='other_' there"):
-            supernet(x, sample(dataclasses.replace(space, prefix="other_"), 1)[0])
+            supernet(x, architecture=sample(dataclasses.replace(space, prefix="other_"), 1)[0])
 
     def test_wrong_mixtures(self, supernet, x):
         weights = supernet.mixture()
         name = next(iter(weights))
         with pytest.raises(ValueError, match="both"):
-            supernet(x, supernet.derive(), mixture=weights)
+            supernet(x, architecture=supernet.derive(), mixture=weights)
         del weights[name]
         with pytest.raises(ValueError, match=rf"`mixture` must have the names.*\['{name}'\]"):
             supernet(x, mixture=weights)

@@ -102,6 +102,7 @@ def test_defaults_are_the_final_size_and_proxy_that_of_the_search():
         "in_channels": 3,
         "channels": 96,
         "dropout": 0.5,
+        "features_only": False,
     }
     assert space.proxy == {"channels": 36, "dropout": 0.1}
 

@@ -84,7 +84,9 @@ def test_one_path_is_the_built_network_with_the_same_weights(affine):
     for architecture in [*sample(SPACE, 4), cell(*["none"] * 6), published.NASBENCH201_RESNET]:
         built = architecture.build(**SMALL)
         copy_path(supernet.network.skeleton, built, architecture)
-        torch.testing.assert_close(supernet(X, architecture), built.eval()(X), rtol=0, atol=1e-6)
+        torch.testing.assert_close(
+            supernet(X, architecture=architecture), built.eval()(X), rtol=0, atol=1e-6
+        )
 
 
 def copy_path(skeleton, built, architecture):
@@ -137,7 +139,7 @@ def test_children_that_share_an_edge_share_the_tensor():
 def touched(supernet, architecture):
     """The parameters that get a gradient from one architecture."""
     supernet.zero_grad(set_to_none=True)
-    supernet(X, architecture).square().sum().backward()
+    supernet(X, architecture=architecture).square().sum().backward()
     return {name: p for name, p in supernet.named_parameters() if p.grad is not None}
 
 
@@ -164,9 +166,9 @@ def test_fixed_edges_have_no_alpha_and_no_other_operation():
         "nor_conv_1x1",
         "none",
     )
-    assert supernet(X, derived).shape == (2, 5)
+    assert supernet(X, architecture=derived).shape == (2, 5)
     with pytest.raises(ValueError, match="`op_1_from_0` among .*nor_conv_1x1.* has 'none'"):
-        supernet(X, cell(*["none"] * 6))
+        supernet(X, architecture=cell(*["none"] * 6))
 
 
 def test_wrong_fixed_values():
@@ -231,5 +233,5 @@ def test_all_cells_of_a_small_supernet_are_reached():
     seen = set()
     for pair in itertools.product(OPS, repeat=2):
         params = {**fixed, **dict(zip(NAMES, pair, strict=False))}
-        seen.add(tuple(supernet(X, SPACE.architecture(params)).flatten().tolist()))
+        seen.add(tuple(supernet(X, architecture=SPACE.architecture(params)).flatten().tolist()))
     assert len(seen) >= 20  # swapping operations that only add up makes no difference

@@ -37,7 +37,7 @@ def make(space, **arguments):
 
 def touched(supernet, architecture):
     supernet.zero_grad(set_to_none=True)
-    supernet(X, architecture).square().sum().backward()
+    supernet(X, architecture=architecture).square().sum().backward()
     return {name for name, p in supernet.named_parameters() if p.grad is not None}
 
 
@@ -139,7 +139,7 @@ def test_blocks_that_never_reach_the_output_are_not_computed():
         concat={"cell": (2,)},
     )
     cell = space.parse("cell: 2 = mine(0) + skip(1); 3 = mine(2) + mine(2); 4 = mine(3) + mine(0)")
-    make(space)(X, cell)
+    make(space)(X, architecture=cell)
     assert len(calls) == 3  # once in each of the three cells
 
 

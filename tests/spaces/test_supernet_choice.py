@@ -52,7 +52,7 @@ def test_one_path_is_the_mixture_with_one_hot_weights():
         }
         architecture = chain.architecture({**FIXED, **named})
         torch.testing.assert_close(
-            supernet(X.double(), architecture),
+            supernet(X.double(), architecture=architecture),
             supernet(X.double(), mixture=one_hot),
             rtol=0,
             atol=1e-12,
@@ -67,7 +67,7 @@ def test_gradients():
     architecture = chain.architecture(
         {**FIXED, "layer_0_op": "sep_conv_3x3", "layer_1_op": "skip_connect"}
     )
-    supernet(X, architecture).square().sum().backward()
+    supernet(X, architecture=architecture).square().sum().backward()
     assert all(alpha.grad is None for alpha in supernet.alphas().values())
     touched = {name for name, p in supernet.weights().items() if p.grad is not None}
     assert any(name.startswith("network.network.1.candidates.1") for name in touched)
@@ -83,7 +83,7 @@ def test_derive():
     derived = supernet.derive()
     assert derived.params == {**FIXED, "layer_0_op": "sep_conv_3x3", "layer_1_op": "skip_connect"}
     assert derived == chain.architecture(derived.params)
-    assert supernet(X, derived).shape == derived.build()(X).shape
+    assert supernet(X, architecture=derived).shape == derived.build()(X).shape
     other = supernet.derive({name: torch.tensor([0.1, 0.2, 0.7]) for name in supernet.alphas()})
     assert other.params["layer_1_op"] == "max_pool_3x3"
     other.enqueue(new_study())
@@ -98,7 +98,7 @@ def test_choices_of_one_name_share_their_alpha_only():
     assert list(supernet.alphas()) == ["op"]
     first, second = supernet.network.network
     assert all(a is not b for a, b in zip(first.parameters(), second.parameters(), strict=True))
-    supernet(X, alike.architecture({"op": "sep_conv_3x3"})).sum().backward()
+    supernet(X, architecture=alike.architecture({"op": "sep_conv_3x3"})).sum().backward()
     grads = [p.grad is not None for switch in (first, second) for p in switch.parameters()]
     assert grads == [True] * 16
 
@@ -135,7 +135,7 @@ def test_nested_choices_are_banks():
 
     def touched(architecture):
         supernet.zero_grad()
-        supernet(X, architecture).square().sum().backward()
+        supernet(X, architecture=architecture).square().sum().backward()
         return {name: p for name, p in supernet.weights().items() if p.grad is not None}
 
     # In both, node 2 is a separable convolution; of the image, or of node 1.
@@ -166,7 +166,7 @@ def test_derive_asks_for_what_the_path_needs_only():
         supernet.alphas()["my_outer"].copy_(torch.tensor([0.0, 1.0]))
     assert supernet.derive().params == {"my_outer": "none"}
     x = torch.ones(2, 3)
-    assert torch.equal(supernet(x, supernet.derive()), x)
+    assert torch.equal(supernet(x, architecture=supernet.derive()), x)
 
 
 # What is decided beforehand
@@ -182,7 +182,7 @@ def test_fixed_choices_make_nothing_else():
     ):
         supernet(
             X,
-            chain.architecture(
+            architecture=chain.architecture(
                 {**FIXED, "layer_0_op": "max_pool_3x3", "layer_1_op": "skip_connect"}
             ),
         )

@@ -146,7 +146,7 @@ def test_other_spaces_of_the_family():
     params = dict.fromkeys(supernet.derive().params, "none")
     params |= {name: "0,1" for name in params if name.endswith("_inputs")}
     nothing = with_none.architecture(params)
-    assert torch.isfinite(supernet(X, nothing)).all()
+    assert torch.isfinite(supernet(X, architecture=nothing)).all()
     assert "none" not in supernet.derive().params.values()
 
 
@@ -155,7 +155,7 @@ def test_other_spaces_of_the_family():
 
 def touched(supernet, architecture):
     supernet.zero_grad(set_to_none=True)
-    supernet(X, architecture).square().sum().backward()
+    supernet(X, architecture=architecture).square().sum().backward()
     return {name: p for name, p in supernet.named_parameters() if p.grad is not None}
 
 
@@ -192,7 +192,7 @@ def test_a_path_is_a_sum_with_weights_of_one_and_zero(supernet):
         rows[name][OPS.index(op)] = 1.0
     x = X.double()
     torch.testing.assert_close(
-        wide(x, published.DARTS_V1), wide(x, mixture=rows), rtol=0, atol=1e-12
+        wide(x, architecture=published.DARTS_V1), wide(x, mixture=rows), rtol=0, atol=1e-12
     )
     supernet.float().train()
 

@@ -30,7 +30,7 @@ def supernet():
 
 def touched(supernet, architecture):
     supernet.zero_grad(set_to_none=True)
-    supernet(X, architecture).square().sum().backward()
+    supernet(X, architecture=architecture).square().sum().backward()
     return {name: p for name, p in supernet.named_parameters() if p.grad is not None}
 
 
@@ -118,7 +118,7 @@ def test_places(supernet):
     shapes = []
     for cell in network.cells:
         cell.register_forward_hook(lambda m, i, out: shapes.append(tuple(out.shape[1:])))
-    assert supernet(X, ONE).shape == (2, 5)
+    assert supernet(X, architecture=ONE).shape == (2, 5)
     assert shapes == [(4, 8, 8), (8, 4, 4), (8, 4, 4), (16, 2, 2), (16, 2, 2)]
     assert supernet.network.head.fc.bias is None
 
@@ -175,16 +175,16 @@ def test_evaluation_uses_the_statistics_of_the_batch(supernet):
     assert not any(
         isinstance(m, nn.BatchNorm2d) and m.track_running_stats for m in supernet.modules()
     )
-    assert torch.equal(supernet(X, ONE), supernet.eval()(X, ONE))
+    assert torch.equal(supernet(X, architecture=ONE), supernet.eval()(X, architecture=ONE))
     tracking = SPACE.supernet(track_running_stats=True, **SMALL)
     assert all(m.track_running_stats for m in tracking.modules() if isinstance(m, nn.BatchNorm2d))
 
 
 def test_auxiliary_head():
     supernet = SPACE.supernet(auxiliary=True, **SMALL)
-    logits, aux_logits = supernet(X, ONE)
+    logits, aux_logits = supernet(X, architecture=ONE)
     assert logits.shape == aux_logits.shape == (2, 5)
-    assert supernet.eval()(X, ONE).shape == (2, 5)
+    assert supernet.eval()(X, architecture=ONE).shape == (2, 5)
 
 
 def test_fixed_decisions():
@@ -198,32 +198,35 @@ def test_fixed_decisions():
     assert supernet(X).shape == (2, 5)
     derived = supernet.derive()
     assert fixed.items() <= derived.params.items()
-    assert torch.isfinite(supernet(X, derived)).all()
+    assert torch.isfinite(supernet(X, architecture=derived)).all()
     with pytest.raises(ValueError, match=r"among \(2,\), but the architecture has 1"):
-        supernet(X, SPACE.architecture({**derived.params, "normal_3_input_a": 1}))
+        supernet(X, architecture=SPACE.architecture({**derived.params, "normal_3_input_a": 1}))
 
 
 @pytest.mark.parametrize("size", [5, 7, 8])
 def test_image_sizes(supernet, size):
-    assert supernet(torch.randn(2, 2, size, size), TWO).shape == (2, 5)
+    assert supernet(torch.randn(2, 2, size, size), architecture=TWO).shape == (2, 5)
 
 
 def test_the_published_cell():
     space = ENASMicroSpace()
     supernet = space.supernet(**SMALL)
-    assert supernet(X, space.architecture(published.ENAS_MICRO.params)).shape == (2, 5)
+    assert supernet(X, architecture=space.architecture(published.ENAS_MICRO.params)).shape == (
+        2,
+        5,
+    )
 
 
 def test_on_the_meta_device():
     with torch.device("meta"):
         supernet = SPACE.supernet(**SMALL)
-        assert supernet(X.to("meta"), ONE).shape == (2, 5)
+        assert supernet(X.to("meta"), architecture=ONE).shape == (2, 5)
 
 
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="`channels` must be at least 2"):
         SPACE.supernet(channels=1)
-    with pytest.raises(ValueError, match="`num_classes` must be at least 1"):
-        SPACE.supernet(num_classes=0)
+    with pytest.raises(ValueError, match="`num_classes` must be at least 0"):
+        SPACE.supernet(num_classes=-1)
     arguments = SPACE.supernet_arguments
     assert (arguments["cells"], arguments["channels"]) == tuple(SPACE.proxy.values())

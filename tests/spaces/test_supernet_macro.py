@@ -23,7 +23,7 @@ def make(space=SPACE, **arguments):
 
 def touched(supernet, architecture):
     supernet.zero_grad(set_to_none=True)
-    supernet(X, architecture).square().sum().backward()
+    supernet(X, architecture=architecture).square().sum().backward()
     return {name: p for name, p in supernet.named_parameters() if p.grad is not None}
 
 
@@ -42,7 +42,7 @@ def test_a_child_by_hand(space):
     state.append(net.norms[2](net.ops[2].ops[4](state[2]) + joined))
     joined = state[0] if space is RELEASE else state[1]
     state.append(net.norms[3](net.ops[3].ops[5](state[3]) + joined))
-    found = supernet(X.double(), space.parse(TEXT))
+    found = supernet(X.double(), architecture=space.parse(TEXT))
     torch.testing.assert_close(found, net.head(state[4]), rtol=0, atol=1e-12)
 
 
@@ -129,7 +129,7 @@ def test_fixed_decisions():
     assert fixed.items() <= derived.params.items()
     assert_paths_are_one_hot_mixtures(supernet, X, [derived])
     with pytest.raises(ValueError, match=r"among \(True,\), but the architecture has False"):
-        supernet(X, SPACE.architecture({**derived.params, "layer_02_from_01": False}))
+        supernet(X, architecture=SPACE.architecture({**derived.params, "layer_02_from_01": False}))
 
 
 @pytest.mark.parametrize("size", [1, 5, 8])
@@ -148,15 +148,15 @@ def test_batch_statistics():
 def test_the_released_network_is_a_child():
     space = published.ENAS_MACRO.space
     supernet = make(space)
-    assert supernet(X, published.ENAS_MACRO).shape == (2, 5)
+    assert supernet(X, architecture=published.ENAS_MACRO).shape == (2, 5)
     assert supernet.network.head.fc.bias is None
 
 
 def test_wrong_arguments():
     with pytest.raises(ValueError, match="`channels` must be at least 2"):
         make(channels=1)
-    with pytest.raises(ValueError, match="`num_classes` must be at least 1"):
-        make(num_classes=0)
+    with pytest.raises(ValueError, match="`num_classes` must be at least 0"):
+        make(num_classes=-1)
     with pytest.raises(ValueError, match="no fixed list of decisions"):
         ENASMacroSpace(num_layers=(1, 4)).supernet()
     arguments = SPACE.supernet_arguments

@@ -10,6 +10,14 @@ from optuna_nas.nn.networks._errors import (
     OddSizeError,
     check_image_size,
 )
+from optuna_nas.nn.networks._features import (
+    FeatureInfo,
+    FeatureMap,
+    FeatureNetwork,
+    MapNetwork,
+    Taps,
+    head_classes,
+)
 from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
 from optuna_nas.nn.networks._mnasnet import MnasNetwork
 from optuna_nas.nn.networks._nasbench201 import (
@@ -29,7 +37,11 @@ __all__ = [
     "ClassifierHead",
     "ConcatChain",
     "ENASMacroNetwork",
+    "FeatureInfo",
+    "FeatureMap",
+    "FeatureNetwork",
     "ImageTooSmallError",
+    "MapNetwork",
     "MnasNetwork",
     "NASBench201Cell",
     "NASBench201Network",
@@ -38,10 +50,12 @@ __all__ = [
     "Place",
     "ResNetBlock",
     "ResNetwork",
+    "Taps",
     "built_within_memory",
     "cell_network",
     "check_image_size",
     "concat_padded",
+    "head_classes",
     "macro_op_parts",
     "macro_reductions",
     "nasbench201_op",

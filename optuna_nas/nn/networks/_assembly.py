@@ -62,6 +62,8 @@ class Stem:
         skip_reduction: The release's switch "skip reduction layer input", read by the plan.
         eps: Epsilon of all batch norms in the network.
         auxiliary: Arguments of the auxiliary head.
+        inner: From ``F``, maps within the stem that are its last of a resolution, by the name of
+            their module: channels and how often they have been halved.
     """
 
     make: Callable[[int, int], list[nn.Module]]
@@ -73,6 +75,7 @@ class Stem:
     skip_reduction: bool = False
     eps: float = 1e-5
     auxiliary: dict[str, Any] = field(default_factory=dict)
+    inner: Callable[[int], dict[str, tuple[int, int]]] = lambda _: {}
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,7 @@ def _darts_imagenet_stem() -> Stem:
         lambda c: [c, c],
         (2, 3),
         auxiliary={"size": 2, "stride": 2, "last_norm": False},
+        inner=lambda c: {"0.0": (c // 2, 1)},
     )
 
 

@@ -22,15 +22,15 @@ Differences from the releases:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas._ground.checks import (
-    require_bool,
     require_choice,
     require_probability,
     require_sizes,
@@ -39,6 +39,14 @@ from optuna_nas._ground.genotype import Cell
 from optuna_nas.nn.networks._assembly import ASSEMBLIES, Assembly, Place, Stem
 from optuna_nas.nn.networks._cell import CellModule, CellShape
 from optuna_nas.nn.networks._errors import ImageTooSmallError, OddSizeError
+from optuna_nas.nn.networks._features import (
+    FeatureInfo,
+    FeatureMap,
+    FeatureNetwork,
+    Taps,
+    head_classes,
+    run_tapped,
+)
 from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
 from optuna_nas.nn.ops import FactorizedReduction, OpFactory, our_modules
 
@@ -47,11 +55,12 @@ __all__ = ["CellNetwork", "cell_network"]
 NUM_RECENT = 3  # no cell reads further back
 
 
-class CellNetwork(nn.Module):
+class CellNetwork(FeatureNetwork):
     """A stem, cells that read the two outputs before them, and a head.
 
     ``(B, I, H, W) -> (B, num_classes)``; in train mode with an auxiliary head, a pair of logits
-    ``(logits, aux_logits)``. Make it with :func:`cell_network`.
+    ``(logits, aux_logits)``. Make it with :func:`cell_network`. Its feature maps are described
+    in :class:`MapNetwork`.
 
     Attributes:
         stem: Modules before the cells.
@@ -76,8 +85,11 @@ class CellNetwork(nn.Module):
         auxiliary: bool,
         drop_path: float,
         dropout: float,
+        features_only: bool,
     ) -> None:
         super().__init__()
+        classes = head_classes(num_classes, features_only=features_only, auxiliary=auxiliary)
+        self.features_only = features_only
         places = [*stem.cells(channels), *rules.plan(cells, channels, stem)]
         if len(stem.halvings) == 1:  # the stem has one output: nothing is older
             places[0] = replace(places[0], older=1)
@@ -102,28 +114,39 @@ class CellNetwork(nn.Module):
             self.cells.append(cell)
             self.even_at |= _even_at(cell, maps[-1][1], maps[-place.older][1])
             maps.append((cell.out_channels, maps[-1][1] + place.reduction))
+        self.feature_info = _feature_info(stem.inner(channels), maps, len(stem.halvings))
         widths = [width for width, _ in maps[len(stem.halvings) :]]
-        self.head = ClassifierHead(widths[-1], num_classes, dropout=dropout, **rules.head)
+        self.head = ClassifierHead(widths[-1], classes, dropout=dropout, **rules.head)
         self.auxiliary_head = (
-            AuxiliaryHead(widths[self.auxiliary_at], num_classes, **stem.auxiliary)
+            AuxiliaryHead(widths[self.auxiliary_at], classes, **stem.auxiliary)
             if auxiliary
             else None
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, x: torch.Tensor) -> Any:
+        if self.auxiliary_head is None or not self.training:
+            return super().forward(x)
+        aux_logits: list[torch.Tensor] = []
+        logits = self.head(self._run(x, Taps(), aux_logits))
+        return logits, *aux_logits
+
+    def _run(
+        self, x: torch.Tensor, taps: Taps, aux_logits: list[torch.Tensor] | None = None
+    ) -> torch.Tensor:
+        """Return the last cell's output; what the auxiliary head gives is added to a list."""
         self._check_size(x)
         recent: list[torch.Tensor] = []
-        for module in self.stem:
-            x = module(x)
+        for number, module in enumerate(self.stem):
+            x = run_tapped(module, f"stem.{number}", x, taps)
             recent.append(x)
-        aux_logits: torch.Tensor | None = None
         for number, (cell, older) in enumerate(zip(self.cells, self.older, strict=True)):
             x = cell(x, recent[-older])
+            taps.take(f"cells.{number}", x)
             recent = [*recent[1 - NUM_RECENT :], x]
-            if number == self.auxiliary_at and self.training and self.auxiliary_head is not None:
-                aux_logits = self.auxiliary_head(x)
-        logits: torch.Tensor = self.head(x)
-        return logits if aux_logits is None else (logits, aux_logits)
+            if number == self.auxiliary_at and aux_logits is not None:
+                assert self.auxiliary_head is not None
+                aux_logits.append(self.auxiliary_head(x))
+        return x
 
     def works_with(self, size: int) -> bool:
         """Whether images of this height or width can be read."""
@@ -153,6 +176,7 @@ def cell_network(
     auxiliary: bool = False,
     drop_path: float = 0.0,
     dropout: float = 0.0,
+    features_only: bool = False,
     ops: str | None = None,
     own_ops: Mapping[str, OpFactory] | None = None,
 ) -> CellNetwork:
@@ -163,7 +187,7 @@ def cell_network(
     Args:
         normal: The cell that keeps the size of its maps.
         reduce: The cell that halves it. If None, as in PNAS, the normal cell at stride 2.
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for pooled features, ``(B, network.num_features)``.
         in_channels: ``I``.
         cells: ``N``, normal cells in each of three stacks (``nasnet``) or cells (``pnas``); ``L``
             cells in all (``darts``), plus two (``enas``).
@@ -178,6 +202,8 @@ def cell_network(
         drop_path: Final drop probability. It holds from the start; a training loop lets it grow
             by :func:`set_drop_path`.
         dropout: Probability of dropping a feature before the classifier.
+        features_only: Whether forward returns the list of feature maps, the last of each
+            resolution, from high to low; ``network.feature_info`` describes them.
         ops: Family whose operations are used, see :func:`make_op`; by default the assembly's.
         own_ops: Operations of your own by name, each a ``factory(channels, stride)`` that makes a
             module ``(B, channels, H, W) -> (B, channels, H/stride, W/stride)``, rounded up. Where
@@ -186,14 +212,14 @@ def cell_network(
 
     Raises:
         ValueError: If a name is unknown, a number out of range, ``stem`` not one of the
-            assembly's, or an operation of your own cannot be made; in ``forward``, if its output
+            assembly's, ``auxiliary`` given with ``features_only``, or an operation of your own
+            cannot be made; in ``forward``, if its output
             has another shape, and :class:`ImageTooSmallError` or :class:`OddSizeError`.
         TypeError: If an operation of your own is no module.
     """
-    require_sizes(num_classes=num_classes, in_channels=in_channels, cells=cells)
+    require_sizes(in_channels=in_channels, cells=cells)
     rules, before = _choose(assembly, stem)
     _check_numbers(channels, before, drop_path=drop_path, dropout=dropout)
-    require_bool("auxiliary", auxiliary)
     family = rules.style.ops if ops is None else ops
     rules = replace(rules, style=replace(rules.style, ops=family, own_ops=own_ops or {}))
     network = CellNetwork(
@@ -208,6 +234,7 @@ def cell_network(
         auxiliary=auxiliary,
         drop_path=drop_path,
         dropout=dropout,
+        features_only=features_only,
     )
     for module in our_modules(network):
         if isinstance(module, _BatchNorm):
@@ -247,6 +274,24 @@ def _shape(place: Place, maps: list[tuple[int, int]]) -> CellShape:
         stride=2 if place.reduction else 1,
         halve_older=older_halvings < halvings,
         first=place.older == 1,
+    )
+
+
+def _feature_info(
+    inner: Mapping[str, tuple[int, int]], maps: Sequence[tuple[int, int]], stem: int
+) -> FeatureInfo:
+    """Describe the last map of each resolution.
+
+    Args:
+        inner: Maps within the stem, as :class:`Stem` has them.
+        maps: Channels and number of halvings of all other maps, in order.
+        stem: How many of them are the stem's.
+    """
+    named = {f"stem.{name}": made for name, made in inner.items()}
+    for number, made in enumerate(maps):
+        named[f"stem.{number}" if number < stem else f"cells.{number - stem}"] = made
+    return FeatureInfo.last_of_each(
+        FeatureMap(width, 2**halvings, name) for name, (width, halvings) in named.items()
     )
 
 

@@ -20,27 +20,36 @@ import torch
 from torch import nn
 
 from optuna_nas._ground.checks import require_sizes
+from optuna_nas.nn.networks._features import (
+    FeatureInfo,
+    FeatureMap,
+    FeatureNetwork,
+    Taps,
+    head_classes,
+)
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct, FactorizedReduction, ReLUConvBN, ReLUSepConvBN, pool2d
 
 __all__ = ["ENASMacroNetwork", "macro_op_parts", "macro_reductions"]
 
 
-class ENASMacroNetwork(nn.Module):
+class ENASMacroNetwork(FeatureNetwork):
     """A stem and layers that each read the previous one and some earlier states.
 
     ``(B, I, H, W) -> (B, num_classes)``. State 0 is the stem's output, state ``k`` that of layer
     ``k``. After the layers L // 3 and 2 * (L // 3) every state is halved and widened to twice the
     channels by a factorised reduction of its own. Odd maps are rounded up, so that images of any
-    size will do.
+    size will do. Its feature maps are described in :class:`MapNetwork`.
 
     Args:
         layers: For layers 1, 2, ... the operation, and the states that are concatenated with its
             result (beside the previous state, which the operation reads).
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for pooled features.
         in_channels: ``I``.
         channels: ``C`` before the first reduction.
         dropout: Before the classifier.
+        features_only: Whether forward returns the list of feature maps, the last of each
+            resolution, from high to low.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -54,35 +63,42 @@ class ENASMacroNetwork(nn.Module):
         in_channels: int,
         channels: int,
         dropout: float,
+        features_only: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(num_classes=num_classes, in_channels=in_channels, channels=channels)
+        classes = head_classes(num_classes, features_only=features_only)
+        require_sizes(in_channels=in_channels, channels=channels)
         self.skips = [tuple(skips) for _, skips in layers]
         self.stem = ConvNormAct(in_channels, channels, (3, 3), act=False)
         self.ops = nn.ModuleList()
         self.joins = nn.ModuleList()
         self.reductions = nn.ModuleDict()
+        reduction = 1
+        maps: list[FeatureMap] = []
         for k, (op, skips) in enumerate(layers, start=1):
             self.ops.append(_make_op(op, channels))
             wide = (len(skips) + 1) * channels
             self.joins.append(ReLUConvBN(wide, channels, 1) if k > 1 else nn.Identity())
+            maps.append(FeatureMap(channels, reduction, f"joins.{k - 1}"))
             if k in macro_reductions(len(layers)):
                 self.reductions[str(k)] = nn.ModuleList(
                     FactorizedReduction(channels, 2 * channels, act=False) for _ in range(k + 1)
                 )
-                channels *= 2
-        self.head = ClassifierHead(channels, num_classes, dropout=dropout, bias=False)
+                channels, reduction = 2 * channels, 2 * reduction
+        self.features_only = features_only
+        self.feature_info = FeatureInfo.last_of_each(maps)
+        self.head = ClassifierHead(channels, classes, dropout=dropout, bias=False)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def _run(self, x: torch.Tensor, taps: Taps) -> torch.Tensor:
         states: dict[int, torch.Tensor] = {0: self.stem(x)}
         for k, (op, join) in enumerate(zip(self.ops, self.joins, strict=True), start=1):
             result = op(states[k - 1])
             skipped = [states[i] for i in self.skips[k - 1]]
             states[k] = join(torch.cat([*skipped, result], dim=1))
+            taps.take(f"joins.{k - 1}", states[k])
             if str(k) in self.reductions:
                 states = self._reduce(states, self.reductions[str(k)], k)
-        logits: torch.Tensor = self.head(states[len(self.skips)])
-        return logits
+        return states[len(self.skips)]
 
     def _reduce(
         self, states: dict[int, torch.Tensor], reductions: nn.Module, k: int

@@ -31,7 +31,7 @@ class ClassifierHead(nn.Module):
 
     Args:
         in_channels: ``C``.
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for pooled features, ``(B, C)``.
         act: Whether a ReLU comes first.
         dropout: Probability of dropping a pooled feature.
         bias: Whether the linear layer has one.
@@ -48,14 +48,32 @@ class ClassifierHead(nn.Module):
     ) -> None:
         super().__init__()
         require_probability("dropout", dropout)
+        self.in_channels = in_channels
         self.act = nn.ReLU() if act else nn.Identity()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(in_channels, num_classes, bias=bias)
+        self.bias = bias
+        self.fc = _classifier(in_channels, num_classes, bias)
+        self.num_classes = num_classes
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.fc(self.dropout(self.pool(self.act(x)).flatten(1)))
+        logits: torch.Tensor = self.fc(self.pooled(self.act(x)))
         return logits
+
+    def pooled(self, x: torch.Tensor) -> torch.Tensor:
+        """Pool a map that has passed the activation: ``(B, C, H, W) -> (B, C)``."""
+        features: torch.Tensor = self.dropout(self.pool(x).flatten(1))
+        return features
+
+    def reset(self, num_classes: int, like: torch.Tensor | None = None) -> None:
+        """Begin with a new linear layer.
+
+        Args:
+            num_classes: Number of logits; 0 for none, so that forward returns pooled features.
+            like: A tensor of its type, where it shall be; None: torch's defaults.
+        """
+        self.fc = _classifier(self.in_channels, num_classes, self.bias, like)
+        self.num_classes = num_classes
 
 
 class AuxiliaryHead(nn.Module):
@@ -66,7 +84,7 @@ class AuxiliaryHead(nn.Module):
 
     Args:
         in_channels: ``C``.
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for the features before them, ``(B, 768)``.
         size: ``k``, the side of the pooled map at the paper's image size.
         stride: Stride of the pool.
         last_norm: Whether the second batch norm is there (DARTS leaves it out on ImageNet).
@@ -95,7 +113,8 @@ class AuxiliaryHead(nn.Module):
         )
         self.conv = nn.Conv2d(narrow, wide, size, bias=False)
         self.norm = nn.BatchNorm2d(wide) if last_norm else nn.Identity()
-        self.fc = nn.Linear(wide, num_classes, bias=bias)
+        self.bias = bias
+        self.fc = _classifier(wide, num_classes, bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.project(self._pool(x.relu()))  # (B, 128, k, k)
@@ -106,9 +125,23 @@ class AuxiliaryHead(nn.Module):
         logits: torch.Tensor = self.fc(x.mean((2, 3)))
         return logits
 
+    def reset(self, num_classes: int, like: torch.Tensor | None = None) -> None:
+        """Begin with a new linear layer, as :meth:`ClassifierHead.reset` does."""
+        self.fc = _classifier(self.conv.out_channels, num_classes, self.bias, like)
+
     def _pool(self, x: torch.Tensor) -> torch.Tensor:
         if min(x.shape[2:]) >= POOL_SIZE:
             x = F.avg_pool2d(x, POOL_SIZE, self.stride)
         if x.shape[2:] == (self.size, self.size):
             return x
         return F.adaptive_avg_pool2d(x, self.size)
+
+
+def _classifier(
+    in_features: int, num_classes: int, bias: bool, like: torch.Tensor | None = None
+) -> nn.Module:
+    """Make the last layer: ``(B, C) -> (B, num_classes)``, or to the features themselves."""
+    if num_classes == 0:
+        return nn.Identity()
+    device, dtype = (None, None) if like is None else (like.device, like.dtype)
+    return nn.Linear(in_features, num_classes, bias=bias, device=device, dtype=dtype)

@@ -22,6 +22,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas._ground.checks import require_probability, require_sizes
 from optuna_nas._ground.stages import Stage
+from optuna_nas.nn.networks._features import (
+    FeatureInfo,
+    FeatureMap,
+    FeatureNetwork,
+    Taps,
+    head_classes,
+    run_tapped,
+)
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import (
     ConvBlock,
@@ -38,17 +46,18 @@ EXPANSIONS = {"sep_conv": 1, "mbconv3": 3, "mbconv6": 6}
 NORM_EPS = 1e-3  # of the release
 
 
-class MnasNetwork(nn.Module):
+class MnasNetwork(FeatureNetwork):
     """Stem, stages and head of MnasNet: ``(B, I, H, W) -> (B, num_classes)``.
 
     Maps are halved rounding up, so that images of any size will do. Layer ``i`` of ``n``, from 0,
-    drops its path with ``drop_path * i / n``.
+    drops its path with ``drop_path * i / n``. Its feature maps (:class:`MapNetwork`) are those of
+    the stages, as timm has them; the last convolution is not made for them.
 
     Args:
         stages: From the image to the head.
         stem: Channels of the first convolution, at width 1.0.
         head: Channels of the last convolution, at whatever width.
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for pooled features.
         in_channels: ``I``.
         width: Multiplies all other channels; see :func:`scaled_channels`.
         dropout: Before the classifier.
@@ -57,6 +66,8 @@ class MnasNetwork(nn.Module):
         act: The activation, such as ``nn.ReLU6`` in MobileNetV2.
         stem_stride: Stride of the first convolution: 2, or 1 for small images.
         drop_path: Drop probability that the layers approach; :func:`set_drop_path` changes it.
+        features_only: Whether forward returns the list of feature maps, the last of each
+            resolution, from high to low.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -77,20 +88,30 @@ class MnasNetwork(nn.Module):
         act: type[nn.Module] = nn.ReLU,
         stem_stride: int = 2,
         drop_path: float = 0.0,
+        features_only: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(num_classes=num_classes, in_channels=in_channels)
+        classes = head_classes(num_classes, features_only=features_only)
+        require_sizes(in_channels=in_channels)
         require_probability("bn_momentum", bn_momentum)
         channels = scaled_channels(stem, width)
         strides = (stem_stride, stem_stride)
         self.stem = ConvNormAct(in_channels, channels, (3, 3), stride=strides, act=act)
         self.stages = nn.Sequential()
-        for stage in stages:
+        reduction = stem_stride
+        maps = [FeatureMap(channels, reduction, "stem")]
+        for number, stage in enumerate(stages):
             scaled = stage._replace(channels=scaled_channels(stage.channels, width))
             self.stages.append(_make_stage(scaled, channels, act))
             channels = scaled.channels
-        self.features = ConvNormAct(channels, head, (1, 1), act=act)
-        self.head = ClassifierHead(head, num_classes, dropout=dropout)
+            reduction *= stage.stride
+            maps.append(FeatureMap(channels, reduction, f"stages.{number}"))
+        self.features_only = features_only
+        self.feature_info = FeatureInfo.last_of_each(maps)
+        self.features = (
+            nn.Identity() if features_only else ConvNormAct(channels, head, (1, 1), act=act)
+        )
+        self.head = ClassifierHead(channels if features_only else head, classes, dropout=dropout)
         for module in self.modules():
             if isinstance(module, _BatchNorm):
                 module.eps, module.momentum = norm_eps, bn_momentum
@@ -99,9 +120,10 @@ class MnasNetwork(nn.Module):
             layer.drop_path.scale = i / len(layers)
         set_drop_path(self, drop_path)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(self.features(self.stages(self.stem(x))))
-        return logits
+    def _run(self, x: torch.Tensor, taps: Taps) -> torch.Tensor:
+        x = run_tapped(self.stem, "stem", x, taps)
+        features: torch.Tensor = self.features(run_tapped(self.stages, "stages", x, taps))
+        return features
 
 
 def _make_stage(stage: Stage, in_channels: int, act: type[nn.Module]) -> nn.Sequential:

@@ -20,6 +20,14 @@ from torch import nn
 
 from optuna_nas._ground.checks import require_sizes
 from optuna_nas.nn.networks._errors import check_image_size
+from optuna_nas.nn.networks._features import (
+    FeatureInfo,
+    FeatureMap,
+    FeatureNetwork,
+    Taps,
+    head_classes,
+    run_tapped,
+)
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct, ReLUConvBN, ResidualReduction, avg_pool
 
@@ -56,16 +64,20 @@ class NASBench201Cell(nn.Module):
         return states[-1]
 
 
-class NASBench201Network(nn.Module):
+class NASBench201Network(FeatureNetwork):
     """Three stages of cells with residual reductions between: ``(B, I, H, W) -> (B, classes)``.
+
+    Its feature maps are described in :class:`MapNetwork`.
 
     Args:
         nodes: The cell, as :class:`NASBench201Cell` takes it, or what makes a cell of ``C``
             channels.
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for pooled features.
         in_channels: ``I``, channels of the image.
         cells: Cells in each stage (``N`` in the paper).
         channels: Channels of the first stage (``C``); doubled at each reduction.
+        features_only: Whether forward returns the list of feature maps, the last of each
+            resolution, from high to low.
 
     Raises:
         ValueError: If an argument is below 1.
@@ -80,27 +92,34 @@ class NASBench201Network(nn.Module):
         in_channels: int,
         cells: int,
         channels: int,
+        features_only: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(
-            num_classes=num_classes, in_channels=in_channels, cells=cells, channels=channels
-        )
+        classes = head_classes(num_classes, features_only=features_only)
+        require_sizes(in_channels=in_channels, cells=cells, channels=channels)
         make_cell = nodes if callable(nodes) else partial(NASBench201Cell, nodes)
         self.stem = ConvNormAct(in_channels, channels, (3, 3), act=False)
         layers: list[nn.Module] = []
+        maps: list[FeatureMap] = []
         for stage in range(NUM_REDUCTIONS + 1):
             if stage > 0:
                 layers.append(ResidualReduction(channels, 2 * channels))
                 channels *= 2
             layers += [make_cell(channels) for _ in range(cells)]
+            last = stage == NUM_REDUCTIONS
+            name = "act" if last else f"cells.{len(layers) - 1}"
+            maps.append(FeatureMap(channels, 2**stage, name))
+        self.features_only = features_only
+        self.feature_info = FeatureInfo(maps)
         self.cells = nn.Sequential(*layers)
         self.act = nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU())
-        self.head = ClassifierHead(channels, num_classes)
+        self.head = ClassifierHead(channels, classes)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def _run(self, x: torch.Tensor, taps: Taps) -> torch.Tensor:
         check_image_size(x, SMALLEST_IMAGE)
-        logits: torch.Tensor = self.head(self.act(self.cells(self.stem(x))))
-        return logits
+        return run_tapped(
+            self.act, "act", run_tapped(self.cells, "cells", self.stem(x), taps), taps
+        )
 
 
 def nasbench201_op(op: str, channels: int, *, affine: bool = True) -> nn.Module:

@@ -24,6 +24,14 @@ import torch
 from torch import nn
 
 from optuna_nas._ground.checks import require_sizes
+from optuna_nas.nn.networks._features import (
+    FeatureInfo,
+    FeatureMap,
+    FeatureNetwork,
+    Taps,
+    head_classes,
+    run_tapped,
+)
 from optuna_nas.nn.networks._head import ClassifierHead
 from optuna_nas.nn.ops import ConvNormAct, DropPath, SqueezeExcite, scaled_channels, set_drop_path
 
@@ -75,17 +83,18 @@ class ResNetBlock(nn.Module):
         return out
 
 
-class ResNetwork(nn.Module):
+class ResNetwork(FeatureNetwork):
     """Stem, stages and head of a ResNet: ``(B, I, H, W) -> (B, num_classes)``.
 
-    Maps are halved rounding up, so that images of any size will do.
+    Maps are halved rounding up, so that images of any size will do. Its feature maps are
+    described in :class:`MapNetwork`.
 
     Args:
         blocks: Blocks of each stage.
         kind: See :class:`ResNetBlock`.
         stem: ``"imagenet"`` (7x7 and a pool, stride 4), ``"deep"`` (four 3x3 convolutions, stride
             4, ResNet-RS) or ``"cifar"`` (one 3x3 convolution of stride 1).
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for pooled features.
         in_channels: ``I``.
         channels: ``M`` of each stage, at width 1.0.
         width: Multiplies all channels; see :func:`scaled_channels`.
@@ -94,6 +103,8 @@ class ResNetwork(nn.Module):
         dropout: Before the classifier.
         drop_path: Final drop probability; stage ``s`` of ``n``, from 1, has ``drop_path * (s + 1)
             / (n + 1)``. None for a network without drop path.
+        features_only: Whether forward returns the list of feature maps, the last of each
+            resolution, from high to low.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -113,14 +124,17 @@ class ResNetwork(nn.Module):
         pooled_shortcut: bool = False,
         dropout: float = 0.0,
         drop_path: float | None = 0.0,
+        features_only: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(num_classes=num_classes, in_channels=in_channels)
+        classes = head_classes(num_classes, features_only=features_only)
+        require_sizes(in_channels=in_channels)
         inners = [scaled_channels(base, width) for base in channels]
         narrow = scaled_channels(channels[0] // 2, width) if stem == "deep" else 0
         self.stem = _stem(stem, in_channels, inners[0], narrow)
         self.stages = nn.Sequential()
-        before = inners[0]
+        before, reduction = inners[0], RESNET_STEMS[stem]
+        maps = [*_stem_maps(stem, before, narrow), FeatureMap(before, reduction, "stem")]
         for s, (count, inner) in enumerate(zip(blocks, inners, strict=True), start=1):
             scale = None if drop_path is None else (s + 1) / (len(inners) + 1)
             stage = nn.Sequential()
@@ -137,13 +151,16 @@ class ResNetwork(nn.Module):
                 stage.append(block)
                 before = inner * EXPANSIONS[kind]
             self.stages.append(stage)
-        self.head = ClassifierHead(before, num_classes, dropout=dropout)
+            reduction *= 2 if s > 1 else 1
+            maps.append(FeatureMap(before, reduction, f"stages.{s - 1}"))
+        self.features_only = features_only
+        self.feature_info = FeatureInfo.last_of_each(maps)
+        self.head = ClassifierHead(before, classes, dropout=dropout)
         if drop_path is not None:
             set_drop_path(self, drop_path)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.head(self.stages(self.stem(x)))
-        return logits
+    def _run(self, x: torch.Tensor, taps: Taps) -> torch.Tensor:
+        return run_tapped(self.stages, "stages", run_tapped(self.stem, "stem", x, taps), taps)
 
 
 def _body(
@@ -188,3 +205,10 @@ def _stem(stem: str, in_channels: int, channels: int, narrow: int) -> nn.Sequent
         ConvNormAct(narrow, channels, (3, 3)),
         ConvNormAct(channels, channels, (3, 3), stride=(2, 2)),
     )
+
+
+def _stem_maps(stem: str, channels: int, narrow: int) -> list[FeatureMap]:
+    """Describe the map of half the image's size that a stem of stride 4 makes on its way."""
+    if stem == "imagenet":
+        return [FeatureMap(channels, 2, "stem.0")]  # before the pool, as in timm
+    return [FeatureMap(channels, 2, "stem.2")] if stem == "deep" else []

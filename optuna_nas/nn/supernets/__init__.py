@@ -3,7 +3,8 @@
 from optuna_nas.nn.supernets._block_supernet import BlockRules, BlockSupernet
 from optuna_nas.nn.supernets._darts_supernet import DARTSSupernet, edges_of
 from optuna_nas.nn.supernets._enas_macro_supernet import ENASMacroSupernet
-from optuna_nas.nn.supernets._mixed import Board, Switch, SwitchedNetwork
+from optuna_nas.nn.supernets._features import FeatureSupernet
+from optuna_nas.nn.supernets._mixed import Board, NestedSupernet, Switch, SwitchedNetwork
 from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection
 from optuna_nas.nn.supernets._nasbench201_supernet import NASBench201Supernet
 
@@ -13,8 +14,10 @@ __all__ = [
     "Board",
     "DARTSSupernet",
     "ENASMacroSupernet",
+    "FeatureSupernet",
     "MixedOp",
     "NASBench201Supernet",
+    "NestedSupernet",
     "Selection",
     "Switch",
     "SwitchedNetwork",

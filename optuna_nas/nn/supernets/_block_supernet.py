@@ -32,7 +32,15 @@ import torch
 from torch import nn
 
 from optuna_nas._ground.checks import require_bool, require_sizes
-from optuna_nas.nn.networks import ASSEMBLIES, AuxiliaryHead, ClassifierHead
+from optuna_nas.nn.networks import (
+    ASSEMBLIES,
+    AuxiliaryHead,
+    ClassifierHead,
+    FeatureInfo,
+    FeatureMap,
+    Taps,
+    head_classes,
+)
 from optuna_nas.nn.ops import (
     FactorizedReduction,
     ReLUConvBN,
@@ -40,6 +48,7 @@ from optuna_nas.nn.ops import (
     conv2d,
     use_batch_statistics,
 )
+from optuna_nas.nn.supernets._features import FeatureSupernet
 from optuna_nas.nn.supernets._mixed import add_up, weighted_sum
 from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection, Weights
 
@@ -200,7 +209,7 @@ class BlockMixedCell(nn.Module):
         return "_".join((self.scope, str(state), *parts))
 
 
-class BlockSupernet(nn.Module):
+class BlockSupernet(FeatureSupernet):
     """A stem, L + 2 mixed cells, of which two are reductions, a head: ``(B, I, H, W) -> (B, K)``.
 
     Before a reduction cell the previous cell's output is halved and widened by a factorised
@@ -209,7 +218,7 @@ class BlockSupernet(nn.Module):
 
     Args:
         rules: Description of the space's cells.
-        num_classes: ``K``, number of logits.
+        num_classes: ``K``, number of logits; 0 for pooled features.
         in_channels: ``I``, channels of the image.
         cells: ``L``.
         channels: ``C`` before the first reduction, at least 2.
@@ -217,9 +226,11 @@ class BlockSupernet(nn.Module):
         dropout: Probability of dropping a feature before the classifier.
         track_running_stats: Whether the batch norms keep running statistics; if not, they use
             those of the batch, in evaluation as well.
+        features_only: Whether forward returns the list of feature maps, the last of each
+            resolution, from high to low.
 
     Raises:
-        ValueError: If a number is too small.
+        ValueError: If a number is too small, or ``auxiliary`` given with ``features_only``.
     """
 
     def __init__(
@@ -233,11 +244,12 @@ class BlockSupernet(nn.Module):
         auxiliary: bool,
         dropout: float,
         track_running_stats: bool,
+        features_only: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(num_classes=num_classes, in_channels=in_channels, cells=cells)
+        classes = head_classes(num_classes, features_only=features_only, auxiliary=auxiliary)
+        require_sizes(in_channels=in_channels, cells=cells)
         check_width(channels)
-        require_bool("auxiliary", auxiliary)
         require_bool("track_running_stats", track_running_stats)
         assembly = ASSEMBLIES["enas"]
         before = assembly.stems["cifar"]
@@ -247,6 +259,8 @@ class BlockSupernet(nn.Module):
         self.reductions = nn.ModuleDict()
         self.cells = nn.ModuleList()
         places = assembly.plan(cells, channels, before)
+        reduction = 1
+        maps = [FeatureMap(width, reduction, "stem")]
         for number, place in enumerate(places):
             if place.reduction:
                 self.reductions[str(number)] = FactorizedReduction(
@@ -264,29 +278,47 @@ class BlockSupernet(nn.Module):
                 )
             )
             older, width = width, place.channels
+            reduction *= 2 if place.reduction else 1
+            maps.append(FeatureMap(width, reduction, f"cells.{number}"))
+        self.features_only = features_only
+        self.feature_info = FeatureInfo.last_of_each(maps)
         self.auxiliary_at = assembly.auxiliary_at(cells)
         self.auxiliary_head = (
-            AuxiliaryHead(places[self.auxiliary_at].channels, num_classes, **before.auxiliary)
+            AuxiliaryHead(places[self.auxiliary_at].channels, classes, **before.auxiliary)
             if auxiliary
             else None
         )
-        self.head = ClassifierHead(width, num_classes, dropout=dropout, **assembly.head)
+        self.head = ClassifierHead(width, classes, dropout=dropout, **assembly.head)
         if not track_running_stats:
             use_batch_statistics(self)
 
-    def forward(
-        self, x: torch.Tensor, selection: Selection
-    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        older = previous = self.stem(x)
-        aux_logits: torch.Tensor | None = None
+    def forward(self, x: torch.Tensor, selection: Selection) -> Any:
+        if self.auxiliary_head is None or not self.training:
+            return super().forward(x, selection)
+        aux_logits: list[torch.Tensor] = []
+        logits = self.head(self._run(x, selection, Taps(), aux_logits))
+        return logits, *aux_logits
+
+    def _run(
+        self,
+        x: torch.Tensor,
+        selection: Selection,
+        taps: Taps,
+        aux_logits: list[torch.Tensor] | None = None,
+    ) -> torch.Tensor:
+        """Return the last cell's output; what the auxiliary head gives is added to a list."""
+        previous: torch.Tensor = self.stem(x)
+        older = previous
+        taps.take("stem", previous)
         for number, cell in enumerate(self.cells):
             if str(number) in self.reductions:
                 older, previous = previous, self.reductions[str(number)](previous)
             older, previous = previous, cell(older, previous, selection)
-            if number == self.auxiliary_at and self.training and self.auxiliary_head is not None:
-                aux_logits = self.auxiliary_head(previous)
-        logits: torch.Tensor = self.head(previous)
-        return logits if aux_logits is None else (logits, aux_logits)
+            taps.take(f"cells.{number}", previous)
+            if number == self.auxiliary_at and aux_logits is not None:
+                assert self.auxiliary_head is not None
+                aux_logits.append(self.auxiliary_head(previous))
+        return previous
 
 
 def _project(in_channels: int, channels: int, *, halve: bool = False) -> nn.Module:

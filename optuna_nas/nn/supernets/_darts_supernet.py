@@ -26,9 +26,13 @@ from optuna_nas._ground.checks import is_int, require_sizes, shown
 from optuna_nas.nn.networks import (
     ASSEMBLIES,
     ClassifierHead,
+    FeatureInfo,
+    FeatureMap,
     ImageTooSmallError,
     OddSizeError,
     Place,
+    Taps,
+    head_classes,
 )
 from optuna_nas.nn.ops import (
     IDENTITIES,
@@ -38,6 +42,7 @@ from optuna_nas.nn.ops import (
     check_width,
     make_op,
 )
+from optuna_nas.nn.supernets._features import FeatureSupernet
 from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection, Sum, Weights, mix_into
 
 __all__ = ["DARTSMixedCell", "DARTSSupernet", "edges_of"]
@@ -173,18 +178,20 @@ class DARTSMixedCell(nn.Module):
         return x.new_zeros(x.shape[0], channels, height, width)
 
 
-class DARTSSupernet(nn.Module):
+class DARTSSupernet(FeatureSupernet):
     """A stem, mixed cells with reductions at L//3 and 2L//3, a head: ``(B, I, H, W) -> (B, K)``.
 
     Args:
         normal: The edges of the normal cell, as :class:`DARTSMixedCell` takes them.
         reduce: The edges of the reduction cell.
         choices: The operations of each edge.
-        num_classes: ``K``, number of logits.
+        num_classes: ``K``, number of logits; 0 for pooled features.
         in_channels: ``I``, channels of the image.
         cells: ``L``.
         channels: ``C`` before the first reduction, at least 2.
         partial: As for :class:`DARTSMixedCell`.
+        features_only: Whether forward returns the list of feature maps, the last of each
+            resolution, from high to low.
 
     Raises:
         ValueError: If a number is too small, or ``partial`` does not divide ``C``; in
@@ -203,9 +210,11 @@ class DARTSSupernet(nn.Module):
         cells: int,
         channels: int,
         partial: int = 1,
+        features_only: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(num_classes=num_classes, in_channels=in_channels, cells=cells)
+        classes = head_classes(num_classes, features_only=features_only)
+        require_sizes(in_channels=in_channels, cells=cells)
         check_width(channels)
         rules = ASSEMBLIES["darts"]
         before = rules.stems["cifar"]
@@ -215,7 +224,9 @@ class DARTSSupernet(nn.Module):
         self.multiple = 2 ** sum(place.reduction for place in places)
         (width,) = before.channels(channels)
         older, halve_older = width, False
-        for place in places:
+        reduction = 1
+        maps = [FeatureMap(width, reduction, "stem")]
+        for number, place in enumerate(places):
             self.cells.append(
                 DARTSMixedCell(
                     reduce if place.reduction else normal,
@@ -228,18 +239,24 @@ class DARTSSupernet(nn.Module):
                 )
             )
             older, width, halve_older = width, len(normal) * place.channels, place.reduction
-        self.head = ClassifierHead(width, num_classes, **rules.head)
+            reduction *= 2 if place.reduction else 1
+            maps.append(FeatureMap(width, reduction, f"cells.{number}"))
+        self.features_only = features_only
+        self.feature_info = FeatureInfo.last_of_each(maps)
+        self.head = ClassifierHead(width, classes, **rules.head)
 
-    def forward(self, x: torch.Tensor, selection: Selection) -> torch.Tensor:
+    def _run(self, x: torch.Tensor, selection: Selection, taps: Taps) -> torch.Tensor:
         self._check_size(x)
-        found = self.stem(x)
+        found: torch.Tensor = self.stem(x)
+        taps.take("stem", found)
         older = previous = found.relu()  # once, for the two cells that read it
-        for number, cell in enumerate(self.cells, start=1):
+        for number, cell in enumerate(self.cells):
             found = cell(older, previous, selection)
-            if number < len(self.cells):
-                older, previous = previous, found.relu_()
-        logits: torch.Tensor = self.head(found)
-        return logits
+            name = f"cells.{number}"
+            taps.take(name, found)
+            if number + 1 < len(self.cells):
+                older, previous = previous, found.relu() if name in taps else found.relu_()
+        return found
 
     def _check_size(self, x: torch.Tensor) -> None:
         height, width = x.shape[2:]

@@ -23,7 +23,15 @@ import torch
 from torch import nn
 
 from optuna_nas._ground.checks import require_bool, require_sizes
-from optuna_nas.nn.networks import ClassifierHead, macro_op_parts, macro_reductions
+from optuna_nas.nn.networks import (
+    ClassifierHead,
+    FeatureInfo,
+    FeatureMap,
+    Taps,
+    head_classes,
+    macro_op_parts,
+    macro_reductions,
+)
 from optuna_nas.nn.ops import (
     ConvNormAct,
     FactorizedReduction,
@@ -32,13 +40,14 @@ from optuna_nas.nn.ops import (
     pool2d,
     use_batch_statistics,
 )
+from optuna_nas.nn.supernets._features import FeatureSupernet
 from optuna_nas.nn.supernets._mixed import add_up
 from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection
 
 __all__ = ["ENASMacroSupernet"]
 
 
-class ENASMacroSupernet(nn.Module):
+class ENASMacroSupernet(FeatureSupernet):
     """A stem, layers of mixed operations with added skips, a head: ``(B, I, H, W) -> (B, K)``.
 
     State 0 is the stem's output, state ``k`` that of layer ``k``: its operation on the previous
@@ -50,12 +59,14 @@ class ENASMacroSupernet(nn.Module):
         layers: For layers 1, 2, ... the name of the decision on its operation, and for the
             decision on each of its skips, by name, the state that is added.
         choices: The operations of each layer; for a skip the booleans among which it is chosen.
-        num_classes: ``K``, number of logits.
+        num_classes: ``K``, number of logits; 0 for pooled features.
         in_channels: ``I``, channels of the image.
         channels: ``C``, at least 2.
         dropout: Probability of dropping a feature before the classifier.
         track_running_stats: Whether the batch norms keep running statistics; if not, they use
             those of the batch, in evaluation as well.
+        features_only: Whether forward returns the list of feature maps, the last of each
+            resolution, from high to low.
 
     Raises:
         ValueError: If a number is too small.
@@ -71,9 +82,11 @@ class ENASMacroSupernet(nn.Module):
         channels: int,
         dropout: float,
         track_running_stats: bool,
+        features_only: bool = False,
     ) -> None:
         super().__init__()
-        require_sizes(num_classes=num_classes, in_channels=in_channels)
+        classes = head_classes(num_classes, features_only=features_only)
+        require_sizes(in_channels=in_channels)
         check_width(channels)
         require_bool("track_running_stats", track_running_stats)
         self.layers = layers
@@ -93,21 +106,28 @@ class ENASMacroSupernet(nn.Module):
                 for k in macro_reductions(len(layers))
             }
         )
-        self.head = ClassifierHead(channels, num_classes, dropout=dropout, bias=False)
+        halvings = [
+            sum(r < k for r in macro_reductions(len(layers))) for k in range(1, len(layers) + 1)
+        ]
+        self.features_only = features_only
+        self.feature_info = FeatureInfo.last_of_each(
+            FeatureMap(channels, 2**count, f"norms.{k}") for k, count in enumerate(halvings)
+        )
+        self.head = ClassifierHead(channels, classes, dropout=dropout, bias=False)
         if not track_running_stats:
             use_batch_statistics(self)
 
-    def forward(self, x: torch.Tensor, selection: Selection) -> torch.Tensor:
+    def _run(self, x: torch.Tensor, selection: Selection, taps: Taps) -> torch.Tensor:
         states: dict[int, torch.Tensor] = {0: self.stem(x)}
         for k, (name, _) in enumerate(self.layers, start=1):
             shares = self._shares(k, selection)
             skipped = [share * states[state] for state, share in shares.items()]
             result = self.ops[k - 1](states[k - 1], selection[name])
             states[k] = self.norms[k - 1](add_up([result, *skipped]))
+            taps.take(f"norms.{k - 1}", states[k])
             if str(k) in self.reductions:
                 states = self._reduce(states, k, selection)
-        logits: torch.Tensor = self.head(states[len(self.layers)])
-        return logits
+        return states[len(self.layers)]
 
     def _shares(self, k: int, selection: Selection) -> dict[int, torch.Tensor | float]:
         """Return the states that layer ``k`` adds, and to which degree."""

@@ -21,7 +21,7 @@ from torch import nn
 
 from optuna_nas.nn.supernets._mixed_op import Selection, Weights
 
-__all__ = ["Board", "Switch", "SwitchedNetwork", "add_up", "weighted_sum"]
+__all__ = ["Board", "NestedSupernet", "Switch", "SwitchedNetwork", "add_up", "weighted_sum"]
 
 
 class Switch(nn.Module):
@@ -83,7 +83,7 @@ class Board:
         if self.selection is None:
             raise RuntimeError(
                 f"The candidates of `{name}` are weighted by the supernet that they belong to: "
-                "call supernet(x) or supernet(x, architecture), not a part of it."
+                "call supernet(x) or supernet(x, architecture=...), not a part of it."
             )
         if name.removeprefix(self.prefix) not in self.selection:
             raise RuntimeError(
@@ -92,28 +92,97 @@ class Board:
             )
         return self.selection[name.removeprefix(self.prefix)]
 
+    def part(self, prefix: str, names: Sequence[str]) -> Selection:
+        """Look up the decisions of a supernet within the network, by its own names.
+
+        Args:
+            prefix: Before its names in the selection.
+            names: Those of its decisions; those that do not take part are left out.
+
+        Raises:
+            RuntimeError: Outside of the supernet's forward pass.
+        """
+        if self.selection is None:
+            raise RuntimeError(
+                f"The supernet of `{prefix}...` is weighted by the one that it belongs to: call "
+                "supernet(x) or supernet(x, architecture=...), not a part of it."
+            )
+        return {
+            name: self.selection[prefix + name]
+            for name in names
+            if prefix + name in self.selection
+        }
+
     def __getstate__(self) -> dict[str, Any]:
         # A copy or pickle is not in a forward pass.
         return {"prefix": self.prefix, "selection": None}
 
 
+class NestedSupernet(nn.Module):
+    """The supernet of a space at any place of a network that a user has written.
+
+    It is called as its networks are, and has the feature maps that they have.
+
+    Args:
+        network: Called with inputs and a selection.
+        prefix: Before its decisions on the board.
+        names: Its decisions.
+        board: Where the network around it writes what takes part.
+    """
+
+    def __init__(
+        self, network: nn.Module, prefix: str, names: Sequence[str], board: Board
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.prefix = prefix
+        self.names = tuple(names)
+        self.board = board
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        selection = self.board.part(self.prefix, self.names)
+        return self.network(*inputs, selection=selection, **named)
+
+    def forward_features(self, *inputs: Any, **named: Any) -> Any:
+        """Return the map that the head pools."""
+        run: Any = self.network.forward_features
+        return run(*inputs, selection=self.board.part(self.prefix, self.names), **named)
+
+    def __getattr__(self, name: str) -> Any:
+        # What a network tells of its maps, and what it does without a selection.
+        if name in _OF_MAPS:
+            return getattr(self.network, name)
+        return super().__getattr__(name)
+
+
+_OF_MAPS = frozenset(
+    {
+        *("feature_info", "features_only", "num_classes", "num_features"),
+        *("forward_head", "get_classifier", "reset_classifier"),
+    }
+)
+
+
 class SwitchedNetwork(nn.Module):
-    """A user's network with switches in it: ``(x, selection)`` to whatever the network returns.
+    """A user's network with switches in it: its inputs and a selection, to what it returns.
 
     Args:
         network: Any module.
         board: Board of its switches.
+        hooks: Hooks ``path``, ``discretise`` and ``alpha_layout`` that count instead of the
+            space's; None: the space's.
     """
 
-    def __init__(self, network: nn.Module, board: Board) -> None:
+    def __init__(self, network: nn.Module, board: Board, hooks: Any = None) -> None:
         super().__init__()
         self.network = network
         self.board = board
+        self.supernet_hooks = hooks
 
-    def forward(self, x: Any, selection: Selection) -> Any:
+    def forward(self, *inputs: Any, selection: Selection, **named: Any) -> Any:
         self.board.selection = selection
         try:
-            return self.network(x)
+            return self.network(*inputs, **named)
         finally:
             self.board.selection = None
 

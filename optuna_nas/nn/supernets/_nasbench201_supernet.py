@@ -19,11 +19,14 @@ from torch import nn
 from optuna_nas._ground.checks import require_bool
 from optuna_nas.nn.networks import (
     SMALLEST_IMAGE,
+    ClassifierHead,
     NASBench201Network,
+    Taps,
     check_image_size,
     nasbench201_op,
 )
 from optuna_nas.nn.ops import use_batch_statistics
+from optuna_nas.nn.supernets._features import FeatureSupernet
 from optuna_nas.nn.supernets._mixed import add_up
 from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection
 
@@ -81,18 +84,20 @@ class NASBench201MixedCell(nn.Module):
         return states[-1]
 
 
-class NASBench201Supernet(nn.Module):
+class NASBench201Supernet(FeatureSupernet):
     """The skeleton with mixed cells: ``(B, I, H, W) -> (B, num_classes)``.
 
     Args:
         edges: As :class:`NASBench201MixedCell` takes them.
         choices: The operations of each edge.
-        num_classes: Number of logits.
+        num_classes: Number of logits; 0 for pooled features.
         in_channels: ``I``, channels of the image.
         cells: Cells in each stage.
         channels: Channels of the first stage.
         affine: Whether the batch norms of the cells have weights.
         track_running_stats: Whether they keep running statistics.
+        features_only: Whether forward returns the list of feature maps, the last of each
+            resolution, from high to low.
 
     Raises:
         ValueError: If a number is below 1.
@@ -110,6 +115,7 @@ class NASBench201Supernet(nn.Module):
         channels: int,
         affine: bool,
         track_running_stats: bool,
+        features_only: bool = False,
     ) -> None:
         super().__init__()
         self.skeleton = NASBench201Network(
@@ -120,12 +126,22 @@ class NASBench201Supernet(nn.Module):
             in_channels=in_channels,
             cells=cells,
             channels=channels,
+            features_only=features_only,
         )
+        self.features_only = features_only
+        self.feature_info = self.skeleton.feature_info
 
-    def forward(self, x: torch.Tensor, selection: Selection) -> torch.Tensor:
+    @property
+    def head(self) -> ClassifierHead:  # type: ignore[override]
+        """The head of the skeleton."""
+        return self.skeleton.head
+
+    def _run(self, x: torch.Tensor, selection: Selection, taps: Taps) -> torch.Tensor:
         check_image_size(x, SMALLEST_IMAGE)
         x = self.skeleton.stem(x)
-        for layer in self.skeleton.cells:
+        for number, layer in enumerate(self.skeleton.cells):
             x = layer(x, selection) if isinstance(layer, NASBench201MixedCell) else layer(x)
-        logits: torch.Tensor = self.skeleton.head(self.skeleton.act(x))
-        return logits
+            taps.take(f"cells.{number}", x)
+        x = self.skeleton.act(x)
+        taps.take("act", x)
+        return x

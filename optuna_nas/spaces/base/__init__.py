@@ -21,6 +21,7 @@ from optuna_nas.spaces.base._architecture import Architecture
 from optuna_nas.spaces.base._canonical import Form, canonical_form
 from optuna_nas.spaces.base._given import require_space
 from optuna_nas.spaces.base._one_shot import AlphaLayout, OneShotDefaults
+from optuna_nas.spaces.base._parts import arguments_to_relax
 from optuna_nas.spaces.base._relaxation import Choices, open_choices
 from optuna_nas.spaces.base._sampling import sample_architectures
 from optuna_nas.spaces.base._space import SearchSpace
@@ -40,6 +41,7 @@ __all__ = [
     "SearchSpace",
     "SizeEstimate",
     "Supernet",
+    "arguments_to_relax",
     "canonical_form",
     "open_choices",
     "require_space",

@@ -115,9 +115,11 @@ class SpaceHooks(ABC):
     ) -> tuple[nn.Module, Choices]:
         """``relax(fixed, *, ...)``: the network of the supernet, and what each alpha chooses from.
 
-        The network is called as ``network(x, selection)``, where the selection has for each name
+        The network is called as ``network(x, selection=selection)``, with ``x`` whatever the
+        supernet is called with (several tensors, or named ones). The selection has for each name
         mixing weights ``(O,)`` or the number of the only choice that takes part. A name with a
-        single choice gets no alpha.
+        single choice gets no alpha. If the network has an attribute ``supernet_hooks``, its
+        ``path``, ``discretise`` and ``alpha_layout`` count instead of the space's.
 
         Args:
             fixed: Decisions that are made beforehand, by full name.

@@ -24,11 +24,13 @@ from optuna_nas.spaces.base._authoring import check_class, check_fields, keyword
 from optuna_nas.spaces.base._hooks import SpaceHooks
 from optuna_nas.spaces.base._identity import jsonable, note_of
 from optuna_nas.spaces.base._one_shot import OneShotDefaults
+from optuna_nas.spaces.base._parts import arguments_to_build
 from optuna_nas.spaces.base._relaxation import no_relaxation
 from optuna_nas.spaces.decisions import (
     DecisionTrial,
     FixedParams,
     LiveTrial,
+    NestedTrial,
     SizeEstimate,
     Source,
     count_leaves,
@@ -130,6 +132,44 @@ class SearchSpace(SpaceHooks):
                 'Take something like prefix="encoder_".'
             )
 
+    def __call__(self, trial: Any, /, **arguments: Any) -> nn.Module:
+        """Let a trial decide, and build the network: for use within a larger network.
+
+        In a ``@function_space`` function the decisions become those of the outer architecture,
+        under this space's ``prefix``. In the supernet of the outer space this one's own supernet
+        stands in its place: with the arguments that :meth:`supernet` takes, and else its defaults
+        of these.
+
+        Args:
+            trial: The first argument of the function, or a trial as :meth:`suggest` takes it.
+            arguments: Of ``architecture.build``; those of :meth:`supernet` that it has not do
+                nothing outside of a supernet.
+
+        Returns:
+            The network, with its feature maps: ``num_classes=0``, ``features_only=True``,
+            ``num_features`` and ``feature_info``.
+
+        Raises:
+            ValueError: If another space in the function has the same prefix.
+            TypeError: If there is no such argument; in a supernet, if the space has none.
+
+        Example::
+
+            from torch import nn
+            from optuna_nas.spaces import DARTSSpace, function_space
+
+            @function_space
+            def net(trial, num_outputs=2):
+                encoder = DARTSSpace(prefix="enc_")(trial, cells=3, channels=8, num_classes=0)
+                width = trial.suggest_categorical("width", (16, 32))
+                head = [nn.Linear(encoder.num_features, width), nn.ReLU()]
+                return nn.Sequential(encoder, *head, nn.Linear(width, num_outputs))
+        """
+        if isinstance(trial, DecisionTrial):
+            network: nn.Module = trial.build_part(self, self.prefix, arguments)
+            return network
+        return self.suggest(trial).build(**arguments_to_build(self, arguments))
+
     # What a space is
 
     @property
@@ -148,13 +188,18 @@ class SearchSpace(SpaceHooks):
         return keyword_arguments(self.build_network)
 
     @property
+    def can_be_relaxed(self) -> bool:
+        """Whether the space writes the hook :meth:`relax`, which :meth:`supernet` needs."""
+        return type(self).relax is not SearchSpace.relax
+
+    @property
     def supernet_arguments(self) -> dict[str, Any]:
         """Names and defaults of the arguments of :meth:`supernet` beside ``fixed``.
 
         Raises:
             TypeError: If the space has no supernet.
         """
-        if type(self).relax is SearchSpace.relax:
+        if not self.can_be_relaxed:
             raise no_relaxation(self)
         return keyword_arguments(self.relax)
 
@@ -300,6 +345,19 @@ class SearchSpace(SpaceHooks):
         )
         return Supernet(self, network, choices)
 
+    def build_part(
+        self, trial: DecisionTrial, prefix: str, arguments: Mapping[str, Any]
+    ) -> tuple[Architecture, nn.Module]:
+        """Let the trial of an outer space decide, and build the network.
+
+        Args:
+            trial: That of the outer space.
+            prefix: Put before the names of the decisions there.
+            arguments: As :meth:`__call__` takes them.
+        """
+        architecture = self._decided(NestedTrial(trial, self, prefix))
+        return architecture, architecture.build(**arguments_to_build(self, arguments))
+
     # How it is done
 
     @cached_property
@@ -310,10 +368,8 @@ class SearchSpace(SpaceHooks):
         self.decide(DecisionTrial(source, self))
 
     def _run(self, source: Source, known: Mapping[str, Any]) -> Architecture:
-        trial = DecisionTrial(source, self, self.prefix)
-        genotype = self.decide(trial)
-        self._check_names(trial.params.keys())
-        params = {self.prefix + name: value for name, value in trial.params.items()}
+        architecture = self._decided(DecisionTrial(source, self, self.prefix))
+        params = architecture.params
         left = [k for k in known if k not in params and self._owns_full(k)]
         if left:
             raise ValueError(
@@ -321,6 +377,12 @@ class SearchSpace(SpaceHooks):
                 "another architecture, or to a space with other settings. Use that space, or "
                 "leave them out."
             )
+        return architecture
+
+    def _decided(self, trial: DecisionTrial) -> Architecture:
+        genotype = self.decide(trial)
+        self._check_names(trial.params.keys())
+        params = {self.prefix + name: value for name, value in trial.params.items()}
         return Architecture(self, tuple(sorted(params.items())), genotype)
 
     def _decode(self, params: Mapping[str, Any]) -> Architecture:

@@ -144,6 +144,7 @@ class BlockSpace(CellNetworkSpace, ABC):
         auxiliary: bool = False,
         dropout: float = 0.1,
         track_running_stats: bool = False,
+        features_only: bool = False,
     ) -> tuple[nn.Module, Choices]:
         """The network of ENAS: weights for each block, input and operation; ``cells`` + 2 cells.
 
@@ -172,6 +173,7 @@ class BlockSpace(CellNetworkSpace, ABC):
             auxiliary=auxiliary,
             dropout=dropout,
             track_running_stats=track_running_stats,
+            features_only=features_only,
         )
         return network, choices
 

@@ -160,7 +160,7 @@ class CellNetworkSpace(SearchSpace):
 
     @property
     def build_arguments(self) -> dict[str, Any]:
-        return {"num_classes": 10, "in_channels": 3, **self.sizes}
+        return {"num_classes": 10, "in_channels": 3, **self.sizes, "features_only": False}
 
     def build_network(self, genotype: CellPair, **arguments: Any) -> nn.Module:
         from optuna_nas.nn import cell_network

@@ -144,6 +144,7 @@ class DARTSSpace(CellNetworkSpace):
         channels: int = 16,
         partial: int = 1,
         edge_normalisation: bool = False,
+        features_only: bool = False,
     ) -> tuple[nn.Module, Choices]:
         """An alpha over ``none`` and all operations for each edge, such as ``normal_3_from_1``.
 
@@ -176,6 +177,7 @@ class DARTSSpace(CellNetworkSpace):
             cells=cells,
             channels=channels,
             partial=partial,
+            features_only=features_only,
         )
         if edge_normalisation:
             for names in (names for nodes in edges.values() for names in nodes):

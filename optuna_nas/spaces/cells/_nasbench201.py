@@ -79,6 +79,7 @@ class NASBench201Space(SearchSpace):
         in_channels: int = 3,
         cells: int = 5,
         channels: int = 16,
+        features_only: bool = False,
     ) -> nn.Module:
         from optuna_nas.nn.networks import NASBench201Network
 
@@ -88,6 +89,7 @@ class NASBench201Space(SearchSpace):
             in_channels=in_channels,
             cells=cells,
             channels=channels,
+            features_only=features_only,
         )
 
     def relax(
@@ -100,6 +102,7 @@ class NASBench201Space(SearchSpace):
         channels: int = 16,
         affine: bool = False,
         track_running_stats: bool = True,
+        features_only: bool = False,
     ) -> tuple[nn.Module, Choices]:
         """One alpha for each edge, shared by all cells; ``none`` takes part in the softmax.
 
@@ -118,6 +121,7 @@ class NASBench201Space(SearchSpace):
             channels=channels,
             affine=affine,
             track_running_stats=track_running_stats,
+            features_only=features_only,
         )
         return network, choices
 

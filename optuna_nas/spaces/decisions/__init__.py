@@ -8,6 +8,7 @@ from optuna_nas.spaces.decisions._decisions import (
     Source,
 )
 from optuna_nas.spaces.decisions._enumeration import SizeEstimate, count_leaves, estimate_leaves
+from optuna_nas.spaces.decisions._nested import NestedTrial
 from optuna_nas.spaces.decisions._notation import draw_decisions, read_decisions, write_decisions
 from optuna_nas.spaces.decisions._probing import Probe, first_decisions, name_pattern, probe
 from optuna_nas.spaces.decisions._sizes import size_of
@@ -18,6 +19,7 @@ __all__ = [
     "DecisionTrial",
     "FixedParams",
     "LiveTrial",
+    "NestedTrial",
     "Probe",
     "RandomChoices",
     "Scanner",

@@ -171,6 +171,7 @@ class DecisionTrial:
     Attributes:
         params: The decisions so far, by name without prefix, in the order asked.
         distributions: The distributions asked for, by name without prefix.
+        parts: Architectures of other spaces within this one, by their prefix.
         error: The exception that this object raised itself, if it did.
     """
 
@@ -180,6 +181,8 @@ class DecisionTrial:
         self._prefix = prefix
         self.params: dict[str, Any] = {}
         self.distributions: dict[str, BaseDistribution] = {}
+        self.parts: dict[str, Any] = {}
+        self._claims: dict[str, Any] = {}
         self.error: Exception | None = None
 
     def suggest_categorical(self, name: str, choices: Sequence[CategoricalChoiceType]) -> Any:
@@ -220,7 +223,35 @@ class DecisionTrial:
         """Forget the decisions; the source gives the same answers again."""
         self.params.clear()
         self.distributions.clear()
+        self.parts.clear()
+        self._claims.clear()
         self.error = None
+
+    def build_part(self, space: Any, prefix: str, arguments: Mapping[str, Any]) -> Any:
+        """Decide on a space within this one, and build its network.
+
+        Args:
+            space: A ``SearchSpace``.
+            prefix: Put before the names of its decisions.
+            arguments: Of its network.
+
+        Raises:
+            ValueError: If another one has the same prefix.
+        """
+        self._claim(space, prefix)
+        self.parts[prefix], network = space.build_part(self, prefix, arguments)
+        return network
+
+    def _claim(self, space: Any, prefix: str) -> None:
+        if prefix in self._claims:
+            self._fail(
+                ValueError(
+                    f"`prefix` must differ between the spaces within {self._space}, but "
+                    f"prefix={prefix!r} is that of {self._claims[prefix]} and of {space}: give "
+                    f"one of them another, such as prefix={prefix + 'b_'!r}."
+                )
+            )
+        self._claims[prefix] = space
 
     def _decide(self, name: str, distribution: BaseDistribution) -> Any:
         if name in self.params:

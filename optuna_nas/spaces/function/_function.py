@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
 
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import TrialPruned
@@ -23,8 +23,8 @@ from optuna_nas._ground.checks import shown
 from optuna_nas._ground.json import parse_json
 from optuna_nas._ground.source import hash_of_source
 from optuna_nas.drawing import Graph
-from optuna_nas.spaces.base import Choices, SearchSpace
-from optuna_nas.spaces.decisions import DecisionTrial, FixedParams, draw_decisions
+from optuna_nas.spaces.base import Architecture, Choices, SearchSpace
+from optuna_nas.spaces.decisions import DecisionTrial, FixedParams, NestedTrial, draw_decisions
 from optuna_nas.spaces.function._supernet_trial import SupernetTrial
 
 if TYPE_CHECKING:
@@ -32,7 +32,17 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionSpace", "MetaDeviceWarning", "function_space"]
 
-Decisions = tuple[tuple[str, Any], ...]  # (name, value) in the order asked
+
+class Decisions(NamedTuple):
+    """The genotype of a function space.
+
+    Args:
+        made: Decisions as (name, value) without prefix, in the order asked.
+        parts: Architectures of other spaces that the function calls, by their prefix.
+    """
+
+    made: tuple[tuple[str, Any], ...]
+    parts: Mapping[str, Architecture]
 
 
 class MetaDeviceWarning(UserWarning):
@@ -75,8 +85,16 @@ class FunctionSpace(SearchSpace):
         _check_function(self.function)
 
     def __call__(self, trial: Any, /, **arguments: Any) -> nn.Module:
-        """Call the function as it was written, for instance from another function space."""
-        return self.function(trial, **arguments)
+        """Call the function, for instance from another function space.
+
+        Without a prefix that is the function as it was written. With one it stands before the
+        names of its decisions, whose trial then takes what a space is given alone.
+        """
+        if not self.prefix:
+            return self.function(trial, **arguments)
+        if isinstance(trial, DecisionTrial):
+            return self.function(NestedTrial(trial, self, self.prefix, shares=True), **arguments)
+        return super().__call__(trial, **arguments)
 
     def __repr__(self) -> str:
         prefix = f", prefix={self.prefix!r}" if self.prefix else ""
@@ -124,7 +142,7 @@ class FunctionSpace(SearchSpace):
                 MetaDeviceWarning,
                 stacklevel=2,
             )
-        return tuple(trial.params.items())
+        return Decisions(tuple(trial.params.items()), dict(trial.parts))
 
     def _fails_on_meta(self, trial: DecisionTrial) -> Exception | None:
         import torch
@@ -154,7 +172,7 @@ class FunctionSpace(SearchSpace):
             super()._check_arguments(known, given)
 
     def build_network(self, genotype: Decisions, **arguments: Any) -> nn.Module:
-        recorded = dict(genotype)
+        recorded = dict(genotype.made)
         trial = DecisionTrial(_Recorded(recorded, self), self)
         module = self.function(trial, **arguments)
         self._check_module(module)
@@ -179,7 +197,7 @@ class FunctionSpace(SearchSpace):
         module = self.function(trial, **arguments)
         self._check_module(module)
         trial.check_use()
-        return SwitchedNetwork(module, board), trial.choices
+        return SwitchedNetwork(module, board, trial.hooks), trial.choices
 
     def _check_module(self, module: object) -> None:
         from torch import nn
@@ -191,13 +209,17 @@ class FunctionSpace(SearchSpace):
             )
 
     def canonical(self, genotype: Decisions) -> Any:
-        return {"source": self.source_hash, "decisions": sorted(genotype)}
+        form = {"source": self.source_hash, "decisions": sorted(genotype.made)}
+        # The digests know the versions and settings of the spaces; the decisions themselves stay,
+        # since the function may do other things with networks that are equal up to channels.
+        digests = {prefix: inner.digest for prefix, inner in genotype.parts.items()}
+        return {**form, "spaces": digests} if digests else form
 
     def owns(self, name: str) -> bool:
         return bool(self.prefix)  # names are not known beforehand
 
     def format(self, genotype: Decisions) -> str:
-        return json.dumps(dict(sorted(genotype)))
+        return json.dumps(dict(sorted(genotype.made)))
 
     def encode(self, text: str) -> dict[str, Any]:
         try:
@@ -214,7 +236,7 @@ class FunctionSpace(SearchSpace):
         return params
 
     def graph(self, genotype: Decisions) -> Graph:
-        return draw_decisions(dict(genotype), start=self.function.__name__)
+        return draw_decisions(dict(genotype.made), start=self.function.__name__)
 
     def __copy__(self) -> FunctionSpace:
         return self

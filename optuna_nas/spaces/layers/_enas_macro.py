@@ -123,6 +123,7 @@ class ENASMacroSpace(SearchSpace):
         in_channels: int = 3,
         channels: int = 96,
         dropout: float = 0.5,
+        features_only: bool = False,
     ) -> nn.Module:
         from optuna_nas.nn.networks import ENASMacroNetwork
 
@@ -132,6 +133,7 @@ class ENASMacroSpace(SearchSpace):
             in_channels=in_channels,
             channels=channels,
             dropout=dropout,
+            features_only=features_only,
         )
 
     def relax(
@@ -143,6 +145,7 @@ class ENASMacroSpace(SearchSpace):
         channels: int = 36,
         dropout: float = 0.1,
         track_running_stats: bool = False,
+        features_only: bool = False,
     ) -> tuple[nn.Module, Choices]:
         """Weights for each layer and operation, skips that are added; an alpha for each decision.
 
@@ -166,6 +169,7 @@ class ENASMacroSpace(SearchSpace):
             channels=channels,
             dropout=dropout,
             track_running_stats=track_running_stats,
+            features_only=features_only,
         )
         return network, choices
 

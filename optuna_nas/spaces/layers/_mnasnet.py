@@ -192,6 +192,7 @@ class MnasNetSpace(SearchSpace):
         width: float = 1.0,
         dropout: float = 0.2,
         bn_momentum: float = 0.01,
+        features_only: bool = False,
     ) -> nn.Module:
         from optuna_nas.nn import Stage
         from optuna_nas.nn.networks import MnasNetwork
@@ -205,6 +206,7 @@ class MnasNetSpace(SearchSpace):
             width=width,
             dropout=dropout,
             bn_momentum=bn_momentum,
+            features_only=features_only,
         )
 
     def canonical(self, genotype: tuple[Block, ...]) -> list[list[Any]]:

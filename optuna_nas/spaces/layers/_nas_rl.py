@@ -211,6 +211,7 @@ class NASRLSpace(SearchSpace):
         num_classes: int = 10,
         in_channels: int = 3,
         extra_filters: int = 0,
+        features_only: bool = False,
     ) -> nn.Module:
         from optuna_nas.nn.networks import ConcatChain
 
@@ -222,6 +223,7 @@ class NASRLSpace(SearchSpace):
             num_classes=num_classes,
             in_channels=in_channels,
             pool_after=self.pool_after,
+            features_only=features_only,
         )
 
     def canonical(self, genotype: Chain) -> Form:
