@@ -8,7 +8,17 @@ from optuna_nas.training import recipes
 from optuna_nas.training._distributed import Processes, distributed, share
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._seeded import seeded
-from optuna_nas.training.data import Data, DataSplit, ImageData, Split, StreamedSplit, load_data
+from optuna_nas.training.data import (
+    Data,
+    DataSplit,
+    ImageData,
+    Split,
+    Standardiser,
+    StreamedSplit,
+    TensorData,
+    TensorSplit,
+    load_data,
+)
 from optuna_nas.training.loop import (
     CheckpointSlot,
     EpochResult,
@@ -42,8 +52,11 @@ __all__ = [
     "ProgressiveSize",
     "Recipe",
     "Split",
+    "Standardiser",
     "StreamedSplit",
     "Task",
+    "TensorData",
+    "TensorSplit",
     "distributed",
     "evaluate",
     "fit",

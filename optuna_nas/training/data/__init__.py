@@ -7,6 +7,7 @@ from optuna_nas.training.data._feed import Batch, Feed
 from optuna_nas.training.data._load import load_data
 from optuna_nas.training.data._split import AnySplit, Split
 from optuna_nas.training.data._stream import StreamedSplit
+from optuna_nas.training.data.tensors import Standardiser, TensorData, TensorSplit
 
 __all__ = [
     "AnySplit",
@@ -17,6 +18,9 @@ __all__ = [
     "ImageData",
     "Normaliser",
     "Split",
+    "Standardiser",
     "StreamedSplit",
+    "TensorData",
+    "TensorSplit",
     "load_data",
 ]

@@ -14,6 +14,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 from optuna_nas._ground.inputs import Inputs, InputSpec
@@ -278,7 +279,9 @@ def assemble(
     Raises:
         ValueError: If the sizes ask for more images than there are.
     """
-    splits = partition(name, pools, sizes, split_seed)
+    splits: dict[str, AnySplit] = partition(
+        name, pools, sizes, split_seed, strata=_labels, noun="images"
+    )
     mean, std = statistics(splits["train"])
     return ImageData(
         name=name,
@@ -291,3 +294,7 @@ def assemble(
         split_seed=split_seed,
         content_hash=content_hash,
     )
+
+
+def _labels(pool: AnySplit) -> np.ndarray:
+    return pool.labels.numpy()

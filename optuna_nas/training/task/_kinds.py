@@ -130,6 +130,7 @@ class Regression(StandardTask):
 
     name: str = "regression"
     loss_name: str = "mse"
+    target_mean: tuple[float, ...] | None = None
     target_std: tuple[float, ...] | None = None
     outputs: int | None = None
     kind = "regression"
@@ -144,20 +145,28 @@ class Regression(StandardTask):
         if targets is None or not len(targets):
             return bound
         columns = targets.double().flatten(1) if targets.ndim > 1 else targets.double()[:, None]
-        deviation = columns.std(0, correction=0)
+        mean, deviation = columns.mean(0), columns.std(0, correction=0)
         # Rows of a sequence or a picture have one unit: only plain columns have one each.
         if targets.ndim > 2:
-            deviation = columns.std(correction=0)[None]
+            mean, deviation = columns.mean()[None], columns.std(correction=0)[None]
         deviation = torch.where(deviation > 0, deviation, 1.0)
         return dataclasses.replace(
-            bound, target_std=tuple(deviation.tolist()), outputs=columns.shape[1]
+            bound,
+            target_mean=tuple(mean.tolist()),
+            target_std=tuple(deviation.tolist()),
+            outputs=columns.shape[1],
         )
 
     @property
     def build_arguments(self) -> Mapping[str, Any]:
-        if self.outputs is None:
+        if self.outputs is None or self.target_mean is None or self.target_std is None:
             return {}
-        return {"num_classes": self.outputs, "out_features": self.outputs}
+        return {
+            "num_classes": self.outputs,
+            "out_features": self.outputs,
+            "target_mean": _rounded(self.target_mean),
+            "target_std": _rounded(self.target_std),
+        }
 
     def weighted_loss(self, output: Any, target: Any) -> tuple[torch.Tensor, torch.Tensor | int]:
         scale = torch.ones((), device=output.device, dtype=output.dtype)
@@ -186,6 +195,11 @@ class Regression(StandardTask):
     @property
     def settings(self) -> Mapping[str, Any]:
         return {"loss": self.loss_name}
+
+
+def _rounded(numbers: tuple[float, ...]) -> list[float]:
+    """Six digits, so that a study on another device is the same: sums differ in the last."""
+    return [float(f"{number:.6g}") for number in numbers]
 
 
 class _Reshaped:
