@@ -11,8 +11,8 @@ import importlib
 import math
 import pickle
 import time
+import weakref
 from collections.abc import Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna import TrialPruned
@@ -52,6 +52,11 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 __all__ = ["TrainingFunction"]
+
+
+# Hashed once in a process: values that the function itself changes, such as a list of what it has
+# done, would make it another one.
+_HASHES: weakref.WeakKeyDictionary[TrainingLoop, str] = weakref.WeakKeyDictionary()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -170,12 +175,14 @@ class TrainingFunction(Objective[FunctionPlan]):
             )
         return _found, (module, name, type(self), self._arguments)
 
-    @cached_property
+    @property
     def version(self) -> str:
         """Hash of the function's source and its helpers', or what was said instead."""
         if self._version is not None:
             return self._version
-        return hash_of_source([self.function], decorated=False)
+        if self.function not in _HASHES:
+            _HASHES[self.function] = hash_of_source([self.function], decorated=False)
+        return _HASHES[self.function]
 
     @property
     def identity(self) -> StudyIdentity:
