@@ -10,8 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-transformers = pytest.importorskip("transformers")
+pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
+
+import transformers
 
 from optuna_nas.training.adapters import TrainerPruning
 
