@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
 import inspect
@@ -24,7 +25,7 @@ __all__ = ["hash_of_source"]
 _PLAIN = (type(None), bool, int, float, str)
 
 
-def hash_of_source(code: Iterable[Callable[..., Any]]) -> str:
+def hash_of_source(code: Iterable[Callable[..., Any]], *, decorated: bool = True) -> str:
     """Return a hash of functions, classes and other callables that changes with their code.
 
     Covered are the source and the plain values (numbers, strings, and tuples, lists and
@@ -36,9 +37,15 @@ def hash_of_source(code: Iterable[Callable[..., Any]]) -> str:
 
     The hash is the same in every process, on every machine and wherever the code lies. Code that
     uses no helpers has the hash that it had before these were covered.
+
+    Args:
+        code: Functions, classes and other callables.
+        decorated: Whether the lines of decorators above a function count.
     """
     roots = list(code)
     described = [_described(function) for function in roots]
+    if not decorated:
+        described = [[_undecorated(source), *rest] for source, *rest in described]
     helpers = sorted({json.dumps(_described_helper(found)) for found in reached_from(roots)})
     text = json.dumps([*described, helpers] if helpers else described)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
@@ -56,6 +63,15 @@ def _described(code: Callable[..., Any]) -> list[Any]:
     if inspect.ismethod(code):
         return [_described(code.__func__), _plain(getattr(code.__self__, "__dict__", None))]
     return [_described(type(code)), _plain(getattr(code, "__dict__", None))]
+
+
+def _undecorated(source: Any) -> Any:
+    """Return the source of a function from its ``def`` on."""
+    if not isinstance(source, str) or not source.startswith("@"):
+        return source
+    first = ast.parse(source).body[0]
+    assert isinstance(first, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    return "".join(source.splitlines(keepends=True)[first.lineno - 1 :])
 
 
 def _described_helper(found: Reached) -> list[Any]:

@@ -41,6 +41,12 @@ from optuna_nas.objectives.one_shot import (
     TrainedSupernet,
     read_alphas,
 )
+from optuna_nas.objectives.own_loop import (
+    FunctionOptions,
+    Report,
+    TrainingFunction,
+    training_function,
+)
 from optuna_nas.objectives.scaling import (
     CompoundScalingObjective,
     ScaledOptions,
@@ -77,6 +83,7 @@ __all__ = [
     "EigenvalueStop",
     "Estimate",
     "Evaluator",
+    "FunctionOptions",
     "GumbelMixing",
     "LatencyReward",
     "Limits",
@@ -88,6 +95,7 @@ __all__ = [
     "ObjectiveOptions",
     "Perturbation",
     "ProxyObjective",
+    "Report",
     "ReusableRuns",
     "Reward",
     "ScaledOptions",
@@ -105,6 +113,7 @@ __all__ = [
     "StrategyObjective",
     "TrainedSupernet",
     "StudyIdentity",
+    "TrainingFunction",
     "TrainingJob",
     "TrainingObjective",
     "TrialError",
@@ -124,5 +133,6 @@ __all__ = [
     "run_key",
     "sampled_hyperparameters",
     "score_architectures",
+    "training_function",
     "warm_start",
 ]

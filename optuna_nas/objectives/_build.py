@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.training import Data, Task
 
-__all__ = ["Buildable", "build_arguments", "decided_arguments"]
+__all__ = ["Buildable", "build_arguments", "checked_build", "decided_arguments"]
 
 
 class Buildable(Protocol):
@@ -41,16 +41,27 @@ def build_arguments(
     Raises:
         TypeError: If there are arguments that the space does not take, or it is no space.
     """
-    require_space(space)
-    build = space.proxy if build is None else build
+    build = checked_build(space, build)
     takes = space.build_arguments
-    unknown = sorted(build.keys() - takes.keys())
-    if unknown:
-        raise TypeError(
-            f"`build` must name arguments of {space} ({sorted(takes)}), not {unknown}."
-        )
     decided = decided_arguments(data, task)
     return {**{name: value for name, value in decided.items() if name in takes}, **build}
+
+
+def checked_build(space: SearchSpace, build: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return build arguments as the user gives them, by default the paper's search size.
+
+    Raises:
+        TypeError: If there are arguments that the space does not take, or it is no space.
+    """
+    require_space(space)
+    build = space.proxy if build is None else build
+    unknown = sorted(build.keys() - space.build_arguments.keys())
+    if unknown:
+        raise TypeError(
+            f"`build` must name arguments of {space} ({sorted(space.build_arguments)}), not "
+            f"{unknown}."
+        )
+    return dict(build)
 
 
 def decided_arguments(data: Data, task: Task) -> dict[str, Any]:

@@ -33,6 +33,7 @@ __all__ = [
     "DARTSIdentity",
     "DataIdentity",
     "EvaluationIdentity",
+    "FunctionIdentity",
     "Part",
     "ProxyIdentity",
     "RewardIdentity",
@@ -280,6 +281,21 @@ class SharedWeightsIdentity(Part):
     schedule: str = _kept(text(), always=True)
     seed: int = _kept(integer(), always=True)
     children_per_epoch: int | None = _kept(integer(1))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FunctionIdentity(Part):
+    """A training loop of the user's own.
+
+    Attributes:
+        name: Name of the function.
+        version: Hash of its source, or what the user says instead.
+        inputs: Inputs of the networks, as text; None: they are not known.
+    """
+
+    name: str = _kept(text(), key="training_function", always=True)
+    version: str = _kept(text(), key="training_function_version", always=True)
+    inputs: str | None = _kept(text(100_000), key="inputs")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

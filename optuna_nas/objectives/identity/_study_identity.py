@@ -15,6 +15,7 @@ from optuna_nas.objectives.identity._parts import (
     ANYTHING,
     DARTSIdentity,
     DataIdentity,
+    FunctionIdentity,
     Part,
     ProxyIdentity,
     RewardIdentity,
@@ -58,6 +59,7 @@ class StudyIdentity:
         proxy: Settings of a :class:`ProxyObjective`.
         darts: Settings of a :class:`DARTSObjective`.
         shared_weights: Settings of a :class:`SharedWeightsObjective`.
+        function: Training loop of the user's own.
         scaled: Settings of an objective that scales a network.
         more: Settings of an objective of the user's own, or of another version.
 
@@ -86,18 +88,23 @@ class StudyIdentity:
     proxy: ProxyIdentity | None = None
     darts: DARTSIdentity | None = None
     shared_weights: SharedWeightsIdentity | None = None
+    function: FunctionIdentity | None = None
     scaled: ScaledIdentity | None = None
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, space: SearchSpace, data: Data, value: Mapping[str, Any] = _NOTHING, **parts: Any
+        cls,
+        space: SearchSpace,
+        data: Data | None,
+        value: Mapping[str, Any] = _NOTHING,
+        **parts: Any,
     ) -> Self:
         """Return the identity of an objective.
 
         Args:
             space: What it searches.
-            data: What it evaluates by.
+            data: What it evaluates by; None: no data of this package.
             value: What its trials return, as ``TrialValue.identity`` says it.
             parts: Further attributes.
         """
@@ -106,7 +113,7 @@ class StudyIdentity:
             returned["reward"] = RewardIdentity.from_json(returned["reward"])
         return cls(
             space=SpaceIdentity.from_json(space.identity),
-            data=DataIdentity.from_json(data.identity),
+            data=None if data is None else DataIdentity.from_json(data.identity),
             **returned,
             **parts,
         )
@@ -216,6 +223,7 @@ _PARTS: Mapping[str, type[Part]] = {
     "proxy": ProxyIdentity,
     "darts": DARTSIdentity,
     "shared_weights": SharedWeightsIdentity,
+    "function": FunctionIdentity,
 }
 """Parts whose fields stand beside those of the others in the JSON."""
 

@@ -5,6 +5,7 @@ from optuna_nas.objectives.trial._costs import LATENCY, MACS, PARAMS, Costs, Met
 from optuna_nas.objectives.trial._failures import (
     FAILURE_CONSTRAINT,
     INFEASIBLE,
+    NonFiniteMetricError,
     TrialError,
     attributed_failures,
     is_out_of_memory,
@@ -49,6 +50,7 @@ __all__ = [
     "Limits",
     "MacsReward",
     "Meter",
+    "NonFiniteMetricError",
     "ReusableRuns",
     "Reward",
     "SizeReward",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FAILURE_CONSTRAINT",
     "INFEASIBLE",
+    "NonFiniteMetricError",
     "TrialError",
     "attributed_failures",
     "is_out_of_memory",
@@ -41,7 +42,17 @@ INFEASIBLE = Attribute(INFEASIBLE_KEY, text(100_000))
 FAILURE_CONSTRAINT = "optuna_nas:failure"
 """Constraint of a trial: 1 if its network cannot be trained."""
 
-_ARCHITECTURES = (ImageTooSmallError, NetworkTooLargeError, NonFiniteLossError)
+
+class NonFiniteMetricError(ArithmeticError):
+    """The metric became NaN or infinite: the network or its settings cannot be trained."""
+
+
+_ARCHITECTURES = (
+    ImageTooSmallError,
+    NetworkTooLargeError,
+    NonFiniteLossError,
+    NonFiniteMetricError,
+)
 
 
 class TrialError(RuntimeError):
@@ -52,7 +63,7 @@ class TrialError(RuntimeError):
 def attributed_failures(
     trial: BaseTrial,
     architecture: Buildable | SearchSpace,
-    inputs: InputSpec | tuple[int, ...],
+    inputs: InputSpec | tuple[int, ...] | None,
     doing: str,
 ) -> Iterator[None]:
     """Turn what goes wrong in the block into an infeasible trial or one clear error.
@@ -60,7 +71,7 @@ def attributed_failures(
     Args:
         trial: The trial whose block it is.
         architecture: Network that is being built, measured or trained.
-        inputs: Sizes and types of an example, such as ``(3, 32, 32)``.
+        inputs: Sizes and types of an example, such as ``(3, 32, 32)``; None: unknown.
         doing: Step that is being done, such as ``"training"``.
 
     Raises:
@@ -72,8 +83,9 @@ def attributed_failures(
     except TrialPruned:
         raise
     except Exception as e:
+        known = "" if inputs is None else f" on inputs of {_shapes(inputs)}"
         about = (
-            f"Trial {trial.number}: {doing} {architecture} on inputs of {_shapes(inputs)} "
+            f"Trial {trial.number}: {doing} {architecture}{known} "
             f"{'is impossible' if is_the_architectures(e) else 'failed'}: {_first_line(e)}"
         )
         if not is_the_architectures(e):

@@ -36,8 +36,8 @@ class ReusableRuns:
     """Complete trials of studies whose results can be reused, by run.
 
     Args:
-        epochs: Number of reports that a trial must have, at least 1.
-        score: Makes a trial's value of its reports.
+        epochs: Number of reports that a trial must have, at least 1; None: any.
+        score: Makes a trial's value of its reports; None: it need not depend on them.
         within: Least and largest number that a report can be. Default: 0 to 1.
 
     Raises:
@@ -45,9 +45,14 @@ class ReusableRuns:
     """
 
     def __init__(
-        self, epochs: int, score: Score, *, within: tuple[float, float] = (0.0, 1.0)
+        self,
+        epochs: int | None,
+        score: Score | None,
+        *,
+        within: tuple[float, float] = (0.0, 1.0),
     ) -> None:
-        require_int("epochs", epochs, at_least=1)
+        if epochs is not None:
+            require_int("epochs", epochs, at_least=1)
         self._score = score
         self._complete = TrialsByKey(
             functools.partial(_reusable_key, epochs=epochs, score=score, within=within)
@@ -79,25 +84,28 @@ class ReusableRuns:
             value = attribute.read(earlier)
             if value is not None:
                 trial.set_user_attr(attribute.key, value)
-        values = [
-            earlier.intermediate_values[step] for step in sorted(earlier.intermediate_values)
-        ]
-        for epoch, value in enumerate(values, start=1):
+        reports = sorted(earlier.intermediate_values.items())
+        for epoch, value in reports:
             trial.report(value, epoch)
-        return self._score(values)
+        if self._score is None:
+            return float(earlier.values[0])
+        return self._score([value for _, value in reports])
 
 
 def _reusable_key(
-    trial: FrozenTrial, epochs: int, score: Score, within: tuple[float, float]
+    trial: FrozenTrial, epochs: int | None, score: Score | None, within: tuple[float, float]
 ) -> str | None:
     """Run key of a complete trial whose result can be reused, else None."""
     if trial.state != TrialState.COMPLETE or (key := RUN.read(trial)) is None:
         return None
     steps = sorted(trial.intermediate_values)
     reports = [trial.intermediate_values[step] for step in steps]
-    if steps == list(range(1, epochs + 1)) and all(within[0] <= r <= within[1] for r in reports):
-        if math.isclose(score(reports), trial.values[0], rel_tol=1e-6, abs_tol=1e-12):
+    right_steps = epochs is None or steps == list(range(1, epochs + 1))
+    if right_steps and all(within[0] <= r <= within[1] for r in reports):
+        value = trial.values[0] if score is None else score(reports)
+        if math.isclose(value, trial.values[0], rel_tol=1e-6, abs_tol=1e-12):
             return key
-    rule = f"{epochs} reports in [{within[0]:g}, {within[1]:g}] that make the trial's value"
+    number = "" if epochs is None else f"{epochs} "
+    rule = f"{number}reports in [{within[0]:g}, {within[1]:g}] that make the trial's value"
     pass_over(trial, RUN_KEY, f"must be of {rule}, but is not")
     return None

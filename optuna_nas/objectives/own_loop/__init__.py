@@ -1,0 +1,13 @@
+"""Objectives whose training loop is a function of the user's own."""
+
+from optuna_nas.objectives.own_loop._decorator import training_function
+from optuna_nas.objectives.own_loop._report import Report
+from optuna_nas.objectives.own_loop._settings import FunctionOptions
+from optuna_nas.objectives.own_loop._training_function import TrainingFunction
+
+__all__ = [
+    "FunctionOptions",
+    "Report",
+    "TrainingFunction",
+    "training_function",
+]
