@@ -11,6 +11,14 @@ from optuna_nas.nn.networks._errors import (
     check_image_size,
 )
 from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
+from optuna_nas.nn.networks._mlp import (
+    MLP_ACTIVATIONS,
+    MLP_NORMS,
+    FeatureEmbedding,
+    MLPNetwork,
+    TargetUnit,
+    table_rows,
+)
 from optuna_nas.nn.networks._mnasnet import MnasNetwork
 from optuna_nas.nn.networks._nasbench201 import (
     SMALLEST_IMAGE,
@@ -22,6 +30,8 @@ from optuna_nas.nn.networks._resnet import RESNET_STEMS, ResNetBlock, ResNetwork
 
 __all__ = [
     "ASSEMBLIES",
+    "MLP_ACTIVATIONS",
+    "MLP_NORMS",
     "RESNET_STEMS",
     "SMALLEST_IMAGE",
     "AuxiliaryHead",
@@ -29,7 +39,9 @@ __all__ = [
     "ClassifierHead",
     "ConcatChain",
     "ENASMacroNetwork",
+    "FeatureEmbedding",
     "ImageTooSmallError",
+    "MLPNetwork",
     "MnasNetwork",
     "NASBench201Cell",
     "NASBench201Network",
@@ -38,6 +50,7 @@ __all__ = [
     "Place",
     "ResNetBlock",
     "ResNetwork",
+    "TargetUnit",
     "built_within_memory",
     "cell_network",
     "check_image_size",
@@ -45,4 +58,5 @@ __all__ = [
     "macro_op_parts",
     "macro_reductions",
     "nasbench201_op",
+    "table_rows",
 ]

@@ -5,6 +5,7 @@ from optuna_nas.nn.supernets._darts_supernet import DARTSSupernet, edges_of
 from optuna_nas.nn.supernets._enas_macro_supernet import ENASMacroSupernet
 from optuna_nas.nn.supernets._mixed import Board, Switch, SwitchedNetwork
 from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection
+from optuna_nas.nn.supernets._mlp_supernet import MLPSupernet
 from optuna_nas.nn.supernets._nasbench201_supernet import NASBench201Supernet
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Board",
     "DARTSSupernet",
     "ENASMacroSupernet",
+    "MLPSupernet",
     "MixedOp",
     "NASBench201Supernet",
     "Selection",
