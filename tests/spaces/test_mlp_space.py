@@ -113,7 +113,7 @@ def test_parameters_of_another_kind_of_widths_are_refused():
         ({"widths": (16, 16)}, r"`widths` must be a tuple of different .* widths=\(16, 16\)"),
         ({"widths": (0,)}, "`widths` must be .* integers from 1 to 65536, but got"),
         ({"widths": (16.0,)}, r"`widths` must be .* but got widths=\(16.0,\)"),
-        ({"widths": ()}, r"`widths` .* A single one, such as widths=\(16,\), is fixed"),
+        ({"widths": ()}, r"`widths` .* got widths=\(\)\. Leave it out for \(16, 32, 64"),
         ({"activations": ("relu", "swish")}, r"`activations` must be .* among \('relu'"),
         ({"norms": ["none"]}, "`norms` must be a tuple of different choices, among"),
         ({"skip": (0, 1)}, "`skip` must be a tuple of different choices, booleans, but got"),

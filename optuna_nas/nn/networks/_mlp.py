@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -259,8 +260,8 @@ def _column(
     *,
     positive: bool = False,
 ) -> torch.Tensor:
-    numbers = otherwise if values is None else values
-    numbers = [numbers] if is_number(numbers) else numbers
+    given: Any = otherwise if values is None else values
+    numbers = [given] if is_number(given) else given
     is_row = isinstance(numbers, list | tuple) and len(numbers) in (1, outputs)
     if not is_row or not all(is_number(n) and (n > 0 or not positive) for n in numbers):
         kind = "positive number" if positive else "number"

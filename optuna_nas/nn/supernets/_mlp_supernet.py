@@ -64,11 +64,11 @@ class MLPSupernet(nn.Module):
         self.in_features = in_features
         self.depths = tuple(choices["num_layers"])
         widest = max(max(choices[name]) for name in widths)
-        self.embeddings = nn.ModuleList(
+        embeddings = [
             FeatureEmbedding(kind, in_features, **embedding) for kind in choices["embedding"]
-        )
+        ]
         self.first = nn.ModuleList(
-            nn.Linear(int(one.out_features), widest) for one in self.embeddings
+            nn.Sequential(one, nn.Linear(one.out_features, widest)) for one in embeddings
         )
         self.layers = nn.ModuleList(
             _MixedLayer(name, choices, widest, first=number == 0, projects=projects)
@@ -80,11 +80,7 @@ class MLPSupernet(nn.Module):
     def forward(self, x: torch.Tensor, selection: Selection) -> torch.Tensor:
         rows = table_rows(x, self.in_features)
         depths = selection.get("num_layers", 0)
-        candidates = [
-            lambda one=one, linear=linear: linear(one(rows))
-            for one, linear in zip(self.embeddings, self.first, strict=True)
-        ]
-        x = _weighted(candidates, selection["embedding"])
+        x = _weighted(lambda one: one(rows), [*self.first], selection["embedding"])
         reached = []
         count = self.depths[depths] if isinstance(depths, int) else len(self.layers)
         for layer in self.layers[:count]:
@@ -130,13 +126,14 @@ class _MixedLayer(nn.Module):
         chosen = selection[self.width]
         units = self.widths[chosen] if isinstance(chosen, int) else self.widest
         mapped = x[:, :units] if self.linear is None else _sliced(self.linear, x, units)
-        candidates = [
-            lambda norms=norms, width=width: _padded(
-                self._activated(mapped[:, :width], norms, selection), units
-            )
-            for norms, width in zip(self.norms, self.widths, strict=True)
-        ]
-        y = self._dropped(_weighted(candidates, chosen), selection["dropout"])
+        y = _weighted(
+            lambda choice: _padded(
+                self._activated(mapped[:, : choice[0]], choice[1], selection), units
+            ),
+            [*zip(self.widths, self.norms, strict=True)],
+            chosen,
+        )
+        y = self._dropped(y, selection["dropout"])
         if self.linear is None:
             return y
         share = self._skip_share(selection["skip"])
@@ -148,17 +145,13 @@ class _MixedLayer(nn.Module):
     def _activated(
         self, x: torch.Tensor, norms: nn.ModuleList, selection: Selection
     ) -> torch.Tensor:
-        normed = _weighted([lambda one=one: one(x) for one in norms], selection["norm"])
-        return _weighted(
-            [lambda act=act: act(normed) for act in self.acts], selection["activation"]
-        )
+        normed = _weighted(lambda norm: norm(x), [*norms], selection["norm"])
+        return _weighted(lambda act: act(normed), [*self.acts], selection["activation"])
 
     def _dropped(self, x: torch.Tensor, weights: Weights) -> torch.Tensor:
         if not self.training:
             return x
-        return _weighted(
-            [lambda rate=rate: functional.dropout(x, rate) for rate in self.rates], weights
-        )
+        return _weighted(lambda rate: functional.dropout(x, rate), self.rates, weights)
 
     def _within_width(self, x: torch.Tensor, weights: Weights) -> torch.Tensor:
         """Weigh each unit by the layers that are wide enough to have it."""
@@ -175,14 +168,15 @@ class _MixedLayer(nn.Module):
         return weights[self.skips.index(True)]
 
 
-def _weighted(candidates: Sequence[Callable[[], torch.Tensor]], weights: Weights) -> torch.Tensor:
-    """Compute the chosen candidate alone, or the weighted sum of all."""
+def _weighted(
+    compute: Callable[[Any], torch.Tensor], choices: Sequence[Any], weights: Weights
+) -> torch.Tensor:
+    """Compute what is chosen alone, or the weighted sum over all choices."""
     if isinstance(weights, int):
-        return candidates[weights]()
-    terms = [weight * one() for weight, one in zip(weights, candidates, strict=True)]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
+        return compute(choices[weights])
+    total = weights[0] * compute(choices[0])
+    for weight, choice in zip(weights[1:], choices[1:], strict=True):
+        total = total + weight * compute(choice)
     return total
 
 

@@ -9,6 +9,7 @@ References:
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -132,8 +133,8 @@ class MLPSpace(SearchSpace):
             if not are_some or not all(map(fits, values)) or len({*values}) < len(values):
                 raise ValueError(
                     f"`{name}` must be a tuple of different choices, {rule}, but got "
-                    f"{name}={shown(values)}. A single one, such as "
-                    f"{name}={shown(type(self).__dataclass_fields__[name].default[:1])}, is fixed."
+                    f"{name}={shown(values)}. Leave it out for "
+                    f"{shown(getattr(MLPSpace, name))}."
                 )
 
     @property
@@ -145,11 +146,9 @@ class MLPSpace(SearchSpace):
     def num_architectures(self) -> int:
         low, high = depth_range(self.num_layers)
         common = [self.activations, self.norms, self.skip, self.dropout, self.embeddings]
-        count = 1
-        for choices in common:
-            count *= len(choices)
-        widths = [1 if self.same_width else n for n in range(low, high + 1)]
-        return count * sum(len(self.widths) ** n for n in widths)
+        layers = [1 if self.same_width else depth for depth in range(low, high + 1)]
+        widths = sum(int(len(self.widths) ** n) for n in layers)
+        return widths * math.prod(map(len, common))
 
     def decide(self, trial: DecisionTrial) -> MLP:
         low, high = depth_range(self.num_layers)
@@ -296,11 +295,11 @@ class MLPSpace(SearchSpace):
         return Graph(tuple(nodes), tuple(edges), title="multilayer perceptron")
 
 
-def _is_width(value: object) -> bool:
+def _is_width(value: Any) -> bool:
     return is_int(value) and 1 <= value <= MAX_CHANNELS
 
 
-def _is_share(value: object) -> bool:
+def _is_share(value: Any) -> bool:
     return is_number(value) and 0.0 <= value < 1.0
 
 
