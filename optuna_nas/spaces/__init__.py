@@ -30,7 +30,7 @@ from optuna_nas.spaces.function import (
     choice,
     function_space,
 )
-from optuna_nas.spaces.layers import ENASMacroSpace, MnasNetSpace, NASRLSpace
+from optuna_nas.spaces.layers import ENASMacroSpace, MLPSpace, MnasNetSpace, NASRLSpace
 
 __all__ = [
     "SPACES",
@@ -42,6 +42,7 @@ __all__ = [
     "ENASMacroSpace",
     "ENASMicroSpace",
     "FunctionSpace",
+    "MLPSpace",
     "MetaDeviceWarning",
     "MixtureError",
     "MnasNetSpace",

@@ -19,6 +19,14 @@ from optuna_nas.nn.networks._features import (
     head_classes,
 )
 from optuna_nas.nn.networks._head import AuxiliaryHead, ClassifierHead
+from optuna_nas.nn.networks._mlp import (
+    MLP_ACTIVATIONS,
+    MLP_NORMS,
+    FeatureEmbedding,
+    MLPNetwork,
+    TargetUnit,
+    table_rows,
+)
 from optuna_nas.nn.networks._mnasnet import MnasNetwork
 from optuna_nas.nn.networks._nasbench201 import (
     SMALLEST_IMAGE,
@@ -30,6 +38,8 @@ from optuna_nas.nn.networks._resnet import RESNET_STEMS, ResNetBlock, ResNetwork
 
 __all__ = [
     "ASSEMBLIES",
+    "MLP_ACTIVATIONS",
+    "MLP_NORMS",
     "RESNET_STEMS",
     "SMALLEST_IMAGE",
     "AuxiliaryHead",
@@ -37,10 +47,12 @@ __all__ = [
     "ClassifierHead",
     "ConcatChain",
     "ENASMacroNetwork",
+    "FeatureEmbedding",
     "FeatureInfo",
     "FeatureMap",
     "FeatureNetwork",
     "ImageTooSmallError",
+    "MLPNetwork",
     "MapNetwork",
     "MnasNetwork",
     "NASBench201Cell",
@@ -51,6 +63,7 @@ __all__ = [
     "ResNetBlock",
     "ResNetwork",
     "Taps",
+    "TargetUnit",
     "built_within_memory",
     "cell_network",
     "check_image_size",
@@ -59,4 +72,5 @@ __all__ = [
     "macro_op_parts",
     "macro_reductions",
     "nasbench201_op",
+    "table_rows",
 ]

@@ -6,6 +6,7 @@ from optuna_nas.nn.supernets._enas_macro_supernet import ENASMacroSupernet
 from optuna_nas.nn.supernets._features import FeatureSupernet
 from optuna_nas.nn.supernets._mixed import Board, NestedSupernet, Switch, SwitchedNetwork
 from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection
+from optuna_nas.nn.supernets._mlp_supernet import MLPSupernet
 from optuna_nas.nn.supernets._nasbench201_supernet import NASBench201Supernet
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "DARTSSupernet",
     "ENASMacroSupernet",
     "FeatureSupernet",
+    "MLPSupernet",
     "MixedOp",
     "NASBench201Supernet",
     "NestedSupernet",
