@@ -76,7 +76,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DARTSObjective", "DARTSOptions"]
 
-OWN_OPTIONS = ("evaluator", "recompute")
+OWN_OPTIONS = ("eval_epochs", "eval_recipe", "evaluator", "recompute")
 EVALUATION = "judge"  # in seeds and in names of checkpoints, from the first version on
 
 
@@ -87,10 +87,15 @@ class DARTSOptions(ObjectiveOptions, total=False):
         recompute: Whether backward passes compute depthwise convolutions again: a fifth less
             memory at its peak, a fifth more time (``benchmarks/supernet.py``), equal results.
             Default: False.
+        eval_epochs: Number of epochs for which the derived network is trained, on all training
+            examples. Default: 20.
+        eval_recipe: Recipe of the derived network. Default: that of the supernet.
         evaluator: Evaluator of the derived network. Default: :class:`NetworkTraining`, here.
     """
 
     recompute: bool
+    eval_epochs: int
+    eval_recipe: Recipe | None
     evaluator: Evaluator | None
 
 
@@ -142,9 +147,6 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
             the variant.
         value: ``"derived"``: the derived network's metric; ``"one_shot"``: the supernet's.
             Default: ``"derived"``.
-        eval_epochs: Number of epochs for which the derived network is trained, on all training
-            examples. Default: 20.
-        eval_recipe: Recipe of the derived network. Default: that of the supernet.
         build: Arguments for ``architecture.build``. Default: ``space.proxy``.
         hyperparameters: A function of the trial that returns fields of the recipe, and fields of
             ``AlphaRecipe`` with ``alpha_`` before them. Default: None.
@@ -193,14 +195,13 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         recipe: Recipe | None = None,
         alpha: AlphaRecipe | None = None,
         value: str = "derived",
-        eval_epochs: int = 20,
-        eval_recipe: Recipe | None = None,
         build: Mapping[str, Any] | None = None,
         hyperparameters: Callable[[Trial], Mapping[str, Any]] | None = None,
         seed: int = 0,
         **options: Unpack[DARTSOptions],
     ) -> None:
         check_options(self, options, DARTSOptions)
+        eval_epochs = options.get("eval_epochs", 20)
         check_at_least_one(epochs=epochs, eval_epochs=eval_epochs)
         require_seed(seed)
         if value not in ("derived", "one_shot"):
@@ -219,7 +220,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         self.alpha = AlphaRecipe(**self.variant.alpha) if alpha is None else alpha
         self._value = value
         self._eval_epochs = eval_epochs
-        self._eval_recipe = eval_recipe
+        self._eval_recipe = options.get("eval_recipe")
         self._hyperparameters = hyperparameters
         self._seed = seed
         # On a CPU pools and depthwise convolutions gain by that memory format.

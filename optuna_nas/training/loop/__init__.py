@@ -15,7 +15,7 @@ from optuna_nas.training.loop._evaluate import (
     task_of,
     task_settings,
 )
-from optuna_nas.training.loop._fit import fit
+from optuna_nas.training.loop._fit import FitOptions, fit
 from optuna_nas.training.loop._history import EpochResult, History, NonFiniteLossError
 from optuna_nas.training.loop._learner import Learner
 from optuna_nas.training.loop._progressive import ProgressiveSize
@@ -28,6 +28,7 @@ __all__ = [
     "Checkpoints",
     "EpochResult",
     "Evaluation",
+    "FitOptions",
     "History",
     "Learner",
     "NonFiniteLossError",

@@ -10,11 +10,12 @@ import math
 import os
 import time
 from collections.abc import Callable
+from typing import TypedDict, Unpack
 
 import torch
 from torch import nn
 
-from optuna_nas._ground.checks import require_int, require_seed
+from optuna_nas._ground.checks import require_int, require_options, require_seed
 from optuna_nas._ground.forward import materialise
 from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.nn import set_drop_path
@@ -36,9 +37,39 @@ from optuna_nas.training.loop._learner import Learner
 from optuna_nas.training.optim import drop_path, learning_rate
 from optuna_nas.training.task import Task
 
-__all__ = ["fit"]
+__all__ = ["FitOptions", "fit"]
 
 _STEPS_PER_CHECK = 32  # where reading a loss waits for the device, or for other processes
+
+
+class FitOptions(TypedDict, total=False):
+    """Options of :func:`fit` for how it computes; all of them may be left out.
+
+    Args:
+        channels_last: Use that memory format, which tensor cores and many CPUs prefer.
+        compile: Compile the training step's forward pass with ``torch.compile``, which takes up
+            to minutes; for runs of many thousand steps. A drop path must be constant then.
+        accumulate: Learn each batch in so many parts, one after the other, and add up their
+            gradients: for networks that do not fit into memory otherwise. Without batch norm the
+            steps are the same up to rounding; with it they are not, since the statistics are
+            those of the parts.
+        image_size: Height and width to which augmented training images are resized in an epoch,
+            counted from 1, such as a :class:`ProgressiveSize`; None: as in ``data``. Validation
+            always sees the images as they are.
+    """
+
+    channels_last: bool
+    compile: bool
+    accumulate: int
+    image_size: Callable[[int], int] | None
+
+
+_DEFAULTS: FitOptions = {
+    "channels_last": False,
+    "compile": False,
+    "accumulate": 1,
+    "image_size": None,
+}
 
 
 def fit(
@@ -50,12 +81,9 @@ def fit(
     recipe: Recipe | None = None,
     seed: int = 0,
     device: str | torch.device = "auto",
-    channels_last: bool = False,
-    compile: bool = False,
-    accumulate: int = 1,
-    image_size: Callable[[int], int] | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
     checkpoint: str | os.PathLike[str] | CheckpointSlot | None = None,
+    **options: Unpack[FitOptions],
 ) -> History:
     """Train a network on ``data.train`` and evaluate it on ``data.val`` after every epoch.
 
@@ -89,16 +117,6 @@ def fit(
         seed: Seed of data order, augmentation and dropout. The weights are the caller's: build the
             model within :func:`seeded`.
         device: See :func:`resolve_device`.
-        channels_last: Use that memory format, which tensor cores and many CPUs prefer.
-        compile: Compile the training step's forward pass with ``torch.compile``, which takes up
-            to minutes; for runs of many thousand steps. A drop path must be constant then.
-        accumulate: Learn each batch in so many parts, one after the other, and add up their
-            gradients: for networks that do not fit into memory otherwise. Without batch norm the
-            steps are the same up to rounding; with it they are not, since the statistics are
-            those of the parts.
-        image_size: Height and width to which augmented training images are resized in an epoch,
-            counted from 1, such as a :class:`ProgressiveSize`; None: as in ``data``. Validation
-            always sees the images as they are.
         on_epoch: Called after every epoch; what it raises, such as ``optuna.TrialPruned``, ends
             the run and passes through. See :class:`OptunaPruningCallback`. A run that goes on
             calls it first for the epochs that are restored.
@@ -106,6 +124,7 @@ def fit(
             one already, the run goes on from there: a run that was killed ends as it would have
             (to the last bit on a CPU, on a GPU as far as its kernels are deterministic). A
             damaged one is told of and passed over.
+        options: See :class:`FitOptions`.
 
     Raises:
         NonFiniteLossError: If a loss is NaN or infinite.
@@ -114,10 +133,12 @@ def fit(
         torch.OutOfMemoryError: As torch raises it.
     """
     require_int("epochs", epochs)
-    require_int("accumulate", accumulate)
+    require_options("fit", options, FitOptions)
+    chosen = _DEFAULTS | options
+    require_int("accumulate", chosen["accumulate"])
     require_seed(seed)
     recipe = Recipe() if recipe is None else recipe
-    if compile and recipe.drop_path and recipe.drop_path_schedule != "constant":
+    if chosen["compile"] and recipe.drop_path and recipe.drop_path_schedule != "constant":
         raise ValueError(
             "`compile` needs a constant drop path, since a network is compiled anew for each "
             f"probability, but got drop_path={recipe.drop_path} and drop_path_schedule="
@@ -131,10 +152,7 @@ def fit(
         epochs,
         seed,
         device,
-        channels_last=channels_last,
-        compile=compile,
-        accumulate=accumulate,
-        image_size=image_size,
+        chosen,
     )
     results = run.restore(checkpoint)
     for epoch in range(1, epochs + 1):
@@ -159,12 +177,10 @@ class _Run:
         epochs: int,
         seed: int,
         device: str | torch.device,
-        *,
-        channels_last: bool,
-        compile: bool,
-        accumulate: int,
-        image_size: Callable[[int], int] | None,
+        options: FitOptions,
     ) -> None:
+        accumulate, image_size = options["accumulate"], options["image_size"]
+        channels_last, compile = options["channels_last"], options["compile"]
         self._data = data
         self._settings = task_settings(task)
         self._task = task.bound_to(data, recipe)
