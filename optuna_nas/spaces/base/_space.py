@@ -156,9 +156,7 @@ class SearchSpace(SpaceHooks):
             @function_space
             def net(trial, num_outputs=2):
                 encoder = DARTSSpace(prefix="enc_")(trial, cells=3, channels=8, num_classes=0)
-                width = trial.suggest_categorical("width", (16, 32))
-                head = [nn.Linear(encoder.num_features, width), nn.ReLU()]
-                return nn.Sequential(encoder, *head, nn.Linear(width, num_outputs))
+                return nn.Sequential(encoder, nn.Linear(encoder.num_features, num_outputs))
         """
         if isinstance(trial, DecisionTrial):
             network: nn.Module = trial.build_part(self, self.prefix, arguments)
@@ -184,7 +182,7 @@ class SearchSpace(SpaceHooks):
 
     @property
     def can_be_relaxed(self) -> bool:
-        """Whether the space writes the hook :meth:`relax`, which :meth:`supernet` needs."""
+        """Whether the space writes the hook :meth:`relax`."""
         return type(self).relax is not SearchSpace.relax
 
     @property
@@ -343,10 +341,7 @@ class SearchSpace(SpaceHooks):
     def build_part(
         self, trial: DecisionTrial, prefix: str, arguments: Mapping[str, Any]
     ) -> tuple[Architecture, nn.Module]:
-        """Let the trial of an outer space decide, and build the network.
-
-        A trial calls it: ``prefix`` stands before the names of the decisions there.
-        """
+        """Let the trial of an outer space decide, and build the network; a trial calls it."""
         architecture = self._decided(NestedTrial(trial, self, prefix))
         return architecture, architecture.build(**arguments_to_build(self, arguments))
 
