@@ -29,6 +29,7 @@ from optuna_nas.spaces.function import (
     MixtureError,
     choice,
     function_space,
+    repeat,
 )
 from optuna_nas.spaces.layers import ENASMacroSpace, MLPSpace, MnasNetSpace, NASRLSpace
 
@@ -56,6 +57,7 @@ __all__ = [
     "function_space",
     "nb201_string",
     "published",
+    "repeat",
     "sample_architectures",
     "space_from_settings",
 ]

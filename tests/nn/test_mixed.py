@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -76,8 +77,8 @@ def test_a_switch_reads_its_board():
     network, ops = switched()
     weights = torch.tensor([0.2, 0.5, 0.3], dtype=torch.float64)
     expected = MixedOp(ops)(X, weights).relu()
-    torch.testing.assert_close(network(X, {"op": weights}), expected, rtol=0, atol=1e-12)
-    assert torch.equal(network(X, {"op": 2}), ops[2](X).relu())
+    torch.testing.assert_close(network(X, selection={"op": weights}), expected, rtol=0, atol=1e-12)
+    assert torch.equal(network(X, selection={"op": 2}), ops[2](X).relu())
     assert "op, choices=('a', 'b', 'c')" in repr(network)
 
 
@@ -86,7 +87,7 @@ def test_a_switch_belongs_to_its_network():
     with pytest.raises(RuntimeError, match="`op` are weighted by the supernet"):
         network.network(X)
     with pytest.raises(RuntimeError, match="does not decide on `op`"):
-        network(X, {})
+        network(X, selection={})
     with pytest.raises(RuntimeError, match="`op` are weighted by the supernet"):
         network.network(X)  # an exception has not left anything on the board
 
@@ -97,7 +98,7 @@ def test_copies_have_a_board_of_their_own(again):
     other = again(network)
     assert other.board is other.network[0].board
     assert other.board is not network.board
-    assert torch.equal(other(X, {"op": 1}), network(X, {"op": 1}))
+    assert torch.equal(other(X, selection={"op": 1}), network(X, selection={"op": 1}))
 
 
 def test_a_switch_passes_on_whatever_it_is_called_with():
@@ -115,7 +116,43 @@ def test_candidates_that_do_not_fit_are_named():
     network.network[0].candidates[1] = nn.Conv2d(3, 1, 1, dtype=torch.float64)  # would broadcast
     weights = torch.ones(3, dtype=torch.float64)
     with pytest.raises(ValueError, match=r"`op` must give.*'b': \(2, 1, 5, 5\).*projection"):
-        network(X, {"op": weights})
+        network(X, selection={"op": weights})
+
+
+class Several(nn.Module):
+    """Returns a tensor in each kind of container."""
+
+    def __init__(self, factor: float, last: object = None) -> None:
+        super().__init__()
+        self.factor = factor
+        self.last = last
+
+    def forward(self, x: torch.Tensor) -> list[object]:
+        y = self.factor * x
+        return [y, (y, {"pooled": y.mean((2, 3))}), *([] if self.last is None else [self.last])]
+
+
+def mixed_several(*last: object) -> Any:
+    board = Board()
+    candidates = {i: Several(1.0 + i, one) for i, one in enumerate(last)}
+    network = SwitchedNetwork(Switch("op", candidates, board), board)
+    return network(X, selection={"op": torch.tensor([0.25, 0.75], dtype=torch.float64)})
+
+
+def test_containers_are_mixed_part_by_part():
+    first, (second, named) = mixed_several(None, None)
+    expected = 0.25 * X + 0.75 * 2 * X
+    for found in (first, second):
+        torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(named["pooled"], expected.mean((2, 3)))
+
+
+@pytest.mark.parametrize("last", [(1, 1), ([], []), (torch.ones(2), torch.ones(3)), (X, None)])
+def test_other_containers_are_not(last):
+    with pytest.raises(
+        ValueError, match=r"`op` must give tensors of equal shapes .*, but got {0: \["
+    ):
+        mixed_several(*last)
 
 
 def test_batch_statistics_in_evaluation():

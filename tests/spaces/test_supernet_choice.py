@@ -190,7 +190,7 @@ def test_fixed_choices_make_nothing_else():
 
 def test_numbers_must_be_fixed():
     with pytest.raises(
-        MixtureError, match=r"`num_layers` is a number.*fixed=\{'num_layers': \.\.\."
+        MixtureError, match=r"`num_layers` is a number.*repeat\(.*fixed=\{'num_layers': \.\.\."
     ):
         chain.supernet()
 

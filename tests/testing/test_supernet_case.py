@@ -145,8 +145,8 @@ def _patched(name: str) -> Callable[..., Any]:
     def derive(self, weights=None):
         return ToySpace(num_layers=2).architecture(original(self, weights).params)
 
-    def forward(self, x, architecture=None, *, mixture=None):
-        found = original(self, x, architecture, mixture=mixture)
+    def forward(self, x, *, architecture=None, mixture=None):
+        found = original(self, x, architecture=architecture, mixture=mixture)
         return found if architecture is None else found[:1]
 
     def __deepcopy__(self, memo):

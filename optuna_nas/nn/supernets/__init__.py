@@ -4,7 +4,7 @@ from optuna_nas.nn.supernets._block_supernet import BlockRules, BlockSupernet
 from optuna_nas.nn.supernets._darts_supernet import DARTSSupernet, edges_of
 from optuna_nas.nn.supernets._enas_macro_supernet import ENASMacroSupernet
 from optuna_nas.nn.supernets._features import FeatureSupernet
-from optuna_nas.nn.supernets._mixed import Board, NestedSupernet, Switch, SwitchedNetwork
+from optuna_nas.nn.supernets._mixed import Board, Depths, NestedSupernet, Switch, SwitchedNetwork
 from optuna_nas.nn.supernets._mixed_op import MixedOp, Selection
 from optuna_nas.nn.supernets._mlp_supernet import MLPSupernet
 from optuna_nas.nn.supernets._nasbench201_supernet import NASBench201Supernet
@@ -14,6 +14,7 @@ __all__ = [
     "BlockSupernet",
     "Board",
     "DARTSSupernet",
+    "Depths",
     "ENASMacroSupernet",
     "FeatureSupernet",
     "MLPSupernet",

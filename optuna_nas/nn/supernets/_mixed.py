@@ -13,7 +13,7 @@ Differences from the papers:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,16 @@ from torch import nn
 
 from optuna_nas.nn.supernets._mixed_op import Selection, Weights
 
-__all__ = ["Board", "NestedSupernet", "Switch", "SwitchedNetwork", "add_up", "weighted_sum"]
+__all__ = [
+    "Board",
+    "Depths",
+    "NestedSupernet",
+    "Switch",
+    "SwitchedNetwork",
+    "add_up",
+    "mixed_results",
+    "weighted_sum",
+]
 
 
 class Switch(nn.Module):
@@ -47,20 +56,50 @@ class Switch(nn.Module):
         if isinstance(weights, int):
             return self.candidates[weights](*args, **kwargs)
         results = [candidate(*args, **kwargs) for candidate in self.candidates]
-        shapes = {getattr(result, "shape", None) for result in results}
-        if len(shapes) > 1 or None in shapes:
-            described = {
-                choice: tuple(result.shape) if isinstance(result, torch.Tensor) else type(result)
-                for choice, result in zip(self.choices, results, strict=True)
-            }
-            raise ValueError(
-                f"The candidates of `{self.name}` must give tensors of equal shapes to be mixed, "
-                f"but got {described}. Add a projection to those that differ."
-            )
-        return weighted_sum(results, weights)
+        return mixed_results(self.name, dict(zip(self.choices, results, strict=True)), weights)
 
     def extra_repr(self) -> str:
         return f"{self.name}, choices={self.choices}"
+
+
+class Depths(nn.Module):
+    """Layers in a row, of which as many take part as a decision says.
+
+    Args:
+        name: The decision.
+        layers: As many as the largest depth.
+        depths: The choices: numbers of layers, in a row.
+        board: Where the network writes what takes part.
+    """
+
+    def __init__(
+        self, name: str, layers: Sequence[nn.Module], depths: Sequence[int], board: Board
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.depths = tuple(depths)
+        self.board = board
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Any) -> Any:
+        weights = self.board.read(self.name)
+        if isinstance(weights, int):
+            for layer in self.layers[: self.depths[weights]]:
+                x = layer(x)
+            return x
+        forms: dict[int, Any] = {}
+        terms: list[Any] = []
+        for depth, layer in enumerate([nn.Identity(), *self.layers]):
+            x = layer(x)
+            if depth in self.depths:
+                forms[depth] = _form(x)
+                # Weighted at once, before the next layer can change its input in place.
+                terms.append(_mixed([x], weights[len(terms), None]))
+        _check_forms(self.name, forms)
+        return _combined(terms, lambda tensors: sum(tensors[1:], start=tensors[0]))
+
+    def extra_repr(self) -> str:
+        return f"{self.name}, depths={self.depths}"
 
 
 class Board:
@@ -185,6 +224,65 @@ class SwitchedNetwork(nn.Module):
             return self.network(*inputs, **named)
         finally:
             self.board.selection = None
+
+
+def mixed_results(name: str, results: Mapping[Any, Any], weights: torch.Tensor) -> Any:
+    """Add weighted results: tensors, or lists, tuples and dictionaries of them, part by part.
+
+    Args:
+        name: The decision, for the message.
+        results: By choice.
+        weights: ``(O,)``.
+
+    Raises:
+        ValueError: If they differ in their form or in the shape of a tensor.
+    """
+    _check_forms(name, {choice: _form(result) for choice, result in results.items()})
+    return _mixed(list(results.values()), weights)
+
+
+def _check_forms(name: str, forms: Mapping[Any, Any]) -> None:
+    first = next(iter(forms.values()))
+    if any(form != first for form in forms.values()) or _has_other(first):
+        raise ValueError(
+            f"The candidates of `{name}` must give tensors of equal shapes to be mixed, or equal "
+            f"lists, tuples or dictionaries of them, but got {dict(forms)}. Add a projection to "
+            "those that differ."
+        )
+
+
+def _form(result: Any) -> Any:
+    """Describe a result: the shapes of its tensors in the place of these."""
+    if isinstance(result, torch.Tensor):
+        return tuple(result.shape)
+    if isinstance(result, Mapping):
+        return {name: _form(part) for name, part in result.items()}
+    return [_form(part) for part in result] if isinstance(result, list | tuple) else type(result)
+
+
+def _has_other(form: Any) -> bool:
+    """Tell whether there is something else than tensors; what holds nothing is so too."""
+    if isinstance(form, list | dict):
+        parts = form if isinstance(form, list) else list(form.values())
+        return not parts or any(map(_has_other, parts))
+    return isinstance(form, type)
+
+
+def _mixed(results: Sequence[Any], weights: torch.Tensor) -> Any:
+    return _combined(results, lambda tensors: weighted_sum(tensors, weights))
+
+
+def _combined(
+    results: Sequence[Any], combine: Callable[[Sequence[torch.Tensor]], torch.Tensor]
+) -> Any:
+    """Combine the tensors that stand at the same place of several results."""
+    first = results[0]
+    if isinstance(first, torch.Tensor):
+        return combine(results)
+    if isinstance(first, Mapping):
+        return {name: _combined([one[name] for one in results], combine) for name in first}
+    parts = [_combined(part, combine) for part in zip(*results, strict=True)]
+    return parts if isinstance(first, list) else tuple(parts)
 
 
 def weighted_sum(results: Sequence[torch.Tensor], weights: torch.Tensor) -> torch.Tensor:

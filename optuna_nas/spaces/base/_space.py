@@ -136,18 +136,13 @@ class SearchSpace(SpaceHooks):
         """Let a trial decide, and build the network: for use within a larger network.
 
         In a ``@function_space`` function the decisions become those of the outer architecture,
-        under this space's ``prefix``. In the supernet of the outer space this one's own supernet
-        stands in its place: with the arguments that :meth:`supernet` takes, and else its defaults
-        of these.
+        under this space's ``prefix``. In the supernet of the function this one's own supernet
+        stands in its place.
 
         Args:
             trial: The first argument of the function, or a trial as :meth:`suggest` takes it.
-            arguments: Of ``architecture.build``; those of :meth:`supernet` that it has not do
-                nothing outside of a supernet.
-
-        Returns:
-            The network, with its feature maps: ``num_classes=0``, ``features_only=True``,
-            ``num_features`` and ``feature_info``.
+            arguments: Of ``architecture.build`` or, with its own defaults, of :meth:`supernet`;
+                each reading takes its own.
 
         Raises:
             ValueError: If another space in the function has the same prefix.
@@ -161,9 +156,7 @@ class SearchSpace(SpaceHooks):
             @function_space
             def net(trial, num_outputs=2):
                 encoder = DARTSSpace(prefix="enc_")(trial, cells=3, channels=8, num_classes=0)
-                width = trial.suggest_categorical("width", (16, 32))
-                head = [nn.Linear(encoder.num_features, width), nn.ReLU()]
-                return nn.Sequential(encoder, *head, nn.Linear(width, num_outputs))
+                return nn.Sequential(encoder, nn.Linear(encoder.num_features, num_outputs))
         """
         if isinstance(trial, DecisionTrial):
             network: nn.Module = trial.build_part(self, self.prefix, arguments)
@@ -189,7 +182,7 @@ class SearchSpace(SpaceHooks):
 
     @property
     def can_be_relaxed(self) -> bool:
-        """Whether the space writes the hook :meth:`relax`, which :meth:`supernet` needs."""
+        """Whether the space writes the hook :meth:`relax`."""
         return type(self).relax is not SearchSpace.relax
 
     @property
@@ -348,13 +341,7 @@ class SearchSpace(SpaceHooks):
     def build_part(
         self, trial: DecisionTrial, prefix: str, arguments: Mapping[str, Any]
     ) -> tuple[Architecture, nn.Module]:
-        """Let the trial of an outer space decide, and build the network.
-
-        Args:
-            trial: That of the outer space.
-            prefix: Put before the names of the decisions there.
-            arguments: As :meth:`__call__` takes them.
-        """
+        """Let the trial of an outer space decide, and build the network; a trial calls it."""
         architecture = self._decided(NestedTrial(trial, self, prefix))
         return architecture, architecture.build(**arguments_to_build(self, arguments))
 

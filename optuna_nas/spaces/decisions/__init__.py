@@ -2,6 +2,7 @@
 
 from optuna_nas.spaces.decisions._decisions import (
     DecisionTrial,
+    DepthDistribution,
     FixedParams,
     LiveTrial,
     RandomChoices,
@@ -17,6 +18,7 @@ from optuna_nas.spaces.decisions._values import checked_value
 
 __all__ = [
     "DecisionTrial",
+    "DepthDistribution",
     "FixedParams",
     "LiveTrial",
     "NestedTrial",

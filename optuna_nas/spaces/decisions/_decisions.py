@@ -26,6 +26,7 @@ from optuna_nas.spaces.decisions._values import checked_value
 
 __all__ = [
     "DecisionTrial",
+    "DepthDistribution",
     "FirstChoices",
     "FixedParams",
     "LastChoices",
@@ -35,6 +36,10 @@ __all__ = [
 ]
 
 _CHOICE_TYPES = frozenset({type(None), bool, int, float, str})
+
+
+class DepthDistribution(IntDistribution):
+    """Integers in a row that are a number of layers."""
 
 
 class Source(ABC):
@@ -204,6 +209,10 @@ class DecisionTrial:
         """Decide on a float in ``[low, high]`` (function spaces only)."""
         value: float = self._decide(name, FloatDistribution(low, high, log=log, step=step))
         return value
+
+    def suggest_depth(self, name: str, low: int, high: int) -> Any:
+        """Decide how many layers follow each other; a supernet can leave that open."""
+        return self._decide(name, DepthDistribution(low, high))
 
     def suggest_scheduled_int(
         self, name: str, low: int, high: int, *, schedule: Callable[[int], int]

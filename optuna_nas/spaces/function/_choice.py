@@ -10,7 +10,7 @@ from optuna_nas.spaces.function._mixture import Mixture
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["choice"]
+__all__ = ["choice", "make_module"]
 
 
 def choice(trial: Any, name: str, candidates: Mapping[Any, Callable[[], nn.Module]]) -> nn.Module:
@@ -66,26 +66,39 @@ def choice(trial: Any, name: str, candidates: Mapping[Any, Callable[[], nn.Modul
         _check_factory(name, key, factory)
     chosen = trial.suggest_categorical(name, tuple(candidates))
     if isinstance(chosen, Mixture):
-        return chosen.switch({key: _make(name, key, candidates[key]) for key in candidates})
-    return _make(name, chosen, candidates[chosen])
+        return chosen.switch(
+            {key: make_module(_described(name, key), candidates[key]) for key in candidates}
+        )
+    return make_module(_described(name, chosen), candidates[chosen])
+
+
+def make_module(what: str, factory: Callable[[], nn.Module]) -> nn.Module:
+    """Call a user's factory.
+
+    Args:
+        what: Name of what it makes, for the message.
+        factory: Takes no arguments.
+
+    Raises:
+        TypeError: If it does not make a module.
+    """
+    from torch import nn
+
+    module = factory()
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"{what} must make a torch.nn.Module, but made {module!r}.")
+    return module
+
+
+def _described(name: str, key: Any) -> str:
+    return f"The candidate {key!r} of `{name}`"
 
 
 def _check_factory(name: str, key: Any, factory: Any) -> None:
     made = hasattr(factory, "forward") and not isinstance(factory, type)
     if made or not callable(factory):
         raise TypeError(
-            f"The candidate {key!r} of `{name}` must be a function that makes a module, but got "
+            f"{_described(name, key)} must be a function that makes a module, but got "
             f"{'a module' if made else repr(factory)}. Put `lambda:` before it, so that it is "
             "made only where it is needed."
         )
-
-
-def _make(name: str, key: Any, factory: Callable[[], nn.Module]) -> nn.Module:
-    from torch import nn
-
-    module = factory()
-    if not isinstance(module, nn.Module):
-        raise TypeError(
-            f"The candidate {key!r} of `{name}` must make a torch.nn.Module, but made {module!r}."
-        )
-    return module

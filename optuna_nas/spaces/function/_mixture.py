@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ class MixtureError(TypeError):
 
 
 class Mixture:
-    """All choices of a decision at once. Only :func:`choice` can use it.
+    """All choices of a decision at once. Only :func:`choice` and :func:`repeat` can use it.
 
     Whatever else Python does with a value (``if``, an index, arithmetic, comparison, hashing, an
     f-string, a call) raises a :class:`MixtureError`, so that no architecture is built by mistake.
@@ -41,6 +41,13 @@ class Mixture:
 
         self.used = True
         return Switch(self.name, candidates, self._board)
+
+    def depths(self, layers: Sequence[nn.Module]) -> nn.Module:
+        """Make the module that mixes what stands after some of the layers, or takes one of it."""
+        from optuna_nas.nn.supernets import Depths
+
+        self.used = True
+        return Depths(self.name, layers, self.choices, self._board)
 
     def __repr__(self) -> str:
         return f"Mixture({self.name!r}, choices={self.choices})"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from optuna_nas.spaces.base import SearchSpace, arguments_to_relax
-from optuna_nas.spaces.decisions import DecisionTrial, FixedParams
+from optuna_nas.spaces.decisions import DecisionTrial, DepthDistribution, FixedParams
 from optuna_nas.spaces.function._mixture import Mixture, MixtureError, open_decision
 from optuna_nas.spaces.function._relaxed import RelaxedFunction, RelaxedPart
 
@@ -101,11 +101,17 @@ class SupernetTrial(DecisionTrial):
         elif isinstance(distribution, CategoricalDistribution):
             value = Mixture(full_name, distribution.choices, self._board)
             self._offer(name, value.choices)
+        elif isinstance(distribution, DepthDistribution):
+            depths = tuple(range(distribution.low, distribution.high + 1))
+            value = Mixture(full_name, depths, self._board)
+            self._offer(name, depths)
         else:
             self._fail(
                 MixtureError(
-                    f"`{full_name}` is a number, which a supernet cannot leave open. Decide "
-                    f"beforehand: space.supernet(fixed={{{full_name!r}: ...}})."
+                    f"`{full_name}` is a number, which a supernet cannot leave open. If it is "
+                    f"that of layers, stack them by repeat(trial, {name!r}, make_layer, low=..., "
+                    "high=...); else decide beforehand: "
+                    f"space.supernet(fixed={{{full_name!r}: ...}})."
                 )
             )
         self.params[name] = value
