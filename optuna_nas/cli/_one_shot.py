@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.cli._values import DataChoice
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import ImageData, TensorData
 
 __all__ = [
     "OneShotStudy",
@@ -85,7 +85,7 @@ class OneShotStudy(NamedTuple):
 
     study: Study
     space: SearchSpace
-    data: ImageData
+    data: ImageData | TensorData
     chosen: dict[str, Any]
 
 
@@ -112,7 +112,7 @@ def begin(
 
 def _data_of(
     study: Study, images: DataChoice, *, space: str | None, space_setting: Mapping[str, Any]
-) -> tuple[SearchSpace, ImageData]:
+) -> tuple[SearchSpace, ImageData | TensorData]:
     """Space and images of a study: as given, else as it was created.
 
     Raises:

@@ -83,7 +83,10 @@ with distributed() as processes:
         elif name == "sampler":
             options = {"shuffle": False, "batch_size": 8}
         data = LoaderData(
-            "own", DataLoader(dataset, **options), DataLoader(dataset, 7), task=Task.regression(metric=None)
+            "own",
+            DataLoader(dataset, **options),
+            DataLoader(dataset, 7),
+            task=Task.regression(metric=None),
         )
         with seeded(0):
             model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 1))
