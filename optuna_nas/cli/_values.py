@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.identity import DataIdentity
-    from optuna_nas.training import ImageData, Recipe, TensorData
+    from optuna_nas.training import Data, ImageData, Recipe
 
 __all__ = ["DataChoice", "FinalTraining", "collected"]
 
@@ -67,7 +67,7 @@ class DataChoice:
     image_size: int | None = None
     split_seed: int | None = None
 
-    def load(self, kept: DataIdentity | None = None) -> ImageData | TensorData:
+    def load(self, kept: DataIdentity | None = None) -> Data:
         """Load the data: as given, else as a study keeps them.
 
         Args:
@@ -84,7 +84,8 @@ class DataChoice:
         arguments = {} if kept is None else kept.arguments
         given = ("train_size", "val_size", "image_size", "split_seed", "target", "task")
         arguments |= {key: getattr(self, key) for key in given if getattr(self, key) is not None}
-        return load_data(name, root=self.data_root, download=self.download, **arguments)
+        loaded: Data = load_data(name, root=self.data_root, download=self.download, **arguments)
+        return loaded
 
     def load_images(self) -> ImageData:
         """Load the data for a command that is for images alone.

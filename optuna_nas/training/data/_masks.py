@@ -67,7 +67,7 @@ def load_masks(
     size = None if image_size is None else as_size(image_size)
     pairs = {part: _pairs(folder) for part, folder in _folders(path).items()}
     read: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-    first = Image.open(pairs["train"][0].image).size[::-1] if size is None else size
+    first = open_picture(pairs["train"][0].image).size[::-1] if size is None else size
     _require_memory(sum(map(len, pairs.values())), first)
     for part, files in pairs.items():
         found = [_read(pair, size, first) for pair in files]
