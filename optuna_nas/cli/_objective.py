@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.cli._values import DataChoice
     from optuna_nas.objectives import Objective, Reward, TrainingObjective
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data
 
 __all__ = [
     "PRUNERS",
@@ -67,8 +67,8 @@ def make_ready(study: Study, objective: Objective[Any], chosen: Mapping[str, Any
         click.echo(f"trials {trials} were left by a killed process: failed, and queued again")
 
 
-def study_data(study: Study, images: DataChoice) -> ImageData:
-    """The images of a study: as given, else as it was created.
+def study_data(study: Study, images: DataChoice) -> Data:
+    """The data of a study: as given, else as it was created.
 
     Raises:
         click.UsageError: If a new study has no data.

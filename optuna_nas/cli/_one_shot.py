@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.cli._values import DataChoice
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data
 
 __all__ = [
     "OneShotStudy",
@@ -85,7 +85,7 @@ class OneShotStudy(NamedTuple):
 
     study: Study
     space: SearchSpace
-    data: ImageData
+    data: Data
     chosen: dict[str, Any]
 
 
@@ -112,8 +112,8 @@ def begin(
 
 def _data_of(
     study: Study, images: DataChoice, *, space: str | None, space_setting: Mapping[str, Any]
-) -> tuple[SearchSpace, ImageData]:
-    """Space and images of a study: as given, else as it was created.
+) -> tuple[SearchSpace, Data]:
+    """Space and data of a study: as given, else as it was created.
 
     Raises:
         click.UsageError: If a new study has none.
@@ -142,7 +142,7 @@ def folder_of(storage: str, artifacts: Path | None) -> Path:
 def search_command(
     study: Study,
     space: SearchSpace,
-    data: ImageData,
+    data: Data,
     text: str,
     *,
     given: str | None,
@@ -154,7 +154,7 @@ def search_command(
     Args:
         study: The study that found it.
         space: Its space.
-        data: Its images.
+        data: Its data.
         text: The architecture.
         given: Value of ``--space``.
         build: Build arguments.
@@ -169,16 +169,26 @@ def search_command(
             value = getattr(space, field.name)
             if field.name in space.settings and value != field.default:
                 words += ["--space-setting", f"{field.name}={value!r}"]
-    words += ["--data", data.name]
-    words += ["--train-size", f"{len(data.train)}", "--val-size", f"{len(data.val)}"]
-    height, width = data.image_size
-    words += ["--image-size", f"{height}"] if height == width else []
-    words += ["--split-seed", f"{data.split_seed}"] if data.split_seed else []
+    words += _data_words(data)
     for name, value in (build or {}).items():
         words += ["--build", f"{name}={value!r}"]
     words += ["--enqueue", text]
     words = ["--study-name", f"{study.study_name}-alone", *words]
     return f"optuna-nas search{place} {' '.join(map(_quoted, words))}"
+
+
+def _data_words(data: Data) -> list[str]:
+    """Options that load the data again."""
+    from optuna_nas.objectives.identity import DataIdentity
+
+    kept = DataIdentity.from_json(data.identity)
+    words = ["--data", kept.name]
+    words += ["--train-size", f"{len(data.train)}", "--val-size", f"{len(data.val)}"]
+    if kept.image_size is not None and len({*kept.image_size}) == 1:
+        words += ["--image-size", f"{kept.image_size[0]}"]
+    words += ["--split-seed", f"{kept.split_seed}"] if kept.split_seed else []
+    words += ["--target", kept.target] if kept.target else []
+    return words + (["--task", kept.task] if kept.task else [])
 
 
 def _quoted(word: str) -> str:

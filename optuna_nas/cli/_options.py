@@ -206,21 +206,33 @@ def space_options(function: F) -> F:
 
 
 def data_options(function: F) -> F:
-    """Options of the images, which the command gets as ``images``, a :class:`DataChoice`."""
+    """Options of the data, which the command gets as ``images``, a :class:`DataChoice`."""
     options = [
         collected("images", DataChoice),
-        click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH."),
-        click.option("--train-size", type=POSITIVE, help="Images to train with; default: all."),
-        click.option("--val-size", type=POSITIVE, help="Images to validate with."),
+        click.option(
+            "--data",
+            help="digits, fashion-mnist, cifar10, cifar100, folder:PATH, masks:PATH; tables: "
+            "diabetes, breast-cancer, wine, iris, california, digits-table, csv:PATH.",
+        ),
+        click.option(
+            "--target", help="Column of csv:PATH that is predicted; several with commas."
+        ),
+        click.option(
+            "--task",
+            type=click.Choice(("regression", "classification")),
+            help="Task of csv:PATH; default: told by the target's values.",
+        ),
+        click.option("--train-size", type=POSITIVE, help="Examples to train with; default: all."),
+        click.option("--val-size", type=POSITIVE, help="Examples to validate with."),
         click.option(
             "--image-size",
             type=SIDE,
-            help="Height and width to resize to; default: as they are, of a folder 32.",
+            help="Height and width to resize images to; default: as they are, of a folder 32.",
         ),
         click.option(
             "--split-seed",
             type=SEED,
-            help="Chooses which images are for training, validation and test.  [default: 0]",
+            help="Chooses which examples are for training, validation and test.  [default: 0]",
         ),
         files_options,
     ]

@@ -91,7 +91,7 @@ class EvaluatorChoice(DataChoice):
         from optuna_nas.objectives import ScaledTraining
         from optuna_nas.training import Recipe
 
-        return ScaledTraining(self.load(), recipe=Recipe(**self.recipe), start=self.start)
+        return ScaledTraining(self.load_images(), recipe=Recipe(**self.recipe), start=self.start)
 
 
 def base_network(network: str, setting: Mapping[str, Any]) -> ScalableNetwork:

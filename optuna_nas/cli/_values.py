@@ -12,7 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from optuna_nas.objectives.identity import DataIdentity
-    from optuna_nas.training import ImageData, Recipe
+    from optuna_nas.training import Data, ImageData, Recipe
 
 __all__ = ["DataChoice", "FinalTraining", "collected"]
 
@@ -43,28 +43,32 @@ def collected(name: str, cls: type[Any]) -> Callable[[F], F]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataChoice:
-    """Images that a command works on, as its options name them; None: as by default.
+    """Data that a command works on, as its options name them; None: as by default.
 
     Args:
         data: Name for :func:`optuna_nas.training.load_data`.
-        data_root: Folder in which torchvision keeps its files.
+        data_root: Folder in which downloaded files are kept.
         download: Whether missing data may be downloaded.
-        train_size: Number of images to train with.
-        val_size: Number of images to validate with.
-        image_size: Height and width in pixels.
+        target: Column of a file that is predicted.
+        task: "regression" or "classification" of that column.
+        train_size: Number of examples to train with.
+        val_size: Number of examples to validate with.
+        image_size: Height and width of images in pixels.
         split_seed: Seed of the splits.
     """
 
     data: str | None = None
     data_root: Path | None = None
     download: bool = False
+    target: str | None = None
+    task: str | None = None
     train_size: int | None = None
     val_size: int | None = None
     image_size: int | None = None
     split_seed: int | None = None
 
-    def load(self, kept: DataIdentity | None = None) -> ImageData:
-        """Load the images: as given, else as a study keeps them.
+    def load(self, kept: DataIdentity | None = None) -> Data:
+        """Load the data: as given, else as a study keeps them.
 
         Args:
             kept: What the study keeps; None: it is a new one.
@@ -78,10 +82,26 @@ class DataChoice:
         if name is None:
             raise click.UsageError("a new study needs --data, such as --data digits")
         arguments = {} if kept is None else kept.arguments
-        for size in ("train_size", "val_size", "image_size", "split_seed"):
-            if getattr(self, size) is not None:
-                arguments[size] = getattr(self, size)
-        return load_data(name, root=self.data_root, download=self.download, **arguments)
+        given = ("train_size", "val_size", "image_size", "split_seed", "target", "task")
+        arguments |= {key: getattr(self, key) for key in given if getattr(self, key) is not None}
+        loaded: Data = load_data(name, root=self.data_root, download=self.download, **arguments)
+        return loaded
+
+    def load_images(self) -> ImageData:
+        """Load the data for a command that is for images alone.
+
+        Raises:
+            click.UsageError: If they are others, or none.
+        """
+        from optuna_nas.training import ImageData
+
+        loaded = self.load()
+        if not isinstance(loaded, ImageData):
+            raise click.UsageError(
+                f"--data must name images for this command, such as cifar10 or folder:PATH, but "
+                f"{loaded.name} are none"
+            )
+        return loaded
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.objectives import DARTSObjective, DARTSVariant
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import EpochResult, ImageData
+    from optuna_nas.training import Data, EpochResult
 
     _Text = click.ParamType[str]
 else:  # before click 8.2 it is not generic
@@ -182,7 +182,7 @@ def darts(
 
 def _objective(
     space: SearchSpace,
-    data: ImageData,
+    data: Data,
     chosen: Mapping[str, Any],
     storage: str,
     artifacts: Path | None,

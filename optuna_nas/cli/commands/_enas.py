@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.objectives import ScoredChild, SharedWeightsObjective
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import EpochResult, ImageData
+    from optuna_nas.training import Data, EpochResult
 
 __all__ = ["enas"]
 
@@ -148,7 +148,7 @@ def _left(study: Study, chosen: Mapping[str, Any]) -> int:
 
 def _objective(
     space: SearchSpace,
-    data: ImageData,
+    data: Data,
     chosen: Mapping[str, Any],
     folder: Path,
     device: str,

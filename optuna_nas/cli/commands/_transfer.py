@@ -66,7 +66,7 @@ def transfer(
     architecture, study = chosen_architecture(**named)
     identity = (None if study is None else read_identity(study)) or StudyIdentity()
     larger_cells, larger_channels = _size(architecture, cells, channels, size)
-    loaded = images.load()
+    loaded = images.load_images()
     length, changed = final.length, final.changed_recipe
     searched = identity.training_recipe()
     if study is not None:

@@ -151,17 +151,19 @@ class SpaceIdentity(Part):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataIdentity(Part):
-    """Images and their splits.
+    """Data and their splits.
 
     Attributes:
-        name: Name for ``load_data``, or that of images of the user's own.
+        name: Name for ``load_data``, or that of data of the user's own.
         in_channels: Number of channels of an image.
-        image_size: Height and width.
-        train_size: Images to train with.
-        val_size: Images to validate with.
-        test_size: Images to test with.
+        image_size: Height and width of images.
+        train_size: Examples to train with.
+        val_size: Examples to validate with.
+        test_size: Examples to test with.
         split_seed: Chooses the splits.
-        stream: Whether the images are read from their files in training.
+        stream: Whether images are read from their files in training.
+        target: Columns of a file that are predicted.
+        task: Task of those columns, "regression" or "classification".
         more: Further keys that name them, such as ``content_hash``.
     """
 
@@ -173,6 +175,8 @@ class DataIdentity(Part):
     test_size: int | None = _kept(integer())
     split_seed: int | None = _kept(integer())
     stream: bool | None = _kept(truth)
+    target: Any = _kept(json_value)
+    task: Any = _kept(json_value)
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -186,7 +190,8 @@ class DataIdentity(Part):
     @property
     def arguments(self) -> dict[str, Any]:
         """Arguments of ``load_data`` beside the name, which make the same splits."""
-        names = ("train_size", "val_size", "test_size", "split_seed", "stream")
+        sizes = ("train_size", "val_size", "test_size")
+        names = (*sizes, "split_seed", "stream", "target", "task")
         kept = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         size = {} if self.image_size is None else {"image_size": tuple(self.image_size)}
         return kept | size

@@ -64,7 +64,9 @@ def load_kept(kept: DataIdentity, **changes: Any) -> Data:
     Raises:
         ValueError: If there is no such data.
     """
-    return load_data(**{"name": kept.name, **kept.arguments, **changes})
+    arguments: dict[str, Any] = {"name": kept.name, **kept.arguments, **changes}
+    loaded: Data = load_data(**arguments)
+    return loaded
 
 
 def rebuilt_data(kept: DataIdentity | None, data: str | Data | None) -> Data:

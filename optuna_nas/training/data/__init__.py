@@ -7,6 +7,7 @@ from optuna_nas.training.data._feed import Batch, Feed
 from optuna_nas.training.data._load import load_data
 from optuna_nas.training.data._split import AnySplit, Split
 from optuna_nas.training.data._stream import StreamedSplit
+from optuna_nas.training.data.loaders import LoaderData, LoaderSplit
 from optuna_nas.training.data.tensors import Standardiser, TensorData, TensorSplit
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "DataSplit",
     "Feed",
     "ImageData",
+    "LoaderData",
+    "LoaderSplit",
     "Normaliser",
     "Split",
     "Standardiser",

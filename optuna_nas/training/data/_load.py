@@ -1,4 +1,4 @@
-"""Data sets by name.
+"""Data sets by name: images, tables, and images with masks.
 
 ``digits`` is part of scikit-learn and needs no download; its pixels of 0 to 16 become 0 to 255.
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 
 import numpy as np
 import torch
@@ -23,15 +23,52 @@ import torch
 from optuna_nas.training.data._data import ImageData, assemble
 from optuna_nas.training.data._datasets import content_hash
 from optuna_nas.training.data._folder import files_hash, read_folder, stream_folder
+from optuna_nas.training.data._masks import load_masks
 from optuna_nas.training.data._pixels import resized
 from optuna_nas.training.data._split import Split
 from optuna_nas.training.data._stream import worker_count
+from optuna_nas.training.data.tables import TABLES, load_csv, load_table
+from optuna_nas.training.data.tensors import TensorData
 
 __all__ = ["load_data"]
 
-_FOLDER = "folder:"
+_FOLDER, _CSV, _MASKS = "folder:", "csv:", "masks:"
 _FOLDER_IMAGE_SIZE = 32
 _DEFAULT_ROOT = Path("data")
+
+
+_Images: TypeAlias = Literal["digits", "fashion-mnist", "kmnist", "cifar10", "cifar100", "svhn"]
+_Tables: TypeAlias = Literal[
+    "breast-cancer", "california", "diabetes", "digits-table", "iris", "wine"
+]
+
+
+class _Options(TypedDict, total=False):
+    """Options of :func:`load_data`."""
+
+    split_seed: int
+    train_size: int | None
+    val_size: int | None
+    test_size: int | None
+    root: str | Path | None
+    download: bool
+    image_size: int | tuple[int, int] | None
+    stream: bool
+    workers: int | None
+    target: str | None
+    task: str | None
+
+
+@overload
+def load_data(name: _Images, **options: Unpack[_Options]) -> ImageData: ...
+
+
+@overload
+def load_data(name: _Tables, **options: Unpack[_Options]) -> TensorData: ...
+
+
+@overload
+def load_data(name: str, **options: Unpack[_Options]) -> ImageData | TensorData: ...
 
 
 def load_data(
@@ -46,16 +83,29 @@ def load_data(
     image_size: int | tuple[int, int] | None = None,
     stream: bool = False,
     workers: int | None = None,
-) -> ImageData:
+    target: str | None = None,
+    task: str | None = None,
+) -> ImageData | TensorData:
     """Load a data set with fixed train, val and test splits.
 
-    | name | images | splits by default |
+    | name | examples | splits by default |
     |---|---|---|
-    | ``digits`` | 1,797, grey 8x8 | 1,079 / 359 / 359 |
+    | ``digits`` | 1,797 images, grey 8x8 | 1,079 / 359 / 359 |
     | ``fashion-mnist``, ``kmnist`` | 70,000, grey 28x28 | 54,000 / 6,000 / official 10,000 |
     | ``cifar10``, ``cifar100`` | 60,000, RGB 32x32 | 45,000 / 5,000 / official 10,000 |
     | ``svhn`` | 99,289, RGB 32x32 | 65,932 / 7,325 / official 26,032 |
     | ``folder:PATH`` | RGB, resized to 32x32 | its own, else three fifths / a fifth / a fifth |
+    | ``masks:PATH`` | RGB, with a class for each pixel | likewise |
+    | ``diabetes`` | 442 rows of 10, regression | three fifths / a fifth / a fifth |
+    | ``california`` | 20,640 rows of 8, regression | likewise |
+    | ``breast-cancer`` | 569 rows of 30, 2 classes | likewise |
+    | ``wine``, ``iris`` | 178 rows of 13, 150 of 4, 3 classes | likewise |
+    | ``digits-table`` | 1,797 rows of 64, 10 classes | likewise |
+    | ``csv:PATH`` | rows of a file, one ``target`` | likewise |
+
+    Images are an :class:`ImageData`, all else is a :class:`TensorData`: columns of tables are
+    standardised. In ``csv:PATH``, columns of texts become one of 0 and 1 for each text, and
+    missing numbers the median, both by the training rows.
 
     Sizes take subsets that keep the proportions of the classes. Where test is not given by the
     data set and ``train_size`` and ``val_size`` are, test is what they leave. The same seed and
@@ -66,44 +116,80 @@ def load_data(
         >>> data = load_data("digits", train_size=640, val_size=800)
         >>> len(data.train), len(data.val), len(data.test), data.input_size
         (640, 800, 357, (1, 8, 8))
+        >>> load_data("diabetes").build_arguments
+        {'in_features': 10}
 
     Args:
         name: One of the names above. A folder has one sub-folder per class, or train/, val/ and
             test/ (one of the last two may be missing) with those. Images of 16 bits become 8,
             photographs are turned as their EXIF orientation says, animations are their first
-            frame.
+            frame. One of ``masks:`` has images/ and masks/ with equal names, or train/, val/ and
+            test/ with those; a mask is a grey or indexed PNG of numbers of classes.
         split_seed: Chooses the splits and subsets, in [0, 2**32).
-        train_size: Images to train with, at least 2.
-        val_size: Images to validate with, at least 1.
-        test_size: Images to test with.
-        root: Where torchvision keeps its files; by default ``data`` in the working directory.
-        download: Whether torchvision may download what is missing.
-        image_size: Pixels, or (height, width), to resize to.
+        train_size: Examples to train with, at least 2.
+        val_size: Examples to validate with, at least 1.
+        test_size: Examples to test with.
+        root: Where torchvision keeps its files, by default ``data`` in the working directory,
+            and scikit-learn those of ``california``, by default its own folder.
+        download: Whether torchvision or scikit-learn may download what is missing.
+        image_size: Pixels, or (height, width), to resize images to.
         stream: Leave the images of a folder in their files and read them while networks train,
             for folders that do not fit into memory. An image is then resized until its central
             7/8 cover ``image_size``, and cut, instead of squeezed. Mean and deviation are those
             of about 1,000 images.
         workers: Processes that read a stream; by default one per processor, at most 8.
+        target: Column of ``csv:PATH`` that is predicted; several with commas between them.
+        task: "regression" or "classification" of ``csv:PATH``; None: classification of texts, of
+            at most 20 different whole numbers, and of several columns of 0 and 1 (then of
+            several labels), else regression.
 
     Raises:
         ValueError: If the name is unknown, an image is damaged or of a kind whose meaning is
-            not certain, the folder's layout is another one, or the sizes ask for too many.
+            not certain, the layout of a folder or file is another one, or the sizes ask for too
+            many.
         FileNotFoundError: If the files are missing and may not, or cannot, be downloaded.
     """
     sizes = {"train": train_size, "val": val_size, "test": test_size}
+    _require_used(name, image_size=image_size, stream=stream, target=target, task=task)
     if name.startswith(_FOLDER):
         return _folder(name, sizes, split_seed, image_size, stream, workers)
-    if stream:
-        raise ValueError(f"`stream` is for folder:PATH, but got stream=True and name={name!r}.")
+    if name.startswith(_MASKS):
+        return load_masks(name, _path(name), image_size, sizes, split_seed)
+    if name.startswith(_CSV):
+        return load_csv(name, _path(name), target, task, sizes, split_seed)
+    if name in TABLES:
+        where = None if root is None else Path(root)
+        return load_table(name, sizes, split_seed, root=where, download=download)
     if name == "digits":
         return _assemble_resized(name, *_digits(), sizes, split_seed, image_size)
     if name not in _SOURCES:
-        known = ", ".join(["digits", *_SOURCES, "folder:PATH"])
+        known = ", ".join(["digits", *_SOURCES, "folder:PATH", "masks:PATH", *TABLES, "csv:PATH"])
         raise ValueError(f"`name` must be one of {known}, but got name={name!r}.")
     pools, classes = _torchvision(name, Path(root or _DEFAULT_ROOT), download)
     if val_size is None:
         sizes["val"] = len(pools["train"]) // 10
     return _assemble_resized(name, pools, classes, sizes, split_seed, image_size)
+
+
+def _require_used(name: str, **options: Any) -> None:
+    """Raise for an option that the data has no use for."""
+    if options["stream"] and not name.startswith(_FOLDER):
+        raise ValueError(f"`stream` is for folder:PATH, but got stream=True and name={name!r}.")
+    for option in ("target", "task"):
+        if options[option] is not None and not name.startswith(_CSV):
+            raise ValueError(
+                f"`{option}` is for csv:PATH, but got {option}={options[option]!r} and "
+                f"name={name!r}: leave it out."
+            )
+    if options["image_size"] is not None and (name in TABLES or name.startswith(_CSV)):
+        raise ValueError(
+            f"`image_size` is for images, but got image_size={options['image_size']!r} and "
+            f"name={name!r}: leave it out."
+        )
+
+
+def _path(name: str) -> Path:
+    return Path(name.partition(":")[2]).expanduser()
 
 
 def _folder(
@@ -114,7 +200,7 @@ def _folder(
     stream: bool,
     workers: int | None,
 ) -> ImageData:
-    path = Path(name.removeprefix(_FOLDER)).expanduser()
+    path = _path(name)
     size = _FOLDER_IMAGE_SIZE if image_size is None else image_size
     if stream:
         streams, classes = stream_folder(path, size, worker_count(workers))
