@@ -146,7 +146,7 @@ def estimate(
             f"None of {samples} networks sampled from {space} can take inputs of "
             f"{data.inputs}: load the data with larger ones, such as by image_size."
         )
-    recipe = recipe or Recipe()
+    recipe = recipe or data.default_recipe
     median = sorted(sized, key=lambda pair: pair[0].macs)[len(sized) // 2][1]
     return Estimate(
         num_architectures=_space_size(space),

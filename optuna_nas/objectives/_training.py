@@ -98,7 +98,7 @@ class TrainingObjective(Objective[TrainingPlan]):
             for images classification.
         build: Arguments for ``architecture.build`` besides the number of classes and channels,
             which data and task decide. Default: ``space.proxy``, the paper's search size.
-        recipe: Settings of the training. Default: ``Recipe()``.
+        recipe: Settings of the training. Default: ``Recipe()`` for images, AdamW for other data.
         hyperparameters: A function of the trial that returns fields of the recipe, such as
             ``lambda trial: {"lr": trial.suggest_float("lr", 1e-3, 1.0, log=True)}``; see also
             :func:`recipe_of`.
@@ -168,7 +168,7 @@ class TrainingObjective(Objective[TrainingPlan]):
         self.space = space
         self.epochs = epochs
         self.build = build_arguments(space, self.data, self.task, build)
-        self.recipe = recipe or Recipe()
+        self.recipe = recipe or self.data.default_recipe
         self._hyperparameters = hyperparameters
         self._score = score
         self.seed = seed

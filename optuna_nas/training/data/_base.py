@@ -107,6 +107,14 @@ class Data(ABC):
         """Return inputs of a split as a network takes them, on a device; without augmentation."""
         return map_tensors(lambda t: t.to(device, non_blocking=True), inputs)
 
+    @property
+    def default_recipe(self) -> Recipe:
+        """Recipe that networks are trained with unless one is given: AdamW, at its usual rate.
+
+        The default rate of ``Recipe()`` is for images, whose networks have batch norms.
+        """
+        return Recipe(optimizer="adamw", lr=1e-3, nesterov=False, weight_decay=0.01)
+
     def suited(self, recipe: Recipe) -> Recipe:
         """Return a published recipe without what the data has no use for, such as crops."""
         return without_augmentation(recipe)

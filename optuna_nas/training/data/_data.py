@@ -121,6 +121,11 @@ class ImageData(Data):
         images = inputs.to(device, non_blocking=True)
         return _normaliser(self.mean, self.std, device)(images)
 
+    @property
+    def default_recipe(self) -> Recipe:
+        """``Recipe()``, which is for images."""
+        return Recipe()
+
     def suited(self, recipe: Recipe) -> Recipe:
         """Return a published recipe as it is: it was published for images."""
         return recipe

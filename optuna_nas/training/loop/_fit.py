@@ -113,7 +113,7 @@ def fit(
             ``device`` where many runs share it.
         epochs: At least 1.
         task: Loss, metric and direction; None: that of the data, for images classification.
-        recipe: The settings; by default ``Recipe()``.
+        recipe: The settings; by default ``Recipe()`` for images, for other data AdamW.
         seed: Seed of data order, augmentation and dropout. The weights are the caller's: build the
             model within :func:`seeded`.
         device: See :func:`resolve_device`.
@@ -137,7 +137,7 @@ def fit(
     chosen = _DEFAULTS | options
     require_int("accumulate", chosen["accumulate"])
     require_seed(seed)
-    recipe = Recipe() if recipe is None else recipe
+    recipe = data.default_recipe if recipe is None else recipe
     if chosen["compile"] and recipe.drop_path and recipe.drop_path_schedule != "constant":
         raise ValueError(
             "`compile` needs a constant drop path, since a network is compiled anew for each "
