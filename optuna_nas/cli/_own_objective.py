@@ -13,9 +13,13 @@ from optuna_nas.cli._code import load_own
 from optuna_nas.cli._options import F
 
 if TYPE_CHECKING:
-    from optuna.artifacts import FileSystemArtifactStore
+    from pathlib import Path
 
-    from optuna_nas.objectives import Objective
+    from optuna.artifacts import FileSystemArtifactStore
+    from optuna.study import Study
+
+    from optuna_nas.final import FinalRun
+    from optuna_nas.objectives import Objective, TrainingFunction
 
 __all__ = [
     "configured",
@@ -24,6 +28,7 @@ __all__ = [
     "refuse_beside_objective",
     "seed_of",
     "space_or_objective",
+    "train_by_function",
 ]
 
 OPTION = "--objective"
@@ -134,6 +139,39 @@ def refuse_beside_objective(allowed: Collection[str]) -> None:
             raise click.UsageError(
                 f"{_option(name)} is set in the code of {OPTION}: change it there, or leave it out"
             )
+
+
+def train_by_function(
+    study: Study,
+    objective: TrainingFunction,
+    *,
+    folder: Path,
+    top: int,
+    seeds: int,
+    build: Mapping[str, Any],
+) -> None:
+    """Let a training function train the best of its study again, and show the table.
+
+    Args:
+        study: Evaluated by the function.
+        objective: The training function.
+        folder: Of the results.
+        top: How many of the best.
+        seeds: Runs of each.
+        build: Changes of the build arguments.
+    """
+    from optuna_nas.final import retrain_by_function
+
+    objective.prepare(study)
+    final = objective.with_options(build={**objective.build, **build}) if build else objective
+
+    def tell(name: str, run: FinalRun) -> None:
+        figure = f"{final.metric} {final.format_metric(run.val_metric)}"
+        click.echo(f"{name}, seed {run.seed}: {run.failure or figure}")
+
+    click.echo(f"training in {folder}")
+    compared = retrain_by_function(study, final, folder=folder, top=top, seeds=seeds, on_run=tell)
+    click.echo(f"\n{compared}")
 
 
 def _option(name: str) -> str:

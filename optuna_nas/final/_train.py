@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.training import Data, Task
 
-__all__ = ["train_candidates"]
+__all__ = ["alone_in", "seed_numbers", "train_candidates"]
 
 _KEPT = fields(
     {
@@ -108,7 +108,7 @@ def train_candidates(
             with other settings, which are named.
         RuntimeError: If another process works in the folder.
     """
-    numbers = _seed_numbers(seeds)
+    numbers = seed_numbers(seeds)
     _check(candidates, data)
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ def train_candidates(
         channels_last=channels_last,
         compile=compile,
     )
-    with _alone_in(place):
+    with alone_in(place):
         finalists = []
         for candidate in candidates:
             runs = []
@@ -265,7 +265,12 @@ def _finalist(
     )
 
 
-def _seed_numbers(seeds: int | Sequence[int]) -> list[int]:
+def seed_numbers(seeds: int | Sequence[int]) -> list[int]:
+    """Return seeds from a number of them, or as they are given.
+
+    Raises:
+        ValueError: If they are none, or repeat.
+    """
     numbers: Sequence[int] = range(seeds) if is_int(seeds) else seeds  # type: ignore
     are_seeds = isinstance(numbers, Sequence) and all(map(is_int, numbers))
     if not are_seeds or not numbers or len({*numbers}) < len(numbers):
@@ -291,7 +296,12 @@ def _check(candidates: Sequence[Candidate], data: Data) -> None:
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder.
+
+    Raises:
+        RuntimeError: If one works in it.
+    """
     lock = filelock.FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)
