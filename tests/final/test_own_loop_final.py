@@ -76,8 +76,8 @@ def test_what_is_finished_is_kept(tmp_path: Path) -> None:
         ValueError, match="runs with other settings: origin.build.outputs was None"
     ):
         retrain_by_function(study, wider, folder=tmp_path, top=1, seeds=1)
+    changed = objective.with_options(version="new")
     with pytest.raises(ValueError, match="function.training_function_version was .* is now 'new'"):
-        changed = objective.with_options(version="new")
         retrain_by_function(study, changed, folder=tmp_path, top=1, seeds=1)
 
 
