@@ -57,10 +57,9 @@ def test_without_torchrun_it_is_study_optimize() -> None:
 SEARCH = """
 import json, sys
 import optuna, torch
-from optuna_nas.nn import ImageTooSmallError
 from optuna_nas.objectives import distributed_optimize, training_function
 from optuna_nas.spaces import function_space
-from optuna_nas.training import distributed
+from optuna_nas.training import NonFiniteLossError, distributed
 from torch import nn
 
 torch.set_num_threads(1)
@@ -75,7 +74,7 @@ def objective(model, trial, report):
     width, lr = model.out_features, trial.suggest_float("lr", 0.0, 1.0)
     log.append((trial.number, width, lr, float(model.weight.detach().sum())))
     if width == 3:
-        raise ImageTooSmallError("too small")
+        raise NonFiniteLossError(1, 1, 0.1, float("nan"), "training")
     report(width + processes.rank, 1)
     report(float("nan") if width == 2 else width + processes.rank, 2)
     if processes.rank == 0:
