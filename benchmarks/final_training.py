@@ -145,10 +145,11 @@ def report(compared: Comparison, by_hand: str, logistic: float, ours: Sequence[f
     assert chosen is not None
     print(f"\n{compared}")
     print(f"logistic regression of scikit-learn: {logistic:.2%}, the same for every seed")
-    wins = chosen.test_accuracy.mean > max(baseline.test_accuracy.mean, logistic)
+    wins = chosen.test_metric.mean > max(baseline.test_metric.mean, logistic)
     told = "beats" if wins else "does NOT beat"
+    found = Spread.over(ours, format=compared.task.format)
     print(
-        f"{chosen.name}: {Spread.over(ours)} {told} {by_hand} {baseline.test_accuracy} and "
+        f"{chosen.name}: {found} {told} {by_hand} {baseline.test_metric} and "
         f"logistic regression {logistic:.2%}"
     )
     return wins
@@ -204,10 +205,10 @@ def main(
         seeds=SEEDS,
         baselines=[by_hand, resnet_of_equal_macs(data, best.macs)],
         device="cpu",
-        on_run=lambda name, run: print(name, run.seed, f"{run.test_accuracy:.2%}", flush=True),
+        on_run=lambda name, run: print(name, run.seed, f"{run.test_metric:.2%}", flush=True),
     )
     assert compared.chosen is not None
-    ours = [run.test_accuracy for run in compared.chosen.runs]
+    ours = [run.test_metric for run in compared.chosen.runs]
     if not report(compared, by_hand.name, logistic_regression(data), ours):
         raise SystemExit("Not beaten.")
 

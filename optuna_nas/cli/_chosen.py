@@ -18,13 +18,15 @@ from optuna_nas.cli._options import (
     space_of_study,
     study_options,
 )
+from optuna_nas.cli._own_objective import space_or_objective
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+    from optuna_nas.objectives.identity import FunctionIdentity
     from optuna_nas.profiling import InputSpec
-    from optuna_nas.spaces import Architecture
+    from optuna_nas.spaces import Architecture, SearchSpace
 
 __all__ = [
     "architecture_of_study",
@@ -41,8 +43,9 @@ IMAGENET_CLASSES, IMAGENET_SIZE, SMALL_SIZE = 1000, (3, 224, 224), (3, 32, 32)
 
 
 def architecture_options(function: F) -> F:
-    """``--space``, ``--architecture``, ``--published``, ``--trial`` and the study's options."""
+    """``--space`` or ``--objective``, ``--architecture``, ``--published``, ``--trial``, study."""
     options = [
+        space_or_objective,
         click.option("--space", help="A space by name, module:object or file.py:object."),
         click.option(
             "--architecture", metavar="TEXT", help="In the field's notation; needs --space."
@@ -94,7 +97,7 @@ def build_options(function: F) -> F:
 
 def chosen_architecture(
     *,
-    space: str | None,
+    space: str | SearchSpace | None,
     architecture: str | None,
     published: str | None,
     trial: str,
@@ -119,7 +122,9 @@ def chosen_architecture(
     return architecture_of_study(study, trial, space), study
 
 
-def architecture_of_study(study: Study, trial: str, space: str | None) -> Architecture:
+def architecture_of_study(
+    study: Study, trial: str, space: str | SearchSpace | None
+) -> Architecture:
     """The architecture of a trial by number, or of the best one.
 
     Raises:
@@ -173,12 +178,22 @@ def built_for(
     identity = (None if study is None else read_identity(study)) or StudyIdentity()
     arguments = {**(identity.build or {}), **build}
     if inputs is None:
-        kept = None if identity.data is None else identity.data.input_size
+        kept: Any = None if identity.data is None else identity.data.input_size
+        if identity.function is not None:
+            kept = _inputs_of(identity.function)
         large = takes.get("num_classes") == IMAGENET_CLASSES
         inputs = InputSpec.of(kept or (IMAGENET_SIZE if large else SMALL_SIZE))
     if "in_channels" in takes and "in_channels" not in build and is_image(inputs):
         arguments["in_channels"] = inputs.input_size[0]
     return inputs, arguments
+
+
+def _inputs_of(function: FunctionIdentity) -> str:
+    if function.inputs is None:
+        raise click.UsageError(
+            f"the training function {function.name!r} does not say its inputs: give --input-size"
+        )
+    return function.inputs
 
 
 def is_image(inputs: InputSpec) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from optuna_nas.cli._code import refuse_function_of
 from optuna_nas.cli._options import space_of_study
 from optuna_nas.keys import SEARCH_KEY
 
@@ -111,6 +112,7 @@ def study_objective(
 
     found = read_identity(study)
     identity = StudyIdentity() if found is None else found.evaluated_alone()
+    refuse_function_of(study, identity)
     loaded = study_data(study, images)
     if space is None and found is None:
         raise click.UsageError("a new study needs --space, such as --space nasbench201")
@@ -138,12 +140,12 @@ def _reward(value: object, target_ms: float) -> Reward:
     return LatencyReward(target_ms=target_ms)
 
 
-def make_pruner(name: str, epochs: int) -> BasePruner:
-    """The pruner of that name, for trials of so many epochs."""
+def make_pruner(name: str, epochs: int | None) -> BasePruner:
+    """The pruner of that name, for trials of so many epochs; None: it is not known."""
     import optuna
 
     makers: dict[str, Callable[[], BasePruner]] = {
-        "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=epochs),
+        "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=epochs or "auto"),
         "median": lambda: optuna.pruners.MedianPruner(),
         "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1),
         "none": lambda: optuna.pruners.NopPruner(),

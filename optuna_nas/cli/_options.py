@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib
-import importlib.util
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from optuna_nas.cli._code import load_own, refuse_function_of
 from optuna_nas.cli._numbers import POSITIVE, SEED, SIDE
 from optuna_nas.cli._values import DataChoice, collected
 
@@ -261,11 +259,11 @@ def training_options(function: F) -> F:
     return function
 
 
-def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSpace:
+def load_space(text: str | SearchSpace, settings: Mapping[str, Any] | None = None) -> SearchSpace:
     """The space that ``--space`` names: one of ours, ``module:object`` or ``file.py:object``.
 
     Args:
-        text: Value of ``--space``.
+        text: Value of ``--space``, or a space that was loaded.
         settings: Settings for one of our spaces.
 
     Raises:
@@ -274,6 +272,8 @@ def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSp
     from optuna_nas.spaces import SPACES, SearchSpace
     from optuna_nas.spaces.base import require_space
 
+    if isinstance(text, SearchSpace):
+        return text
     place, colon, name = text.rpartition(":")
     if not colon:
         if text not in SPACES:
@@ -290,38 +290,16 @@ def load_space(text: str, settings: Mapping[str, Any] | None = None) -> SearchSp
         raise click.BadParameter(
             "a space of your own has its settings in its code", param_hint="--space-setting"
         )
-    found = getattr(_module(place), name, None)
+    found = load_own(place, name, "--space")
     if isinstance(found, type) and issubclass(found, SearchSpace):
         found = found()
-    if found is None:
-        raise click.BadParameter(f"there is no {name!r} in {place!r}", param_hint="--space")
     try:
         return require_space(found)
     except TypeError as e:
         raise click.BadParameter(f"{name!r} in {place!r}: {e}", param_hint="--space") from None
 
 
-def _module(place: str) -> Any:
-    if not place.endswith(".py"):
-        sys.path.insert(0, str(Path.cwd()))
-        try:
-            return importlib.import_module(place)
-        except ModuleNotFoundError as e:
-            raise click.BadParameter(f"{e}", param_hint="--space") from e
-    path = Path(place)
-    if not path.is_file():
-        raise click.BadParameter(f"there is no file {place!r}", param_hint="--space")
-    sys.path.insert(0, str(path.parent.resolve()))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def make_study(storage: str, study_name: str) -> Study:
+def make_study(storage: str, study_name: str, *, direction: str = "maximize") -> Study:
     """The study of that name, made if it is missing; Optuna only speaks of errors from then on."""
     import optuna
 
@@ -331,7 +309,7 @@ def make_study(storage: str, study_name: str) -> Study:
     return optuna.create_study(
         storage=open_storage(storage),
         study_name=study_name,
-        direction="maximize",
+        direction=direction,  # type: ignore[arg-type]
         load_if_exists=True,
     )
 
@@ -357,13 +335,13 @@ def open_study(storage: str, study_name: str) -> Study:
 
 
 def space_of_study(
-    study: Study, text: str | None, settings: Mapping[str, Any] | None = None
+    study: Study, text: str | SearchSpace | None, settings: Mapping[str, Any] | None = None
 ) -> SearchSpace:
     """The space that a study searches: as given, or one of ours by the name in the study.
 
     Args:
         study: The study.
-        text: Value of ``--space``.
+        text: Value of ``--space``, or the space of ``--objective``.
         settings: Settings for one of our spaces, where ``--space`` names it.
 
     Raises:
@@ -383,6 +361,7 @@ def space_of_study(
             f"The study {study.study_name!r} scales a network and searches no architecture: "
             "optuna-nas scale shows it."
         )
+    refuse_function_of(study, identity)
     if not identity.space.is_ours:
         raise click.UsageError(
             f"The study {study.study_name!r} searches a space of your own "

@@ -4,6 +4,11 @@ from optuna_nas.final._candidate import Candidate, found
 from optuna_nas.final._card import architecture_of, read_card, trained_network
 from optuna_nas.final._comparison import Comparison, Finalist, FinalRun, Spread
 from optuna_nas.final._options import FinalTrainingOptions
+from optuna_nas.final._own_loop import (
+    FunctionComparison,
+    FunctionFinalist,
+    retrain_by_function,
+)
 from optuna_nas.final._random import random_search
 from optuna_nas.final._resnet import CifarResNet, resnet_of_equal_macs
 from optuna_nas.final._retrain import retrain
@@ -17,6 +22,8 @@ __all__ = [
     "FinalRun",
     "FinalTrainingOptions",
     "Finalist",
+    "FunctionComparison",
+    "FunctionFinalist",
     "Spread",
     "architecture_of",
     "found",
@@ -24,6 +31,7 @@ __all__ = [
     "read_card",
     "resnet_of_equal_macs",
     "retrain",
+    "retrain_by_function",
     "train_candidates",
     "trained_network",
     "transfer",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from optuna_nas.spaces import Architecture, SearchSpace
-    from optuna_nas.training import ImageData, Recipe, task_of
+    from optuna_nas.training import Data, Recipe, Task
 
 __all__ = ["FOUND", "Candidate", "found", "of_architecture", "of_trial"]
 
@@ -43,7 +43,8 @@ class Candidate:
         ... )
 
     Attributes:
-        name: Its row in the table and its folder: letters, digits, ``.``, ``_`` and ``-``.
+        name: Name of its row in the table and of its folder: letters, digits, ``.``, ``_`` and
+            ``-``.
         make: Makes the network anew, with random weights.
         origin: Kind and source of the network, ready for JSON. A run that was
             interrupted goes on only if this is the same.
@@ -67,17 +68,18 @@ class Candidate:
                 f"but got name={self.name!r}."
             )
 
-    def size(self, data: ImageData) -> Profile:
-        """Count parameters and multiply-adds for an image of ``data``."""
+    def size(self, data: Data) -> Profile:
+        """Count parameters and multiply-adds for an example of ``data``."""
         with seeded(0):  # the process's random state is not ours
             return profile(self.make(), inputs=data.inputs)
 
 
 def of_architecture(
     architecture: Architecture,
-    data: ImageData,
+    data: Data,
     *,
     name: str,
+    task: Task | None = None,
     build: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
     role: str = FOUND,
@@ -87,8 +89,9 @@ def of_architecture(
 
     Args:
         architecture: Such as ``published.DARTS_V2``.
-        data: Decides the number of classes and channels.
+        data: Data that the network is built for.
         name: See :class:`Candidate`.
+        task: Task that it is built for; None: that of the data.
         build: Other build arguments; by default the space's final size.
         recipe: See :class:`Candidate`; its drop path is built in where the space has one.
         role: See :class:`Candidate`.
@@ -98,7 +101,7 @@ def of_architecture(
         TypeError: If ``build`` has arguments that the space does not take.
     """
     space = architecture.space
-    arguments = build_arguments(space, data, task_of(data, None), build or {})
+    arguments = build_arguments(space, data, task_of(data, task), build or {})
     if recipe is not None and recipe.drop_path and "drop_path" in space.build_arguments:
         arguments.setdefault("drop_path", recipe.drop_path)
     kept = {
@@ -121,9 +124,10 @@ def of_trial(
     study: Study,
     trial: FrozenTrial,
     space: SearchSpace,
-    data: ImageData,
+    data: Data,
     *,
     name: str,
+    task: Task | None = None,
     build: Mapping[str, Any] | None = None,
     recipe: Callable[[FrozenTrial], Recipe] | None = None,
     role: str = FOUND,
@@ -140,6 +144,7 @@ def of_trial(
         space.architecture(trial),
         data,
         name=name,
+        task=task,
         build=build,
         recipe=own,
         role=role,
@@ -150,8 +155,9 @@ def of_trial(
 def found(
     study: Study,
     space: SearchSpace,
-    data: ImageData,
+    data: Data,
     *,
+    task: Task | None = None,
     top: int = 3,
     build: Mapping[str, Any] | None = None,
     recipe: Callable[[FrozenTrial], Recipe] | None = None,
@@ -162,6 +168,7 @@ def found(
         study: With a single objective.
         space: Space that the study searches.
         data: Data on which the networks will be trained.
+        task: Task for which they will be; None: that of the data.
         top: How many at most.
         build: See :func:`of_architecture`.
         recipe: How the network of a trial is trained, such as ``lambda trial: recipe_of(trial,
@@ -178,7 +185,14 @@ def found(
         )
     return [
         of_trial(
-            study, trial, space, data, name=f"trial-{trial.number}", build=build, recipe=recipe
+            study,
+            trial,
+            space,
+            data,
+            name=f"trial-{trial.number}",
+            task=task,
+            build=build,
+            recipe=recipe,
         )
         for trial in trials
     ]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import math
 import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,36 +20,61 @@ from optuna_nas._ground.attributes import (
     json_value,
     list_of,
     mapping,
+    matching,
     number,
-    real,
     text,
 )
 from optuna_nas._ground.words import markdown, markdown_code
 from optuna_nas._version import __version__
 from optuna_nas.final import _resnet
 from optuna_nas.final._comparison import Finalist, as_arguments
-from optuna_nas.final._json import decoded_file
+from optuna_nas.final._json import FIGURES, decoded_file, with_metrics
+from optuna_nas.profiling import InputSpec
 from optuna_nas.spaces import Architecture
 from optuna_nas.stores import write_atomically
-from optuna_nas.training import Recipe, load_weights
+from optuna_nas.training import Recipe, load_weights, task_settings
 
 if TYPE_CHECKING:
     from torch import nn
 
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data
 
 __all__ = ["architecture_of", "read_card", "trained_network", "write_card"]
 
 _CARD = "card.json"
 _LIBRARIES = ("torch", "torchvision", "optuna", "numpy")
 
-
-_RUN = fields(
-    {"seed": integer(), "failure": json_value},
-    {"test_accuracy": real, "val_accuracy": real, "seconds": real},
+_run = fields({"seed": integer(), "failure": json_value}, FIGURES, others=json_value)
+_direction = matching("maximize|minimize", '"maximize" or "minimize"')
+_data = fields(
+    {},
+    {
+        "inputs": text(),
+        "in_channels": integer(1),
+        "image_size": list_of(integer(1), at_least=2, at_most=2),
+        "classes": list_of(text()),
+        "mean": list_of(number()),
+        "std": list_of(number()),
+    },
     others=json_value,
 )
+
+
+def _data_with_inputs(value: object) -> dict[str, Any]:
+    """Decode the facts of the data; older cards say by image and channels what its inputs are."""
+    facts = _data(value)
+    if "inputs" not in facts and {"in_channels", "image_size"} <= facts.keys():
+        facts["inputs"] = "x".join(map(str, (facts["in_channels"], *facts["image_size"])))
+    if "inputs" not in facts:
+        raise ValueError("must have a field 'inputs', but has not")
+    try:
+        InputSpec.of(facts["inputs"])
+    except ValueError as e:
+        raise ValueError(f"must have a readable field 'inputs', but has not: {e}") from e
+    return facts
+
+
 _card = fields(
     {
         "name": text(),
@@ -59,24 +83,16 @@ _card = fields(
             {"json": text(1_000_000), "build": mapping(json_value), "network": text()},
             others=json_value,
         ),
-        "data": fields(
-            {
-                "in_channels": integer(1),
-                "image_size": list_of(integer(1), at_least=2, at_most=2),
-                "classes": list_of(text()),
-                "mean": list_of(number()),
-                "std": list_of(number()),
-            },
-            others=json_value,
-        ),
-        "runs": list_of(_RUN),
+        "data": _data_with_inputs,
+        "runs": list_of(lambda run: with_metrics(_run(run))),
     },
+    {"metric": fields({"name": text(), "direction": _direction})},
     others=json_value,
 )
 
 
 def write_card(
-    finalist: Finalist, data: ImageData, epochs: int, recipe: Recipe, device: torch.device
+    finalist: Finalist, data: Data, epochs: int, recipe: Recipe, device: torch.device
 ) -> None:
     """Write both forms of the card into the finalist's folder."""
     card = {
@@ -85,12 +101,9 @@ def write_card(
         "origin": dict(finalist.origin),
         "params": finalist.params,
         "macs": finalist.macs,
-        "data": {
-            **data.identity,
-            "classes": list(data.classes),
-            "mean": list(data.mean),
-            "std": list(data.std),
-        },
+        "data": data.facts,
+        "metric": {"name": finalist.task.metric_name, "direction": finalist.task.direction},
+        **task_settings(finalist.task),
         "epochs": epochs,
         "recipe": recipe.to_dict(),
         "device": device.type,
@@ -99,7 +112,7 @@ def write_card(
         | {name: importlib.metadata.version(name) for name in _LIBRARIES},
     }
     write_atomically(finalist.folder / _CARD, json.dumps(card, indent=2).encode())
-    write_atomically(finalist.folder / "README.md", _for_people(card, finalist).encode())
+    write_atomically(finalist.folder / "README.md", _for_people(card, finalist, data).encode())
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:
@@ -128,7 +141,7 @@ def trained_network(
 
     Args:
         folder: ``finalist.folder``.
-        seed: Seed of the run; by default of the one with the highest validation accuracy, the
+        seed: Seed of the run; by default of the one with the best validation metric, the
             first where there is none.
         space: Needed for a space of your own only, which is never imported from a file.
 
@@ -186,7 +199,11 @@ def _maker(
 def _seed_of(card: Mapping[str, Any], seed: int | None) -> int:
     runs: dict[int, Any] = {run["seed"]: run for run in card["runs"] if not run["failure"]}
     if seed is None and runs:
-        return max(runs, key=lambda number: runs[number].get("val_accuracy", -math.inf))
+        validated = [number for number in runs if "val_metric" in runs[number]]
+        is_error = card.get("metric", {}).get("direction") == "minimize"
+        best = min if is_error else max
+        first = next(iter(runs))
+        return best(validated, key=lambda number: runs[number]["val_metric"], default=first)
     if seed is None or seed not in runs:
         raise ValueError(
             f"`seed` must be one of {sorted(runs)}, the runs of {card['name']!r} that did not "
@@ -199,36 +216,31 @@ def _told(seed: int, finalist: Finalist) -> dict[str, Any]:
     (run,) = [run for run in finalist.runs if run.seed == seed]
     told: dict[str, Any] = {"seed": seed, "failure": run.failure}
     if not run.failure:
-        told |= {
-            "test_accuracy": run.test_accuracy,
-            "seconds": run.seconds,
-        }
+        told |= {"test_metric": run.test_metric, "seconds": run.seconds}
         if run.is_validated:
-            told["val_accuracy"] = run.val_accuracy
+            told["val_metric"] = run.val_metric
     return told
 
 
-def _for_people(card: Mapping[str, Any], finalist: Finalist) -> str:
-    data, origin = card["data"], card["origin"]
+def _for_people(card: Mapping[str, Any], finalist: Finalist, data: Data) -> str:
+    origin, metric = card["origin"], markdown(str(finalist.task.metric_name))
     what = origin.get("architecture", origin.get("network", finalist.name))
-    validated, drawn = finalist.val_accuracy, origin.get("hyperparameters")
+    validated, sampled = finalist.val_metric, origin.get("hyperparameters")
     in_study = {"study", "trial"} <= origin.keys()
     lines = [f"# {card['name']}", "", markdown_code(what), ""]
     rows: list[tuple[str, str | None]] = [
         ("parameters", f"{card['params']:,}"),
         ("built with", _named(origin["build"]) if "build" in origin else None),
         ("multiply-adds", f"{card['macs']:,}"),
-        ("test accuracy", str(finalist.test_accuracy)),
-        ("validation accuracy", str(validated) if validated.count else None),
+        (f"test {metric}", str(finalist.test_metric)),
+        (f"validation {metric}", str(validated) if validated.count else None),
         ("chosen by", markdown(finalist.role)),
         ("study and trial", _trial(origin) if in_study else None),
         ("data", _split(data)),
-        ("image", " x ".join(map(str, (data["in_channels"], *data["image_size"])))),
-        ("pixels", f"in [0, 1], minus {data['mean']}, divided by {data['std']}"),
-        ("classes", ", ".join(map(markdown, data["classes"]))),
+        *((name, markdown(text)) for name, text in data.described.items()),
         ("epochs", str(card["epochs"])),
         ("recipe", _recipe(card["recipe"])),
-        ("of its trial's recipe", None if drawn is None else _named(drawn)),
+        ("of its trial's recipe", None if sampled is None else _named(sampled)),
         ("seeds", ", ".join(str(run["seed"]) for run in card["runs"])),
         ("versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),
     ]
@@ -254,6 +266,8 @@ def _trial(origin: Mapping[str, Any]) -> str:
     return f"{markdown(origin['study'])}, trial {origin['trial']}"
 
 
-def _split(data: Mapping[str, Any]) -> str:
-    sizes = ", ".join(f"{data[f'{part}_size']:,} {part}" for part in ("train", "val", "test"))
-    return f"{markdown(data['name'])}: {sizes}; split seed {data['split_seed']}"
+def _split(data: Data) -> str:
+    parts = {"train": data.train, "val": data.val, "test": data.test}
+    sizes = ", ".join(f"{len(split):,} {name}" for name, split in parts.items())
+    seed = data.identity.get("split_seed")
+    return f"{markdown(data.name)}: {sizes}" + ("" if seed is None else f"; split seed {seed}")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
+from optuna_nas._ground.attributes import Decode, real
 from optuna_nas._ground.json import read_json
 
-if TYPE_CHECKING:
-    from optuna_nas._ground.attributes import Decode
+__all__ = ["FIGURES", "decoded_file", "with_metrics"]
 
-__all__ = ["decoded_file"]
+_EARLIER = {"val_accuracy": "val_metric", "test_accuracy": "test_metric"}
+FIGURES: Mapping[str, Decode[float]] = dict.fromkeys(
+    ("val_metric", "test_metric", "seconds", *_EARLIER), real
+)
+"""Figures of a run, as files have named them until now."""
 
 T = TypeVar("T")
 
@@ -28,7 +33,7 @@ def decoded_file(path: Path, decode: Decode[T], *, way_out: str) -> T:
     """
     what = f"The file {str(path)!r}"
     try:
-        # A run that failed has an accuracy of NaN, and a class may have an undecodable name.
+        # A run that failed has a metric of NaN, and a class may have an undecodable name.
         value = read_json(path, "it", lenient=True)
     except ValueError as e:
         raise ValueError(f"{what} is damaged: {e} {way_out}") from e
@@ -36,3 +41,8 @@ def decoded_file(path: Path, decode: Decode[T], *, way_out: str) -> T:
         return decode(value)
     except ValueError as e:
         raise ValueError(f"{what} is damaged: it {e}. {way_out}") from e
+
+
+def with_metrics(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a run with the names that its figures have today."""
+    return {_EARLIER.get(name, name): item for name, item in run.items()}

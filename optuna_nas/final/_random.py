@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
 
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import ImageData, Recipe
+    from optuna_nas.training import Data, Recipe, Task
 
 __all__ = ["RANDOM", "epochs_spent", "random_search", "random_search_pick"]
 
@@ -59,7 +59,7 @@ def random_search(
         study: The other search.
         objective: Objective of the other search.
         space: Space that is searched.
-        seed: Seed of the draw; not that of the search, whose first trials may be drawn alike.
+        seed: Seed of the sampler; not that of the search, whose first trials may be alike.
         max_trials: An upper limit on trials, for searches that are too expensive to be repeated.
 
     Raises:
@@ -99,9 +99,10 @@ def random_search(
 def random_search_pick(
     random_study: Study,
     space: SearchSpace,
-    data: ImageData,
+    data: Data,
     *,
     epochs: int,
+    task: Task | None = None,
     build: Mapping[str, Any] | None = None,
     recipe: Callable[[FrozenTrial], Recipe] | None = None,
 ) -> Candidate:
@@ -112,6 +113,7 @@ def random_search_pick(
         space: Space that it searches.
         data: Data on which the network will be trained.
         epochs: The budget; later trials are not looked at.
+        task: Task for which it will be; None: that of the data.
         build: See :func:`of_architecture`.
         recipe: See :func:`found`.
 
@@ -139,6 +141,7 @@ def random_search_pick(
         space,
         data,
         name=f"random-{best.number}",
+        task=task,
         build=build,
         recipe=recipe,
         role=RANDOM,

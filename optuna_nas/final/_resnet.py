@@ -25,12 +25,14 @@ from torch import nn
 from optuna_nas._ground.checks import require_int, require_sizes
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.nn.networks import ResNetwork
+from optuna_nas.objectives._build import decided_arguments
 from optuna_nas.profiling import profile
+from optuna_nas.training import ImageData, task_of
 
 if TYPE_CHECKING:
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data, Task
 
-__all__ = ["CifarResNet", "resnet_of_equal_macs"]
+__all__ = ["CifarResNet", "is_task_of_resnet", "resnet_of_equal_macs"]
 
 BLOCKS = (3, 3, 3)  # of each stage
 LARGEST_SMALL_IMAGE = 64
@@ -82,19 +84,38 @@ class CifarResNet(ResNetwork):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
-def resnet_of_equal_macs(data: ImageData, macs: int) -> Candidate:
+def is_task_of_resnet(data: Data, task: Task) -> bool:
+    """Whether a ResNet-20 can be trained on data for a task: images, and one row of outputs each.
+
+    Args:
+        data: Any data.
+        task: Any task; one that does not say the number of outputs is none of a ResNet-20.
+    """
+    outputs = decided_arguments(data, task).get("num_classes")
+    if not isinstance(data, ImageData) or outputs is None:
+        return False
+    _, targets = next(iter(data.train.batches([torch.arange(1)])))
+    try:
+        task.bound_to(data).check(torch.zeros(1, outputs), targets)
+    except ValueError:
+        return False
+    return True
+
+
+def resnet_of_equal_macs(data: ImageData, macs: int, *, task: Task | None = None) -> Candidate:
     """Return the ResNet-20 whose multiply-adds for an image of ``data`` come nearest to ``macs``.
 
     Args:
         data: Decides image, channels and classes.
         macs: Multiply-adds that it may cost, such as the found network's.
+        task: Task that decides the number of outputs; None: that of the data.
 
     Raises:
         ValueError: If ``macs`` is below 1.
     """
     require_int("macs", macs)
     arguments: dict[str, Any] = {
-        "num_classes": data.num_classes,
+        "num_classes": decided_arguments(data, task_of(data, task))["num_classes"],
         "in_channels": data.in_channels,
         "large": max(data.image_size) > LARGEST_SMALL_IMAGE,
     }

@@ -11,7 +11,7 @@ from optuna_nas._ground.checks import require_options
 from optuna_nas.final._candidate import Candidate, found
 from optuna_nas.final._options import FinalTrainingOptions
 from optuna_nas.final._random import epochs_spent, random_search, random_search_pick
-from optuna_nas.final._resnet import resnet_of_equal_macs
+from optuna_nas.final._resnet import is_task_of_resnet, resnet_of_equal_macs
 from optuna_nas.final._train import train_candidates
 from optuna_nas.objectives import recipe_of, sampled_hyperparameters
 from optuna_nas.training import Recipe
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.final._comparison import Comparison
     from optuna_nas.spaces import SearchSpace
+    from optuna_nas.training import Task
 
 __all__ = ["retrain"]
 
@@ -36,6 +37,10 @@ class SearchObjective(Protocol):
     @property
     def data(self) -> Any:
         """Data on which networks are evaluated."""
+
+    @property
+    def task(self) -> Task:
+        """Loss, metric and direction."""
 
     @property
     def recipe(self) -> Recipe:
@@ -67,8 +72,8 @@ def retrain(
     """Train the best architectures of a study to the end, beside what they must beat.
 
     All are trained on ``data.train``, with the same seeds, and tested once. With
-    ``validate=False`` they are trained on the validation images as well, as papers do in the end;
-    then nothing but the search itself chooses among them. A network whose trial sampled
+    ``validate=False`` they are trained on the validation examples as well, as papers do in the
+    end; then nothing but the search itself chooses among them. A network whose trial sampled
     hyperparameters (``TrainingObjective(hyperparameters=...)``) is trained with them, unless a
     ``recipe`` is given. Beside what was found stand
 
@@ -77,8 +82,8 @@ def retrain(
       (see :func:`random_search`), which draw hyperparameters of their own. It costs as much as
       the search did; ``max_random_trials`` caps it, a ``random_study`` that has been run already
       costs nothing.
-    - a ResNet-20 with the width that gives it the multiply-adds of the best found network,
-      trained as that one is.
+    - for images with one row of outputs each, as classes are: a ResNet-20 with the width that
+      gives it the multiply-adds of the best found network, trained as that one is.
 
     What was finished in ``folder`` is not trained again, so that a run that was killed goes on.
 
@@ -120,9 +125,9 @@ def retrain(
             all; some fields of one, such as ``{"drop_path": 0.2}``, change each one's own.
         random_study: A random search of yours to pick from instead, or False to leave it out.
         max_random_trials: An upper limit on the random search's trials.
-        baselines: Networks to stand beside; by default the ResNet-20. Those without a recipe of
-            their own are trained as the best found network is.
-        validate: Whether to keep the validation images for choosing the best of what was found.
+        baselines: Networks to stand beside; by default the ResNet-20, if it fits the task. Those
+            without a recipe of their own are trained as the best found network is.
+        validate: Whether to keep the validation examples for choosing the best of what was found.
         **options: See :class:`FinalTrainingOptions`.
 
     Returns:
@@ -134,32 +139,38 @@ def retrain(
             no epochs that a random search could spend, its trials sampled hyperparameters that
             those of a random search by this objective would not, or a setting is out of range.
         TypeError: If the space does not take the build arguments, or ``recipe`` has fields that
-            a recipe has not, or an option is unknown.
+            a recipe has not, or an option is unknown, or validation and training examples cannot
+            be merged.
     """
     require_options("retrain", options, FinalTrainingOptions)  # before a search is run
-    space, data = objective.space, objective.data
+    space, data, task = objective.space, objective.data, objective.task
+    trained_on = data if validate else data.merged()
 
     def of(trial: FrozenTrial) -> Recipe:
         if isinstance(recipe, Recipe):
             return recipe
         return dataclasses.replace(recipe_of(trial, objective.recipe), **(recipe or {}))
 
-    candidates = found(study, space, data, top=top, build=build, recipe=of)
-    if baselines is None:
-        baselines = [resnet_of_equal_macs(data, candidates[0].size(data).macs)]
+    candidates = found(study, space, data, task=task, top=top, build=build, recipe=of)
+    if baselines is None and is_task_of_resnet(data, task):
+        macs = candidates[0].size(data).macs
+        baselines = [resnet_of_equal_macs(data, macs, task=task)]
     if random_study is True:
         _check_samples(study, objective)
         random_study = random_search(study, objective, space, max_trials=max_random_trials)
     if random_study is not False:
         budget = epochs_spent(study)
         candidates.append(
-            random_search_pick(random_study, space, data, epochs=budget, build=build, recipe=of)
+            random_search_pick(
+                random_study, space, data, epochs=budget, task=task, build=build, recipe=of
+            )
         )
     return train_candidates(
-        [*candidates, *baselines],
-        data if validate else data.merged(),
+        [*candidates, *(baselines or ())],
+        trained_on,
         folder=folder,
         epochs=epochs,
+        task=task,
         recipe=candidates[0].recipe,
         **options,
     )

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import filelock
 from torch import nn
 
-from optuna_nas._ground.attributes import fields, integer, json_value, mapping, real, text
+from optuna_nas._ground.attributes import fields, integer, json_value, mapping, text
 from optuna_nas._ground.checks import is_int, shown
 from optuna_nas._ground.words import markdown_block
 from optuna_nas.final._candidate import Candidate
 from optuna_nas.final._card import write_card
 from optuna_nas.final._comparison import Comparison, Finalist, FinalRun
-from optuna_nas.final._json import decoded_file
+from optuna_nas.final._json import FIGURES, decoded_file, with_metrics
 from optuna_nas.objectives.identity import differences
 from optuna_nas.objectives.trial import run_key
 from optuna_nas.stores import write_atomically
@@ -34,32 +34,32 @@ from optuna_nas.training import (
     resolve_device,
     save_weights,
     seeded,
+    task_of,
+    task_settings,
 )
 
 if TYPE_CHECKING:
     import torch
 
-    from optuna_nas.training import ImageData
+    from optuna_nas.training import Data, Task
 
-__all__ = ["train_candidates"]
+__all__ = ["alone_in", "seed_numbers", "train_candidates"]
 
 _KEPT = fields(
     {
         "settings": mapping(json_value),
-        "result": fields(
-            {"seed": integer(), "failure": text()},
-            {"val_accuracy": real, "test_accuracy": real, "seconds": real},
-        ),
+        "result": fields({"seed": integer(), "failure": text()}, FIGURES),
     }
 )
 
 
 def train_candidates(
     candidates: Sequence[Candidate],
-    data: ImageData,
+    data: Data,
     *,
     folder: str | Path,
     epochs: int,
+    task: Task | None = None,
     recipe: Recipe | None = None,
     seeds: int | Sequence[int] = 3,
     device: str | torch.device = "auto",
@@ -69,7 +69,7 @@ def train_candidates(
 ) -> Comparison:
     """Train every candidate with every seed on ``data.train`` and test it once, at the end.
 
-    The last epoch counts, whatever validation says on the way; data without validation images,
+    The last epoch counts, whatever validation says on the way; data without a validation split,
     such as ``data.merged()``, will do. Called again with the same folder it goes on where it was
     interrupted; only one process at a time works in a folder.
 
@@ -86,7 +86,7 @@ def train_candidates(
         >>> found = train_candidates(
         ...     [linear], load_data("digits"), folder=tempfile.mkdtemp(), epochs=3, seeds=2
         ... )
-        >>> found["linear"].test_accuracy.count, found["linear"].test_accuracy.mean > 0.8
+        >>> found["linear"].test_metric.count, found["linear"].test_metric.mean > 0.8
         (2, True)
 
     Args:
@@ -94,6 +94,7 @@ def train_candidates(
         data: With a test split.
         folder: Made if it does not exist; each candidate has a folder of its own in it.
         epochs: Epochs of each run.
+        task: Loss, metric and direction; None: those of the data.
         recipe: How to train candidates that have none of their own; by default ``Recipe()``. Its
             drop path is left out for networks that have none.
         seeds: How many, or which.
@@ -107,15 +108,21 @@ def train_candidates(
             with other settings, which are named.
         RuntimeError: If another process works in the folder.
     """
-    numbers = _seed_numbers(seeds)
+    numbers = seed_numbers(seeds)
     _check(candidates, data)
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     target = resolve_device(device)
     settings = _Settings(
-        data.to(target), epochs, recipe or Recipe(), target, channels_last, compile
+        data=data.to(target),
+        task=task_of(data, task),
+        epochs=epochs,
+        recipe=recipe or Recipe(),
+        device=target,
+        channels_last=channels_last,
+        compile=compile,
     )
-    with _alone_in(place):
+    with alone_in(place):
         finalists = []
         for candidate in candidates:
             runs = []
@@ -123,24 +130,27 @@ def train_candidates(
                 runs.append(_Run(candidate, settings, seed, place / candidate.name).result())
                 if on_run is not None:
                     on_run(candidate.name, runs[-1])
-            finalist = _finalist(candidate, data, runs, place / candidate.name)
+            finalist = _finalist(candidate, settings, runs, place / candidate.name)
             write_card(finalist, data, epochs, candidate.recipe or settings.recipe, target)
             finalists.append(finalist)
         comparison = Comparison(
             finalists=tuple(finalists),
             data=data.name,
             epochs=epochs,
-            test_images=len(data.test),
+            test_size=len(data.test),
+            task=settings.task,
+            noun=data.noun,
         )
         write_atomically(place / "README.md", markdown_block(f"{comparison}").encode())
     return comparison
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class _Settings:
     """Settings that all runs have in common."""
 
-    data: ImageData
+    data: Data
+    task: Task
     epochs: int
     recipe: Recipe
     device: torch.device
@@ -183,6 +193,7 @@ class _Run:
             "epochs": self._settings.epochs,
             "recipe": self._recipe.to_dict(),
             "seed": self._seed,
+            **task_settings(self._settings.task),
         }
         read: dict[str, Any] = json.loads(json.dumps(identity))
         return read
@@ -197,7 +208,7 @@ class _Run:
                 f"The folder {str(self._results.parent)!r} holds runs with other settings: "
                 f"{'; '.join(different)}. Give another folder, or the same settings."
             )
-        facts = kept["result"]
+        facts = with_metrics(kept["result"])
         return FinalRun(
             **{**facts, "seed": self._seed}, weights=None if facts["failure"] else self._weights
         )
@@ -214,6 +225,7 @@ class _Run:
                 model,
                 settings.data,
                 epochs=settings.epochs,
+                task=settings.task,
                 recipe=recipe,
                 seed=self._seed,
                 device=settings.device,
@@ -226,21 +238,21 @@ class _Run:
         save_weights(model, self._weights)
         return FinalRun(
             seed=self._seed,
-            val_accuracy=history.last.val_metric,
-            test_accuracy=self._tested(model),
+            val_metric=history.last.val_metric,
+            test_metric=self._tested(model),
             seconds=round(history.seconds, 3),
             weights=self._weights,
         )
 
     def _tested(self, model: nn.Module) -> float:
-        data = self._settings.data
-        return evaluate(model, data.test, data, device=self._settings.device).metric
+        data, task = self._settings.data, self._settings.task
+        return evaluate(model, data.test, data, task=task, device=self._settings.device).metric
 
 
 def _finalist(
-    candidate: Candidate, data: ImageData, runs: list[FinalRun], folder: Path
+    candidate: Candidate, settings: _Settings, runs: list[FinalRun], folder: Path
 ) -> Finalist:
-    counted = candidate.size(data)
+    counted = candidate.size(settings.data)
     return Finalist(
         name=candidate.name,
         role=candidate.role,
@@ -249,10 +261,16 @@ def _finalist(
         macs=counted.macs,
         runs=tuple(runs),
         folder=folder,
+        task=settings.task,
     )
 
 
-def _seed_numbers(seeds: int | Sequence[int]) -> list[int]:
+def seed_numbers(seeds: int | Sequence[int]) -> list[int]:
+    """Return seeds from a number of them, or as they are given.
+
+    Raises:
+        ValueError: If they are none, or repeat.
+    """
     numbers: Sequence[int] = range(seeds) if is_int(seeds) else seeds  # type: ignore
     are_seeds = isinstance(numbers, Sequence) and all(map(is_int, numbers))
     if not are_seeds or not numbers or len({*numbers}) < len(numbers):
@@ -263,11 +281,11 @@ def _seed_numbers(seeds: int | Sequence[int]) -> list[int]:
     return [*numbers]
 
 
-def _check(candidates: Sequence[Candidate], data: ImageData) -> None:
+def _check(candidates: Sequence[Candidate], data: Data) -> None:
     if len(data.test) == 0:
         raise ValueError(
-            f"`data` must have test images, but those of {data.name!r} are none: load the data "
-            "with a larger test_size."
+            f"`data` must have test {data.noun}, but those of {data.name!r} are none: load the "
+            "data with a larger test_size."
         )
     names = [candidate.name for candidate in candidates]
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -278,7 +296,12 @@ def _check(candidates: Sequence[Candidate], data: ImageData) -> None:
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder.
+
+    Raises:
+        RuntimeError: If one works in it.
+    """
     lock = filelock.FileLock(folder / ".lock")
     try:
         lock.acquire(timeout=0)

@@ -21,7 +21,7 @@ from optuna_nas.scaling import ScalableCells
 if TYPE_CHECKING:
     from optuna_nas.final._comparison import Comparison
     from optuna_nas.spaces import Architecture
-    from optuna_nas.training import ImageData, Recipe
+    from optuna_nas.training import Data, Recipe, Task
 
 __all__ = ["transfer", "transferred"]
 
@@ -31,13 +31,14 @@ SEARCHED, LARGER = "searched-size", "larger"
 
 def transfer(
     architecture: Architecture,
-    data: ImageData,
+    data: Data,
     *,
     searched: Mapping[str, Any],
     cells: int,
     channels: int,
     folder: str | Path,
     epochs: int,
+    task: Task | None = None,
     stem: str | None = None,
     recipe: Recipe | None = None,
     origin: Mapping[str, Any] | None = None,
@@ -68,12 +69,13 @@ def transfer(
 
     Args:
         architecture: Architecture of a cell space.
-        data: Data to train on; its images say the resolution.
+        data: Data to train on, of one image each, which says the resolution.
         searched: Build arguments of the search.
         cells: Cells of the larger network, as the space counts them.
         channels: Channels of its first stack.
         folder: For weights, model cards and the table.
         epochs: Epochs of each run.
+        task: Loss, metric and direction; None: those of the data.
         stem: ``"cifar"``, ``"imagenet"`` or what else the space has; None: that of large images
             from 96 pixels on, for spaces that have several.
         recipe: How to train; its drop path is built in where the space has one.
@@ -83,8 +85,8 @@ def transfer(
     Raises:
         ValueError: If a size is out of range, or the images are smaller than the stride of the
             network.
-        TypeError: If the architecture's space does not take cells and channels, or an option is
-            unknown.
+        TypeError: If the architecture's space does not take cells and channels, the data has
+            other inputs than an image, or an option is unknown.
     """
     require_options("transfer", options, FinalTrainingOptions)
     candidates = transferred(
@@ -93,6 +95,7 @@ def transfer(
         searched=searched,
         cells=cells,
         channels=channels,
+        task=task,
         stem=stem,
         recipe=recipe,
         origin=origin,
@@ -102,6 +105,7 @@ def transfer(
         data,
         folder=folder,
         epochs=epochs,
+        task=task,
         recipe=recipe,
         **options,
     )
@@ -109,11 +113,12 @@ def transfer(
 
 def transferred(
     architecture: Architecture,
-    data: ImageData,
+    data: Data,
     *,
     searched: Mapping[str, Any],
     cells: int,
     channels: int,
+    task: Task | None = None,
     stem: str | None = None,
     recipe: Recipe | None = None,
     origin: Mapping[str, Any] | None = None,
@@ -126,7 +131,8 @@ def transferred(
             f"`architecture` must be of a cell space, whose networks have cells and channels, but "
             f"{architecture.space} takes {sorted(takes)}."
         )
-    stem_chosen = _stem(data.image_size) if stem is None else stem
+    pixels = _pixels(data)
+    stem_chosen = _stem(pixels) if stem is None else stem
     common: dict[str, Any] = {"stem": stem_chosen} if "stem" in takes else {}
     if stem is not None and not common:
         raise TypeError(
@@ -140,17 +146,34 @@ def transferred(
     for size in sizes.values():  # says what is wrong before anything is trained
         ScalableCells(
             architecture=architecture,
-            resolution=min(data.image_size),
+            resolution=pixels,
             build_arguments=common,
             **size,
         )
     return [
         of_architecture(
-            architecture, data, name=name, build={**size, **common}, recipe=recipe, origin=origin
+            architecture,
+            data,
+            name=name,
+            task=task,
+            build={**size, **common},
+            recipe=recipe,
+            origin=origin,
         )
         for name, size in sizes.items()
     ]
 
 
-def _stem(image_size: tuple[int, int]) -> str:
-    return "imagenet" if min(image_size) >= LARGE_IMAGE else "cifar"
+def _pixels(data: Data) -> int:
+    """Return the smaller side of an image."""
+    inputs = data.inputs
+    if not inputs.single or len(inputs.input_size) != 3:
+        raise TypeError(
+            "`data` must be of one image each, of channels, height and width, which networks of "
+            f"cells take, but the inputs of {data.name!r} are {inputs}."
+        )
+    return min(inputs.input_size[1:])
+
+
+def _stem(pixels: int) -> str:
+    return "imagenet" if pixels >= LARGE_IMAGE else "cifar"

@@ -43,6 +43,7 @@ from optuna_nas.objectives.one_shot import (
 )
 from optuna_nas.objectives.own_loop import (
     FunctionOptions,
+    FunctionRun,
     Report,
     TrainingFunction,
     training_function,
@@ -84,6 +85,7 @@ __all__ = [
     "Estimate",
     "Evaluator",
     "FunctionOptions",
+    "FunctionRun",
     "GumbelMixing",
     "LatencyReward",
     "Limits",

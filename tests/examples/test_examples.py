@@ -26,6 +26,7 @@ FOR_CI_ONLY = {
     "efficientnet_scaling.py": "--trials 12 --epochs 1 --images 32",
     "enas.py": "--epochs 1 --children 3 --final-epochs 1 --compared 2",
     "joint_search.py": "--trials 2 --epochs 1 --seeds 2",
+    "lightning_ddp.py": "--trials 2",
     "nasnet.py": "--trials 2 --epochs 1 --final-epochs 1",
     "pnas.py": "--beam 1 --epochs 1 --train-size 64 --blocks 2",
     "random_search_asha.py": "--trials 4 --epochs 2 --seeds 2",
@@ -34,9 +35,25 @@ FOR_CI_ONLY = {
 }
 
 
+NEEDS = {"lightning_ddp.py": ("lightning",)}
+METRICS = {"lightning_ddp.py": "validation MAE 0."}
+
+
+def run(command: list[str], folder: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_all_examples_are_run() -> None:
-    run = [*ARGUMENTS, *FOR_CI_ONLY]
-    assert sorted(run) == sorted(path.name for path in EXAMPLES.glob("*.py"))
+    names = [*ARGUMENTS, *FOR_CI_ONLY]
+    assert sorted(names) == sorted(path.name for path in EXAMPLES.glob("*.py"))
 
 
 @pytest.mark.parametrize(
@@ -47,15 +64,18 @@ def test_all_examples_are_run() -> None:
     ],
 )
 def test_example(name: str, arguments: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / name), *arguments.split()],
-        cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "accuracy" in done.stdout
+    for library in NEEDS.get(name, ()):
+        pytest.importorskip(library)
+    output = run([str(EXAMPLES / name), *arguments.split()], tmp_path)
+    assert METRICS.get(name, "accuracy") in output
     if name == "digits_search.py":
         made = {path.name for path in (tmp_path / "out").iterdir()}
         assert made >= {"nas.db", "nas.db-artifacts", "best.svg", "best.png", "best.pt"}
+
+
+@pytest.mark.slow
+def test_lightning_trains_in_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("lightning")
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    example = [str(EXAMPLES / "lightning_ddp.py"), "--trials", "2"]
+    assert run([*torchrun, *example], tmp_path).count("validation MAE 0.") == 1

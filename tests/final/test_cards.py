@@ -46,8 +46,8 @@ def test_the_card_and_the_network_of_a_folder(tmp_path: Path, data: ImageData) -
     text = (tmp_path / "mine" / "README.md").read_text()
     assert "| recipe | `Recipe(batch_size=50)` |" in text
     assert "| data | digits: 300 train, 200 val, 150 test; split seed 0 |" in text
-    runs = sorted(compared["mine"].runs, key=lambda run: run.val_accuracy)
-    assert runs[-1].val_accuracy > runs[-2].val_accuracy
+    runs = sorted(compared["mine"].runs, key=lambda run: run.val_metric)
+    assert runs[-1].val_metric > runs[-2].val_metric
     for seed, run in ((None, runs[-1]), (runs[0].seed, runs[0])):
         model = trained_network(tmp_path / "mine", seed=seed)
         assert run.weights is not None

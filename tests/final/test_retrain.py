@@ -174,7 +174,7 @@ def test_networks_are_trained_with_what_their_trials_sampled(
             **TINY, num_classes=10, in_channels=1
         )
     history = fit(model, drawing.data, epochs=1, recipe=Recipe(**best), seed=0, device="cpu")
-    assert found_one.runs[0].val_accuracy == history.last.val_accuracy
+    assert found_one.runs[0].val_metric == history.last.val_metric
 
 
 def test_a_recipe_that_is_named_goes_before(tmp_path: Path, objective: TrainingObjective) -> None:
@@ -282,7 +282,7 @@ def test_final_training_on_all_images(tmp_path: Path, objective: TrainingObjecti
     tested = evaluate(
         trained_network(finalist.folder), objective.data.test, objective.data.merged()
     )
-    assert tested.accuracy == finalist.runs[0].test_accuracy
+    assert tested.metric == finalist.runs[0].test_metric
     assert compared.chosen is finalist
     assert objective.data.val.labels.numel() == 100  # the search's own data stay as they were
 

@@ -38,8 +38,8 @@ def test_each_run_is_that_of_fit_and_is_tested_once(tmp_path: Path, data: ImageD
             model = linear()
         history = fit(model, data, epochs=2, recipe=FAST, seed=seed, device="cpu")
         assert run.seed == seed
-        assert run.val_accuracy == history.last.val_accuracy
-        assert run.test_accuracy == evaluate(model, data.test, data, device="cpu").accuracy
+        assert run.val_metric == history.last.val_metric
+        assert run.test_metric == evaluate(model, data.test, data, device="cpu").metric
         assert run.weights is not None
         state = torch.load(run.weights, weights_only=True)
         assert torch.equal(state["1.weight"], model.state_dict()["1.weight"])
@@ -104,9 +104,9 @@ def test_a_run_that_diverges_does_not_end_the_others(tmp_path: Path, data: Image
     compared = train_candidates(
         [bad, linear_candidate()], data, folder=tmp_path, epochs=1, seeds=2, device="cpu"
     )
-    assert compared["bad"].test_accuracy.count == 0
+    assert compared["bad"].test_metric.count == 0
     assert all("loss must be finite" in run.failure for run in compared["bad"].runs)
-    assert compared["linear"].test_accuracy.count == 2
+    assert compared["linear"].test_metric.count == 2
     assert "bad, seed 1, failed: The training loss" in repr(compared)
     with pytest.raises(ValueError, match="'bad' must have a run that did not fail"):
         _ = compared["bad"].best
@@ -133,7 +133,7 @@ def test_drop_path_is_left_out_where_there_is_none(tmp_path: Path, data: ImageDa
         seeds=1,
         device="cpu",
     )
-    assert [f.test_accuracy.count for f in compared.finalists] == [1, 1]
+    assert [f.test_metric.count for f in compared.finalists] == [1, 1]
 
 
 def test_a_candidate_may_have_a_recipe_of_its_own(tmp_path: Path, data: ImageData) -> None:
@@ -146,7 +146,7 @@ def test_a_candidate_may_have_a_recipe_of_its_own(tmp_path: Path, data: ImageDat
         with seeded(0):
             model = linear()
         history = fit(model, data, epochs=1, recipe=recipe, seed=0, device="cpu")
-        assert compared[name].runs[0].val_accuracy == history.last.val_accuracy
+        assert compared[name].runs[0].val_metric == history.last.val_metric
         assert read_card(tmp_path / name)["recipe"] == recipe.to_dict()
 
 
@@ -192,15 +192,15 @@ def test_trained_on_the_validation_images_too(tmp_path: Path, data: ImageData) -
     with seeded(5):
         model = linear()
     fit(model, merged, epochs=2, recipe=FAST, seed=5, device="cpu")
-    test = evaluate(model, data.test, merged, device="cpu").accuracy
-    assert compared["first"].runs[0].test_accuracy == test
-    assert compared["first"].val_accuracy.count == 0
+    test = evaluate(model, data.test, merged, device="cpu").metric
+    assert compared["first"].runs[0].test_metric == test
+    assert compared["first"].val_metric.count == 0
     assert compared.chosen is compared["first"]  # the order of the search, not the test's
     assert compared.chosen.best.seed == 5
     assert "* chosen by the search" in repr(compared)
     card = read_card(tmp_path / "first")
     assert (card["data"]["train_size"], card["data"]["val_size"]) == (500, 0)
-    assert "val_accuracy" not in card["runs"][0]
+    assert "val_metric" not in card["runs"][0]
     told = (tmp_path / "first" / "README.md").read_text()
     assert "validation accuracy" not in told
     rows = [line.split(" | ")[0].lstrip("| ") for line in told.splitlines() if " | " in line]

@@ -11,6 +11,7 @@ import click
 
 from optuna_nas.cli._chosen import best_of_study
 from optuna_nas.cli._options import open_study, space_of_study, study_options
+from optuna_nas.cli._own_objective import space_or_objective
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -25,6 +26,7 @@ METRIC_BESIDE_NAME = "validation accuracy"
 
 @click.command()
 @study_options
+@space_or_objective
 @click.option(
     "--space", help="Needed for a space of your own only: module:object or file.py:object."
 )
@@ -36,7 +38,9 @@ METRIC_BESIDE_NAME = "validation accuracy"
     help="Number of architectures.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, one line per architecture.")
-def best(storage: str, study_name: str, space: str | None, top: int, as_json: bool) -> None:
+def best(
+    *, storage: str, study_name: str, space: str | SearchSpace | None, top: int, as_json: bool
+) -> None:
     """Show the best architectures of a study."""
     study = open_study(storage, study_name)
     searched = space_of_study(study, space)

@@ -27,6 +27,13 @@ from optuna_nas.cli._options import (
     tell_password,
     training_options,
 )
+from optuna_nas.cli._own_objective import (
+    configured,
+    load_objective,
+    objective_option,
+    refuse_beside_objective,
+    seed_of,
+)
 from optuna_nas.cli.commands._best import describe, summary
 
 if TYPE_CHECKING:
@@ -39,6 +46,12 @@ __all__ = ["search"]
 
 CHOSEN = ("sampler", "pruner", "seed", "max_params", "max_macs", "max_latency_ms")
 """Options of which a study keeps what was chosen."""
+
+BESIDE_OBJECTIVE = (
+    *CHOSEN,
+    *("trials", "storage", "study_name", "enqueue", "pictures", "artifacts"),
+)
+"""Options that may stand beside ``--objective``, which says all else itself."""
 
 TPE = "tpe"
 
@@ -61,6 +74,7 @@ def _sampler_names() -> list[str]:
 
 
 @click.command()
+@objective_option
 @space_options
 @click.option(
     "--sampler",
@@ -96,6 +110,7 @@ def _sampler_names() -> list[str]:
 @study_options
 def search(
     *,
+    objective: str | None,
     images: DataChoice,
     trials: int,
     storage: str,
@@ -110,30 +125,33 @@ def search(
     from optuna_nas.objectives import best_trials, sampled_hyperparameters
     from optuna_nas.stores import optimize
 
-    study = make_study(storage, study_name)
+    own = None if objective is None else load_objective(objective)
+    if own is not None:
+        refuse_beside_objective(BESIDE_OBJECTIVE)
+    direction = "maximize" if own is None else own.directions[0]
+    study = make_study(storage, study_name, direction=direction)
     if sampled_hyperparameters(study):
         raise click.UsageError(
             f"the trials of study {study_name!r} sampled hyperparameters by a function, which no "
             "storage keeps: go on with it in Python, or take another --study-name"
         )
     given = {name: settings.pop(name) for name in CHOSEN}
-    chosen = read_choice(study, SEARCH_DEFAULTS, **given)
-    objective = study_objective(
-        study,
-        chosen,
-        images,
-        artifact_store=picture_store(storage, artifacts=artifacts) if pictures else None,
-        **settings,
+    chosen = read_choice(study, {**SEARCH_DEFAULTS, **seed_of(own)}, **given)
+    store = picture_store(storage, artifacts=artifacts) if pictures else None
+    evaluated: Any = (
+        study_objective(study, chosen, images, artifact_store=store, **settings)
+        if own is None
+        else configured(own, chosen, given, store)
     )
-    study.sampler = _sampler(chosen["sampler"], chosen["seed"], objective.space)
-    study.pruner = make_pruner(chosen["pruner"], objective.epochs)
-    make_ready(study, objective, chosen)
+    study.sampler = _sampler(chosen["sampler"], chosen["seed"], evaluated.space)
+    study.pruner = make_pruner(chosen["pruner"], getattr(evaluated, "epochs", None))
+    make_ready(study, evaluated, chosen)
     for text in enqueue:
-        objective.space.parse(text).enqueue(study)
-    optimize(study, objective, n_trials=trials, show_progress_bar=True)
+        evaluated.space.parse(text).enqueue(study)
+    optimize(study, evaluated, n_trials=trials, show_progress_bar=True)
     click.echo(summary(study))
     for trial in best_trials(study, 1):
-        click.echo(describe(study, objective.space, trial))
+        click.echo(describe(study, evaluated.space, trial))
     place = place_words(storage, artifacts, always=True)
     click.echo(f"\nLook at it:  optuna-nas dashboard{place}")
     tell_password(storage)

@@ -26,6 +26,12 @@ from optuna_nas.cli._options import (
     recipe_option_of,
     study_options,
 )
+from optuna_nas.cli._own_objective import (
+    load_objective,
+    objective_option,
+    refuse_beside_objective,
+    train_by_function,
+)
 from optuna_nas.cli._values import DataChoice, FinalTraining, collected
 
 if TYPE_CHECKING:
@@ -34,6 +40,10 @@ if TYPE_CHECKING:
     from optuna_nas.final import FinalRun
 
 __all__ = ["final_options", "tell_run", "train"]
+
+
+BESIDE_FUNCTION = ("storage", "study_name", "top", "seeds", "build", "output")
+"""Options that may stand beside a training function, which says all else itself."""
 
 
 def final_options(function: F) -> F:
@@ -76,6 +86,7 @@ class Baselines:
 
 @click.command()
 @study_options
+@objective_option
 @click.option(
     "--space", help="Needed for a space of your own only: module:object or file.py:object."
 )
@@ -117,6 +128,7 @@ def train(
     *,
     storage: str,
     study_name: str,
+    objective: str | None,
     space: str | None,
     top: int,
     final: FinalTraining,
@@ -132,28 +144,34 @@ def train(
     Beside them stands the pick of a random search that spends as many epochs as the search did
     (so it takes as long), and a ResNet-20 of the same FLOPs. A network whose trial
     sampled hyperparameters is trained with them; --recipe and --published-recipe go before. Run
-    the command again after an interruption: what is finished is kept.
+    the command again after an interruption: what is finished is kept. With --objective
+    the training function itself trains the best of its study again, with every seed.
     """
     import optuna
 
     from optuna_nas.final import retrain
-    from optuna_nas.objectives import read_identity
+    from optuna_nas.objectives import TrainingFunction, read_identity
     from optuna_nas.stores import file_name
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = open_study(storage, study_name)
     if read_identity(study) is None:
         raise click.UsageError(f"the study {study_name!r} was not created by optuna-nas search")
+    folder = output or Path(file_name(study_name, "-final"))
+    own = None if objective is None else load_objective(objective)
+    if isinstance(own, TrainingFunction):
+        refuse_beside_objective(BESIDE_FUNCTION)
+        train_by_function(study, own, folder=folder, top=top, seeds=final.seeds, build=build)
+        return
     chosen = read_choice(study, SEARCH_DEFAULTS)
-    objective = study_objective(study, chosen, images, space=space, device=device)
-    study.pruner = make_pruner(chosen["pruner"], objective.epochs)
+    searched = own or study_objective(study, chosen, images, space=space, device=device)
+    study.pruner = make_pruner(chosen["pruner"], searched.epochs)
     length = final.length
     random_search = _random_study(study, baselines, storage)
-    folder = output or Path(file_name(study_name, "-final"))
     click.echo(f"training in {folder}")
     compared = retrain(
         study,
-        objective,
+        searched,
         folder=folder,
         epochs=length,
         top=top,

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Unpack
 
 from optuna import TrialPruned
+from optuna.trial import FixedTrial
 
 from optuna_nas._ground.checks import require_options, require_seed, shown
 from optuna_nas._ground.inputs import InputSpec
@@ -27,6 +28,7 @@ from optuna_nas.objectives.evaluation import training_seed
 from optuna_nas.objectives.identity import FunctionIdentity, StudyIdentity
 from optuna_nas.objectives.own_loop._input_costs import InputCosts
 from optuna_nas.objectives.own_loop._report import Report, finite
+from optuna_nas.objectives.own_loop._run import FunctionRun
 from optuna_nas.objectives.own_loop._settings import (
     FunctionOptions,
     TrainingLoop,
@@ -49,7 +51,7 @@ from optuna_nas.training import OptunaPruningCallback, seeded, share
 from optuna_nas.training.loop import processes
 
 if TYPE_CHECKING:
-    from optuna.trial import BaseTrial
+    from optuna.trial import BaseTrial, FrozenTrial
 
 __all__ = ["TrainingFunction"]
 
@@ -243,11 +245,11 @@ class TrainingFunction(Objective[FunctionPlan]):
         started = time.perf_counter()
         try:
             with attributed_failures(run.trial, plan.architecture, self.inputs, "training"):
-                metric = self._carried_out(plan.architecture, run.trial, report, seed)
+                trained = self._carried_out(plan.architecture, run.trial, report, seed)
         finally:
             run.trial.set_user_attr(SECONDS_KEY, round(time.perf_counter() - started, 4))
         run.trial.set_user_attr(RUN_KEY, self._key(plan.architecture, run.trial.params))
-        return metric
+        return trained.metric
 
     def distributed_worker(self) -> None:
         """Train what the first of several processes trains; see :func:`distributed_optimize`."""
@@ -265,14 +267,38 @@ class TrainingFunction(Objective[FunctionPlan]):
                 if not is_the_architectures(e):
                     raise
 
+    def train(self, trial: FrozenTrial, *, seed: int = 0) -> FunctionRun:
+        """Train the network of a trial again, outside of its study.
+
+        The function suggests the hyperparameters that the trial had, and nothing is pruned.
+
+        Example::
+
+            final = objective.with_options(build={"channels": 36})
+            print([final.train(study.best_trial, seed=seed).metric for seed in range(3)])
+
+        Args:
+            trial: Such as ``study.best_trial``.
+            seed: Seed of weights and training, any integer of at most 64 bits.
+
+        Raises:
+            NonFiniteMetricError: If the metric is NaN or infinite.
+            ValueError: If the seed is out of range, or the function suggests what the trial had
+                not.
+        """
+        require_seed(seed)
+        fixed = FixedTrial(trial.params, number=trial.number)
+        architecture = self.space.architecture(trial)
+        return self._carried_out(architecture, fixed, Report(self.metric), seed)
+
     def format_metric(self, metric: float) -> str:
         named = named_metric(self.metric)
         return f"{metric:.2%}" if named is not None and named.percent else f"{metric:.4g}"
 
     def _carried_out(
         self, architecture: Architecture, trial: BaseTrial | None, report: Report, seed: int
-    ) -> float:
-        """Build the network and call the function; return the metric of the first process."""
+    ) -> FunctionRun:
+        """Build the network and call the function; the metric is that of the first process."""
         several = processes().count > 1
         try:
             with seeded(seed):
@@ -293,7 +319,7 @@ class TrainingFunction(Objective[FunctionPlan]):
                 f"`{self.__name__}` must return its {self.metric}, or report it after each epoch, "
                 "but did neither."
             )
-        return finite(found, self.metric)
+        return FunctionRun(metric=finite(found, self.metric), reports=report.values, model=model)
 
     def _key(self, architecture: Architecture, params: Mapping[str, Any] | None = None) -> str:
         """Hash what a result depends on, with what the function has sampled for itself."""

@@ -103,6 +103,16 @@ class Data(ABC):
         """Arguments of networks that the data decides, such as ``in_channels``."""
         return {}
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Facts for the users of a trained network, ready for JSON: identity and inputs."""
+        return {**self.identity, "inputs": str(self.inputs)}
+
+    @property
+    def described(self) -> dict[str, str]:
+        """Rows of a model card on what a network takes, by their names."""
+        return {"inputs": self.inputs.words}
+
     def prepare(self, inputs: Inputs, device: torch.device) -> Inputs:
         """Return inputs of a split as a network takes them, on a device; without augmentation."""
         return map_tensors(lambda t: t.to(device, non_blocking=True), inputs)
@@ -147,6 +157,20 @@ class Data(ABC):
         order = torch.arange(processes.rank, len(split), processes.count)
         for inputs, target in split.to(device).batches(torch.split(order, batch_size)):
             yield self.prepare(inputs, device), _moved(target, device)
+
+    def merged(self) -> Self:
+        """Return the data with its validation examples among the training ones.
+
+        It is for final training; data of one's own override it where they can do it.
+
+        Raises:
+            TypeError: By default.
+        """
+        raise TypeError(
+            f"`data` must say how its splits are joined, but {self.name!r} is a "
+            f"{type(self).__name__}, which does not: keep the validation {self.noun} "
+            "(validate=True, --validate)."
+        )
 
     def to(self, device: str | torch.device) -> Self:
         """Return the data on another device, where many runs can share it."""

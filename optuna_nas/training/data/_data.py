@@ -115,6 +115,21 @@ class ImageData(Data):
         """Arguments of networks that the images decide."""
         return {"in_channels": self.in_channels}
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Facts for the users of a trained network: identity, inputs, classes, normalisation."""
+        facts = {"classes": list(self.classes), "mean": list(self.mean), "std": list(self.std)}
+        return {**super().facts, **facts}
+
+    @property
+    def described(self) -> dict[str, str]:
+        """Rows of a model card: image, pixels and classes."""
+        return {
+            "image": self.inputs.words,
+            "pixels": f"in [0, 1], minus {list(self.mean)}, divided by {list(self.std)}",
+            "classes": ", ".join(self.classes),
+        }
+
     def prepare(self, inputs: Inputs, device: torch.device) -> torch.Tensor:
         """Return uint8 images (B, C, H, W) as normalised floats on a device."""
         assert isinstance(inputs, torch.Tensor)
