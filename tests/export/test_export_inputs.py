@@ -149,7 +149,7 @@ def test_programs(name: str, tmp_path: Path) -> None:
 
 
 AXES: dict[str, tuple[Any, Any, Any]] = {
-    "single": ("16:int64", {1: "length"}, torch.arange(30).reshape(3, 10) % 20),
+    "single": ("32:int64", {1: "length"}, torch.arange(30).reshape(3, 10) % 20),
     "named": (
         {"image": (1, 8, 6), "table": (5,)},
         {"image": {2: "height", 3: "width"}},
