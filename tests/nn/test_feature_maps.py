@@ -91,6 +91,12 @@ def test_maps_are_those_of_the_modules_that_are_named(build):
         assert 0 <= -(-32 // info.reduction) - found.shape[2] <= (info.module == "stem.0")
 
 
+@pytest.mark.parametrize("architecture", [published.DARTS_V2, published.NASNET_A])
+def test_stems_for_imagenet_give_the_maps_of_half_the_size_too(architecture):
+    model = architecture.build(cells=3, channels=8, stem="imagenet", features_only=True)
+    assert model.feature_info.reduction() == [2, 4, 8, 16, 32]
+
+
 @torch.no_grad()
 def test_there_is_one_map_of_each_resolution(build):
     model = build(features_only=True)
