@@ -44,12 +44,12 @@ def test_the_pruner_ends_the_run(tmp_path: Path) -> None:
 
 def test_an_epoch_counts_by_its_last_validation(tmp_path: Path) -> None:
     study = optuna.create_study()
-    half = {"val_check_interval": 0.5, "num_sanity_val_steps": 0}
+    half = {"val_check_interval": 0.5}
     callback = LightningPruning(study.ask())
-    run(Line([4, 3, 2, 1]), tmp_path, epochs=2, callbacks=[callback], **half)
+    run(Line([9, 4, 3, 2, 1]), tmp_path, epochs=2, callbacks=[callback], **half)
     assert study.trials[0].intermediate_values == {1: 3.0, 2: 1.0}
     callback = LightningPruning(study.ask(), step="global_step")
-    run(Line([4, 3, 2, 1]), tmp_path, epochs=2, callbacks=[callback], **half)
+    run(Line([9, 4, 3, 2, 1]), tmp_path, epochs=2, callbacks=[callback], **half)
     assert study.trials[1].intermediate_values == {1: 4.0, 2: 3.0, 3: 2.0, 4: 1.0}
 
 
