@@ -62,6 +62,10 @@ def test_a_file_is_searched_and_gone_on_with(run: Run, space: tuple[str, str]) -
     [
         (("--data", "csv:houses.csv"), "`target` must name the column .*--target"),
         (("--data", "csv:none.csv", "--target", "price"), "must exist, but 'none.csv' does not"),
+        (
+            ("--data", "csv:houses.csv", "--target", "price", "--task", "classification"),
+            "texts or whole numbers for classification",
+        ),
         (("--data", "iris", "--target", "price"), "`target` is for csv:PATH"),
         (("--data", "california"), "The files of 'california' are missing"),
         (("--data", "csv:houses.csv", "--task", "ranking"), "'ranking' is not one of"),

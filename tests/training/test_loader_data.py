@@ -100,6 +100,8 @@ def test_a_stream_has_as_many_batches_as_are_asked_for() -> None:
     again = _data(loader, steps=5)  # a loader that ends is read again
     assert _targets(_epoch(again)) == [*range(10), *range(8)]
     assert len(_epoch(_data(DataLoader(PAIRS, batch_size=10), steps=1))) == 1
+    odd = _data(DataLoader(Stream(9), batch_size=4), steps=3)  # a last batch of one for two
+    assert [batch.whole for batch in _epoch(odd, processes=Processes(1, 2))] == [4, 4, 4]
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -176,7 +178,9 @@ def test_validation_is_in_the_loaders_order() -> None:
     found = [t for _, t in data.evaluation_batches(data.val, CPU, Processes(), 512)]
     assert torch.equal(torch.cat(found), torch.arange(23.0))
     parts = [data.evaluation_batches(data.val, CPU, Processes(rank, 5), 512) for rank in range(5)]
-    shared = torch.cat([target for part in parts for _, target in part])
+    rows = [target for part in parts for _, target in part]
+    assert all(map(len, rows))
+    shared = torch.cat(rows)
     assert torch.equal(shared.sort().values, torch.arange(23.0))
 
 

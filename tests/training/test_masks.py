@@ -67,6 +67,9 @@ def test_images_are_interpolated_and_masks_are_not(tmp_path: Path) -> None:
     masks = torch.cat([split.targets for split in (data.train, data.val, data.test)])  # type: ignore[misc]
     assert masks.unique().tolist() == [0, 1, 2]
     assert data.identity["image_size"] == [8, 12]
+    assert data.train.targets is not None
+    stretched = (torch.arange(8) // 2 % 3)[:, None].expand(8, 12)
+    assert sum(torch.equal(mask[2:], stretched[2:]) for mask in data.train.targets) >= 2
     with pytest.raises(ValueError, match="All images must have the same size, but .*z.jpg.* 8x6"):
         _load(tmp_path)
 

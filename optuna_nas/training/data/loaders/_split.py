@@ -12,7 +12,6 @@ import torch
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
-    IterableDataset,
     RandomSampler,
     SequentialSampler,
     Subset,
@@ -84,18 +83,12 @@ class LoaderSplit:
         None: The loader does not tell them, or a sampler of one's own makes the batches.
         """
         sampler = getattr(self.loader, "batch_sampler", None)
-        if type(sampler) is not BatchSampler or not self._is_map_style:
+        if type(sampler) is not BatchSampler:
             return None
         try:
             return len(sampler.sampler), sampler.batch_size, sampler.drop_last  # type: ignore[arg-type]
-        except TypeError:
+        except TypeError:  # that of an iterable dataset has no length
             return None
-
-    @property
-    def _is_map_style(self) -> bool:
-        dataset = getattr(self.loader, "dataset", None)
-        has_items = hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")
-        return has_items and not isinstance(dataset, IterableDataset)  # which only seems to
 
     def read(self, seed: int, epoch: int, number: int = 0) -> Iterator[tuple[Inputs, Inputs]]:
         """Yield inputs and targets of each batch; see :func:`keyed_batches`."""

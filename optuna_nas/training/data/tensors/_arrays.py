@@ -33,7 +33,7 @@ class Columns:
 
 
 def as_tensor(value: Any, where: str) -> Columns:
-    """Return a copy of an array on the CPU; floats as float32, integers as int64.
+    """Return an array on the CPU; floats as float32, integers as int64.
 
     Args:
         value: A tensor, an array, a list of numbers, or a frame or a series of pandas or the like.
@@ -158,12 +158,12 @@ def _array(value: Any, where: str) -> np.ndarray:
 def _plain_tensor(tensor: torch.Tensor, where: str) -> torch.Tensor:
     tensor = tensor.detach().cpu()
     if tensor.is_floating_point():
-        return tensor.to(torch.float32, copy=True)
+        return tensor.to(torch.float32)
     if tensor.dtype == torch.bool:
-        return tensor.clone()
+        return tensor
     if tensor.is_complex() or tensor.is_quantized or tensor.is_sparse:
         raise _no_numbers(where, str(tensor.dtype))
-    return tensor.to(torch.int64, copy=True)
+    return tensor.to(torch.int64)
 
 
 def _plain_array(array: np.ndarray, where: str) -> torch.Tensor:
@@ -178,10 +178,10 @@ def _plain_array(array: np.ndarray, where: str) -> torch.Tensor:
                 f"{where} must be at most {np.iinfo(np.int64).max}, but {int(array.max())} is "
                 "among them: make them floats."
             )
-        return torch.from_numpy(np.array(array, dtype=wanted, order="C"))
+        return torch.from_numpy(np.array(array, dtype=wanted))
     if kind == "f":
         with np.errstate(over="ignore"):  # told of as infinite
-            return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))
+            return torch.from_numpy(np.array(array, dtype=np.float32))
     if kind == "missing":
         row = next(i for i, item in enumerate(array.reshape(-1)) if not _is_real(item))
         raise ValueError(
