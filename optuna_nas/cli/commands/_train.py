@@ -197,7 +197,7 @@ def _word(path: Path) -> str:
 
 def tell_run(name: str, run: FinalRun) -> None:
     """Say how a run ended."""
-    told = f"validation {run.val_accuracy:.2%}" if run.is_validated else "trained"
+    told = f"validation {run.val_metric:.2%}" if run.is_validated else "trained"
     click.echo(f"{name}, seed {run.seed}: {run.failure or told}")
 
 
