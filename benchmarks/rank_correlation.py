@@ -106,7 +106,7 @@ def main(
     alone = [line["accuracy"] for line in results.of("alone")]
     print(told("untrained weights", before, alone))
     print(told("shared weights", after, alone))
-    figure = plot_rank_correlation(after, alone)
+    figure = plot_rank_correlation(after, alone, metric="accuracy")
     figure.write_html(out.with_suffix(".html"))
 
 

@@ -44,13 +44,18 @@ def transformer(trial):
         heads = {f"{n}_heads": lambda n=n: Attention(WIDTH, n, batch_first=True) for n in (1, 4)}
         hidden = {
             f"{act.__name__.lower()}_{n}": lambda n=n, act=act: Dense(
-                nn.LayerNorm(WIDTH), nn.Linear(WIDTH, n * WIDTH), act(), nn.Linear(n * WIDTH, WIDTH)
+                nn.LayerNorm(WIDTH),
+                nn.Linear(WIDTH, n * WIDTH),
+                act(),
+                nn.Linear(n * WIDTH, WIDTH),
             )
             for n in (1, 4)
             for act in (nn.ReLU, nn.GELU)
         }
         blocks += [nn.LayerNorm(WIDTH), choice(trial, f"layer_{layer}_attention_op", heads)]
-        blocks += [choice(trial, f"layer_{layer}_dense_op", hidden | {"skip_connect": nn.Identity})]
+        blocks += [
+            choice(trial, f"layer_{layer}_dense_op", hidden | {"skip_connect": nn.Identity})
+        ]
     return nn.Sequential(*blocks, nn.LayerNorm(WIDTH), nn.Linear(WIDTH, len(LETTERS)))
 
 
@@ -58,7 +63,9 @@ def transformer(trial):
 @click.option("--trials", default=4)
 @click.option("--epochs", default=10)
 def main(trials, epochs):
-    windows = torch.tensor([LETTERS.index(letter) for letter in TEXT]).unfold(0, LENGTH + 1, LENGTH)
+    windows = torch.tensor([LETTERS.index(letter) for letter in TEXT]).unfold(
+        0, LENGTH + 1, LENGTH
+    )
     task = Task.next_token(num_classes=len(LETTERS))
     data = TensorData("descriptions", (windows[:, :-1], windows[:, 1:]), task=task)
     options = {"epochs": epochs, "recipe": RECIPE}

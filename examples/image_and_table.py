@@ -63,7 +63,9 @@ def main(trials, epochs):
         sampler = RegularizedEvolutionSampler(population_size=5, seed=0)
         study = optuna.create_study(direction=objective.direction, sampler=sampler)
         study.optimize(objective, n_trials=trials)
-        print(f"{objective.metric} {study.best_value:.1%}, {network.architecture(study.best_trial)}")
+        print(
+            f"{objective.metric} {study.best_value:.1%}, {network.architecture(study.best_trial)}"
+        )
 
 
 if __name__ == "__main__":

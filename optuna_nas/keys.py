@@ -54,7 +54,7 @@ PARTS_KEY = "optuna_nas:accumulate"
 """User attribute of a trial whose batches had no room: in how many parts they were learned."""
 
 ACCURACY_KEY = "optuna_nas:accuracy"
-"""User attribute of a trial whose value is a reward: its validation accuracy."""
+"""User attribute of a trial whose value is a reward: its validation metric."""
 
 ARCHITECTURE_KEY = "optuna_nas:architecture"
 """User attribute of a trial: its architecture as JSON (``Architecture.to_json``)."""
@@ -88,14 +88,14 @@ DECISIONS_KEY = "optuna_nas:decisions"
 when they are known, which may be before they are suggested (then it is a claim on them)."""
 
 DERIVED_KEY = "optuna_nas:derived"
-"""User attribute of a study: (trial, accuracy on all validation images) of the children that
+"""User attribute of a study: (trial, metric on all validation examples) of the children that
 ``SharedWeightsObjective.derive`` has scored last."""
 
 DIGEST_KEY = "optuna_nas:digest"
 """User attribute of a trial: digest of its architecture."""
 
 HYPERPARAMETERS_KEY = "optuna_nas:hyperparameters"
-"""User attribute of a trial: the fields of its recipe that it drew for itself."""
+"""User attribute of a trial: the fields of its recipe that it has sampled."""
 
 INFEASIBLE_KEY = "optuna_nas:infeasible"
 """User attribute of a trial: why its architecture does not count, in words."""
@@ -114,10 +114,10 @@ LOG_PROB_KEY = "optuna_nas:log_prob"
 """System attribute: log-probability of a trial's decisions under the policy that proposed it."""
 
 MACS_KEY = "optuna_nas:macs"
-"""User attribute of a trial: multiply-adds of that network for one image."""
+"""User attribute of a trial: multiply-adds of that network for one example."""
 
 ONE_SHOT_KEY = "optuna_nas:one_shot_accuracy"
-"""User attribute of a trial: validation accuracy of its supernet after the last epoch."""
+"""User attribute of a trial: validation metric of its supernet after the last epoch."""
 
 PARAMS_KEY = "optuna_nas:params"
 """User attribute of a trial: trainable parameters of the network as built for it."""

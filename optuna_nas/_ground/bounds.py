@@ -39,13 +39,13 @@ MAX_FACTOR = 1000.0
 """Factors by which width or depth is multiplied."""
 
 MAX_SIDE = 2**15
-"""Height or width of an image."""
+"""Height or width of an input."""
 
 MAX_PIXELS = 2**28
-"""Numbers in one image: channels times height times width (1 GiB as float32)."""
+"""Numbers in one input: channels times height times width (1 GiB as float32)."""
 
 MAX_BATCH = 2**20
-"""Images in a batch."""
+"""Examples in a batch."""
 
 MAX_THREADS = 1024
 """Threads of a processor that are asked for."""

@@ -178,7 +178,7 @@ def built_for(
     identity = (None if study is None else read_identity(study)) or StudyIdentity()
     arguments = {**(identity.build or {}), **build}
     if inputs is None:
-        kept: Any = None if identity.data is None else identity.data.input_size
+        kept: Any = None if identity.data is None else identity.data.inputs
         if identity.function is not None:
             kept = _inputs_of(identity.function)
         large = takes.get("num_classes") == IMAGENET_CLASSES

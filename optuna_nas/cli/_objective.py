@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
     from optuna_nas.cli._values import DataChoice
-    from optuna_nas.objectives import Objective, Reward, TrainingObjective
+    from optuna_nas.objectives import Objective, Reward, StudyIdentity, TrainingObjective
     from optuna_nas.training import Data
 
 __all__ = [
     "PRUNERS",
     "SEARCH_DEFAULTS",
+    "identity_of",
     "make_pruner",
     "make_ready",
     "read_choice",
@@ -35,7 +36,18 @@ DEFAULT_EPOCHS = 4
 PRUNERS = ("hyperband", "median", "halving", "none")
 
 
-def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict[str, Any]:
+def identity_of(study: Study | None) -> StudyIdentity | None:
+    """Settings of a study; None: there is no such study, or no trial has finished in it.
+
+    Raises:
+        ValueError: If they are damaged.
+    """
+    from optuna_nas.objectives import read_identity
+
+    return None if study is None else read_identity(study)
+
+
+def read_choice(study: Study | None, defaults: Mapping[str, Any], **given: Any) -> dict[str, Any]:
     """Settings of a search: as given, else as the study was created, else the defaults.
 
     What a command chose whose trials all failed is not read again.
@@ -43,11 +55,10 @@ def read_choice(study: Study, defaults: Mapping[str, Any], **given: Any) -> dict
     Raises:
         ValueError: If what the study keeps of it is damaged.
     """
-    from optuna_nas.objectives import read_identity
     from optuna_nas.objectives.identity import SEARCH
 
-    kept = SEARCH.require(study)
-    if kept is None or read_identity(study) is None:
+    kept = None if study is None else SEARCH.require(study)
+    if kept is None or identity_of(study) is None:
         kept = {**defaults}
     return {**kept, **{name: value for name, value in given.items() if value is not None}}
 
@@ -68,22 +79,20 @@ def make_ready(study: Study, objective: Objective[Any], chosen: Mapping[str, Any
         click.echo(f"trials {trials} were left by a killed process: failed, and queued again")
 
 
-def study_data(study: Study, images: DataChoice) -> Data:
+def study_data(study: Study | None, dataset: DataChoice) -> Data:
     """The data of a study: as given, else as it was created.
 
     Raises:
         click.UsageError: If a new study has no data.
     """
-    from optuna_nas.objectives import read_identity
-
-    identity = read_identity(study)
-    return images.load(None if identity is None else identity.data)
+    identity = identity_of(study)
+    return dataset.load(None if identity is None else identity.data)
 
 
 def study_objective(
-    study: Study,
+    study: Study | None,
     chosen: Mapping[str, Any],
-    images: DataChoice,
+    dataset: DataChoice,
     *,
     space: str | None = None,
     space_setting: Mapping[str, Any] | None = None,
@@ -94,9 +103,9 @@ def study_objective(
     """The objective that trains what a study searches; what is not given is the study's.
 
     Args:
-        study: New, or one that goes on.
+        study: One that goes on; None: a new one.
         chosen: Settings from :func:`read_choice`.
-        images: Options of the data.
+        dataset: Options of the data.
         space: Value of ``--space``.
         space_setting: Value of ``--space-setting``.
         recipe: Changes of the recipe.
@@ -107,25 +116,28 @@ def study_objective(
     Raises:
         click.UsageError: If a new study has no space or no data.
     """
-    from optuna_nas.objectives import StudyIdentity, TrainingObjective, read_identity
+    from optuna_nas.objectives import StudyIdentity, TrainingObjective
     from optuna_nas.objectives.identity import LIMITS
 
-    found = read_identity(study)
+    found = identity_of(study)
     identity = StudyIdentity() if found is None else found.evaluated_alone()
-    refuse_function_of(study, identity)
-    loaded = study_data(study, images)
+    if study is not None:
+        refuse_function_of(study, identity)
+    loaded = study_data(study, dataset)
     if space is None and found is None:
         raise click.UsageError("a new study needs --space, such as --space nasbench201")
     if target_latency_ms is not None:
         options["value"] = _reward(identity.value(), target_latency_ms)
     limits = {name: chosen[name] for name in LIMITS if name in chosen}
     given = {name: value for name, value in options.items() if value not in (None, {})}
+    is_new = identity.recipe is None
+    kept = loaded.default_recipe if is_new else identity.training_recipe()
     new = {} if identity.epochs is not None else {"epochs": DEFAULT_EPOCHS}
     return TrainingObjective.from_identity(
         identity,
         space=space_of_study(study, space, space_setting),
         data=loaded,
-        recipe=identity.training_recipe(**(recipe or {})),
+        recipe=dataclasses.replace(kept, **(recipe or {})),
         seed=chosen["seed"],
         **{**new, **limits, **given},
     )

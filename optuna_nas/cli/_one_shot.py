@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from optuna_nas.cli._numbers import SEED
-from optuna_nas.cli._objective import read_choice, study_data
+from optuna_nas.cli._objective import identity_of, read_choice, study_data
 from optuna_nas.cli._options import (
     F,
     artifacts_option,
     changes_option,
     data_options,
     device_option,
-    make_study,
+    find_study,
     recipe_option_of,
     space_of_study,
     space_options,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.cli._values import DataChoice
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import Data
+    from optuna_nas.training import Data, Task
 
 __all__ = [
     "OneShotStudy",
@@ -77,15 +77,17 @@ class OneShotStudy(NamedTuple):
     """A one-shot search as it is asked for.
 
     Attributes:
-        study: Made if it was missing.
+        study: The study; None: it is yet to be made.
         space: Space that is searched.
-        data: The images.
+        data: Data that it is searched on.
+        task: Task of it.
         chosen: Settings: as given, else as the study was created, else the defaults.
     """
 
-    study: Study
+    study: Study | None
     space: SearchSpace
     data: Data
+    task: Task
     chosen: dict[str, Any]
 
 
@@ -94,36 +96,34 @@ def begin(
     study_name: str,
     defaults: Mapping[str, Any],
     *,
-    images: DataChoice,
+    dataset: DataChoice,
     space: str | None,
     space_setting: Mapping[str, Any],
     **given: Any,
 ) -> OneShotStudy:
-    """Open a study, and find out what it searches, on which images, and how.
+    """Open a study, and find out what it searches, on which data, and how.
 
     Raises:
         click.UsageError: If a new study has no space or no data.
     """
-    study = make_study(storage, study_name)
-    searched, data = _data_of(study, images, space=space, space_setting=space_setting)
-    told = {name: value for name, value in given.items() if value != {}}
-    return OneShotStudy(study, searched, data, read_choice(study, defaults, **told))
+    from optuna_nas.objectives import StudyIdentity
+    from optuna_nas.objectives.identity import rebuilt_task
+    from optuna_nas.training import task_of
 
-
-def _data_of(
-    study: Study, images: DataChoice, *, space: str | None, space_setting: Mapping[str, Any]
-) -> tuple[SearchSpace, Data]:
-    """Space and data of a study: as given, else as it was created.
-
-    Raises:
-        click.UsageError: If a new study has none.
-    """
-    from optuna_nas.objectives import read_identity
-
-    if space is None and read_identity(study) is None:
+    study = find_study(storage, study_name)
+    identity = identity_of(study)
+    if space is None and identity is None:
         raise click.UsageError("a new study needs --space, such as --space darts")
-    loaded = study_data(study, images)
-    return space_of_study(study, space, space_setting), loaded
+    data = study_data(study, dataset)
+    kept = rebuilt_task(identity or StudyIdentity(), {}).get("task")
+    told = {name: value for name, value in given.items() if value != {}}
+    return OneShotStudy(
+        study=study,
+        space=space_of_study(study, space, space_setting),
+        data=data,
+        task=task_of(data, kept),
+        chosen=read_choice(study, defaults, **told),
+    )
 
 
 def sizes(chosen: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any] | None:

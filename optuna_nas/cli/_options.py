@@ -18,6 +18,7 @@ from optuna_nas.cli._values import DataChoice, collected
 if TYPE_CHECKING:
     from optuna.study import Study
 
+    from optuna_nas.objectives.trial import Direction
     from optuna_nas.spaces import SearchSpace
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "data_options",
     "device_option",
     "files_options",
+    "find_study",
     "load_space",
     "make_study",
     "open_study",
@@ -204,9 +206,9 @@ def space_options(function: F) -> F:
 
 
 def data_options(function: F) -> F:
-    """Options of the data, which the command gets as ``images``, a :class:`DataChoice`."""
+    """Options of the data, which the command gets as ``dataset``, a :class:`DataChoice`."""
     options = [
-        collected("images", DataChoice),
+        collected("dataset", DataChoice),
         click.option(
             "--data",
             help="digits, fashion-mnist, cifar10, cifar100, folder:PATH, masks:PATH; tables: "
@@ -251,7 +253,9 @@ def training_options(function: F) -> F:
         changes_option("--build", "Build argument, such as channels=8", default="the search size"),
         recipe_option,
         click.option("--max-params", type=POSITIVE, help="Upper limit on parameters."),
-        click.option("--max-macs", type=POSITIVE, help="Upper limit on multiply-adds per image."),
+        click.option(
+            "--max-macs", type=POSITIVE, help="Upper limit on multiply-adds per example."
+        ),
         device_option,
     ]
     for option in reversed(options):
@@ -299,8 +303,14 @@ def load_space(text: str | SearchSpace, settings: Mapping[str, Any] | None = Non
         raise click.BadParameter(f"{name!r} in {place!r}: {e}", param_hint="--space") from None
 
 
-def make_study(storage: str, study_name: str, *, direction: str = "maximize") -> Study:
-    """The study of that name, made if it is missing; Optuna only speaks of errors from then on."""
+def make_study(storage: str, study_name: str, *, direction: Direction = "maximize") -> Study:
+    """The study of that name, made if it is missing; Optuna only speaks of errors from then on.
+
+    Args:
+        storage: Value of ``--storage``.
+        study_name: Value of ``--study-name``.
+        direction: Direction of a new one.
+    """
     import optuna
 
     from optuna_nas.stores import open_storage
@@ -309,9 +319,22 @@ def make_study(storage: str, study_name: str, *, direction: str = "maximize") ->
     return optuna.create_study(
         storage=open_storage(storage),
         study_name=study_name,
-        direction=direction,  # type: ignore[arg-type]
+        direction=direction,
         load_if_exists=True,
     )
+
+
+def find_study(storage: str, study_name: str) -> Study | None:
+    """The study of that name, None if there is none; Optuna only speaks of errors from then on."""
+    import optuna
+
+    from optuna_nas.stores import open_storage
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        return optuna.load_study(study_name=study_name, storage=open_storage(storage))
+    except KeyError:
+        return None
 
 
 def open_study(storage: str, study_name: str) -> Study:
@@ -335,12 +358,14 @@ def open_study(storage: str, study_name: str) -> Study:
 
 
 def space_of_study(
-    study: Study, text: str | SearchSpace | None, settings: Mapping[str, Any] | None = None
+    study: Study | None,
+    text: str | SearchSpace | None,
+    settings: Mapping[str, Any] | None = None,
 ) -> SearchSpace:
     """The space that a study searches: as given, or one of ours by the name in the study.
 
     Args:
-        study: The study.
+        study: The study; None: a new one, whose space must be given.
         text: Value of ``--space``, or the space of ``--objective``.
         settings: Settings for one of our spaces, where ``--space`` names it.
 
@@ -351,6 +376,7 @@ def space_of_study(
 
     if text is not None:
         return load_space(text, settings)
+    assert study is not None
     identity = read_identity(study)
     if identity is None:
         raise click.UsageError(

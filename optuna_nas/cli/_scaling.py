@@ -87,7 +87,7 @@ class EvaluatorChoice(DataChoice):
     start: float
 
     def make(self) -> ScaledTraining:
-        """Load the images and return the evaluator."""
+        """Load the data and return the evaluator."""
         from optuna_nas.objectives import ScaledTraining
         from optuna_nas.training import Recipe
 

@@ -136,11 +136,15 @@ class FinalTraining:
             raise click.UsageError("give --epochs, or a --published-recipe that says how many")
         return length
 
-    @property
-    def changed_recipe(self) -> Recipe | Mapping[str, Any]:
-        """The paper's recipe with the changes; else only the changes, of what the search did."""
+    def changed_recipe(self, data: Data) -> Recipe | Mapping[str, Any]:
+        """The paper's recipe with the changes; else only the changes, of what the search did.
+
+        Args:
+            data: Data of the training, for which the paper's recipe may have more than is of use.
+        """
         from optuna_nas.training import recipes
 
         if self.published_recipe is None:
             return self.recipe
-        return dataclasses.replace(recipes.by_name(self.published_recipe), **self.recipe)
+        published = data.suited(recipes.by_name(self.published_recipe))
+        return dataclasses.replace(published, **self.recipe)

@@ -95,8 +95,8 @@ def train_candidates(
         folder: Made if it does not exist; each candidate has a folder of its own in it.
         epochs: Epochs of each run.
         task: Loss, metric and direction; None: those of the data.
-        recipe: How to train candidates that have none of their own; by default ``Recipe()``. Its
-            drop path is left out for networks that have none.
+        recipe: How to train candidates that have none of their own; by default that of the
+            data. Its drop path is left out for networks that have none.
         seeds: How many, or which.
         device: As for :func:`optuna_nas.training.fit`, and so are the two that follow.
         channels_last: See there.
@@ -117,7 +117,7 @@ def train_candidates(
         data=data.to(target),
         task=task_of(data, task),
         epochs=epochs,
-        recipe=recipe or Recipe(),
+        recipe=recipe or data.default_recipe,
         device=target,
         channels_last=channels_last,
         compile=compile,

@@ -27,7 +27,7 @@ def _scored(value: object) -> tuple[int, float]:
     return integer()(trial), number()(metric)
 
 
-def _accuracies(value: object) -> list[tuple[int, float]]:
+def _shares(value: object) -> list[tuple[int, float]]:
     found = list_of(_scored)(value)
     for _, metric in found:
         number(0.0, 1.0)(metric)
@@ -35,13 +35,13 @@ def _accuracies(value: object) -> list[tuple[int, float]]:
 
 
 DERIVED = Attribute(DERIVED_KEY, list_of(_scored))
-ACCURACIES = Attribute(DERIVED_KEY, _accuracies)  # of studies without a task: classification
+SHARES = Attribute(DERIVED_KEY, _shares)  # of studies without a task: a metric in [0, 1]
 
 
 def derived_metrics(study: Study) -> dict[int, float]:
     """Return what :meth:`SharedWeightsObjective.derive` has found last, by trial number."""
     kept = STUDY.read(study)
-    derived = ACCURACIES if kept is None or kept.task is None else DERIVED
+    derived = SHARES if kept is None or kept.task is None else DERIVED
     return dict(derived.read(study) or ())
 
 

@@ -33,8 +33,8 @@ class NetworkSize:
 
     Attributes:
         params: Trainable parameters.
-        macs: Multiply-adds per image.
-        activations: Bytes kept for the backward pass, per image.
+        macs: Multiply-adds per example.
+        activations: Bytes kept for the backward pass, per example.
     """
 
     params: int
@@ -48,12 +48,12 @@ class Estimate:
 
     Attributes:
         num_architectures: Size of the space; an estimate with its error for large functions.
-        sizes: Sizes of the sampled networks that fit the images.
-        unfit: Share of sampled networks that cannot take the images.
+        sizes: Sizes of the sampled networks that can take the inputs.
+        unfit: Share of sampled networks that cannot take the inputs.
         within_limits: Share of sampled networks within ``max_params`` and ``max_macs``.
         seconds_per_epoch: Training and validation of the median network on this machine.
-        images: Images per epoch.
-        batch_size: Images per step.
+        examples: Examples per epoch.
+        batch_size: Examples per step.
     """
 
     num_architectures: str
@@ -82,7 +82,7 @@ class Estimate:
             cells = (min(values), statistics.median(values), max(values))
             lines.append(f"{name:<25}" + "".join(f"{form.format(cell):>14}" for cell in cells))
         if self.unfit:
-            lines.append(f"too large for the images {self.unfit:.0%}")
+            lines.append(f"cannot take the inputs   {self.unfit:.0%}")
         lines.append(f"within the limits        {self.within_limits:.0%}")
         lines.append(
             f"time of an epoch         {self.seconds_per_epoch:.3g} s (median network, "

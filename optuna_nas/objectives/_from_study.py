@@ -35,7 +35,7 @@ def objective_from_study(
     ``artifact_store``, ``checkpoints``, ``reuse`` and the ``seed`` of a :class:`TrainingObjective`
     or :class:`DARTSObjective` are ``options`` again, unless the command line ran the study, which
     keeps seed and limits. What is of the user's own is never imported from a name in a storage,
-    but asked for: a space, images that ``load_data`` does not know, a function that samples
+    but asked for: a space, data that ``load_data`` does not know, a function that samples
     hyperparameters, a meter, a reward.
 
     Example::
@@ -50,7 +50,7 @@ def objective_from_study(
     Args:
         study: One with a trial of an objective of this package, running or finished.
         space: The space, if it is the user's own.
-        data: The images, if they are the user's own; or another name of the same ones.
+        data: The data, if they are the user's own; or another name of the same.
         options: Arguments of the objective, which go before what the study keeps; where the
             settings of the study would differ, its first trial says so.
 

@@ -31,12 +31,13 @@ class ProxyObjective(Objective[Architecture]):
 
     Args:
         space: Space to suggest from.
-        data: Name for :func:`optuna_nas.training.load_data`, or an ``ImageData``; a batch of its
-            training images is used.
+        data: Name for :func:`optuna_nas.training.load_data`, or data of any kind; a batch of its
+            training examples is used.
+        task: As for :class:`TrainingObjective`.
         proxy: One of :data:`optuna_nas.objectives.proxies.PROXIES`.
         build: As for :class:`TrainingObjective`.
-        batch_size: Images in the batch, at least 2.
-        seed: Seed of the networks' weights and of the choice of images. Default: 0.
+        batch_size: Examples in the batch, at least 2.
+        seed: Seed of the networks' weights and of the choice of examples. Default: 0.
         options: See :class:`ObjectiveOptions`.
 
     Raises:

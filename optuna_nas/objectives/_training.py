@@ -94,8 +94,7 @@ class TrainingObjective(Objective[TrainingPlan]):
         data: Name for :func:`optuna_nas.training.load_data`, an ``ImageData``, a ``TensorData`` or
             a ``LoaderData``.
         epochs: Epochs per trial, at least 1.
-        task: Loss, metric and direction, such as ``Task.regression()``; None: that of the data,
-            for images classification.
+        task: Loss, metric and direction, such as ``Task.regression()``; None: that of the data.
         build: Arguments for ``architecture.build`` besides the number of classes and channels,
             which data and task decide. Default: ``space.proxy``, the paper's search size.
         recipe: Settings of the training. Default: ``Recipe()`` for images, AdamW for other data.

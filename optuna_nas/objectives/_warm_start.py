@@ -59,7 +59,7 @@ def score_architectures(
     """Sample architectures at random and score them untrained, the best first.
 
     Left out are networks that compute the same as an earlier one, those over a limit, those that
-    cannot take the images, and those without a finite score.
+    cannot take the inputs, and those without a finite score.
 
     Args:
         space: Space to sample from.
@@ -69,9 +69,9 @@ def score_architectures(
         samples: Number of architectures to sample, at least 1.
         build: As for :class:`TrainingObjective`.
         batch_size: As for :class:`ProxyObjective`.
-        seed: Seed of the sample, the networks' weights and the choice of images.
+        seed: Seed of the sample, the networks' weights and the choice of examples.
         max_params: Upper limit on trainable parameters.
-        max_macs: Upper limit on multiply-adds of one image.
+        max_macs: Upper limit on multiply-adds of one example.
         device: Device to compute on.
 
     Raises:
@@ -164,7 +164,7 @@ def _score(
     proxy: str,
     limits: Limits,
 ) -> float | None:
-    """Score one network, or nothing if it is over a limit or cannot take the images."""
+    """Score one network, or nothing if it is over a limit or cannot take the inputs."""
     try:
         if limits != Limits():
             with torch.device("meta"):

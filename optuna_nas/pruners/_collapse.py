@@ -7,30 +7,34 @@ References:
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from optuna.pruners import BasePruner
 
-from optuna_nas._ground.attributes import Attribute, list_of, number
+from optuna_nas._ground.attributes import Attribute, list_of, number, real
 from optuna_nas._ground.checks import require_int, require_share
-from optuna_nas.keys import SKIP_SHARE_KEY
+from optuna_nas.keys import ENTROPY_KEY, SKIP_SHARE_KEY
 
 if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["SKIP_SHARE", "CollapsePruner"]
+__all__ = ["ENTROPY", "SKIP_SHARE", "CollapsePruner"]
 
 SKIP_SHARE = Attribute(SKIP_SHARE_KEY, list_of(number(0.0, 1.0)))
+ENTROPY = Attribute(ENTROPY_KEY, list_of(real))
 
 
 class CollapsePruner(BasePruner):
-    """Pruner of searches whose cell consists of skip connections, whatever their accuracy.
+    """Pruner of searches whose cell consists of skip connections, whatever their metric.
 
-    The accuracy of a collapsing supernet goes on rising, so pruners that compare intermediate
+    The metric of a collapsing supernet goes on improving, so pruners that compare intermediate
     values do not see it. This one reads the share of skip connections, which
     :class:`~optuna_nas.objectives.DARTSObjective` records as a user attribute, and leaves trials
-    of other objectives to ``wrapped``.
+    of other objectives to ``wrapped``. A search cannot be seen to collapse, which a warning says
+    once, where none of its choices is known as a skip connection: "skip_connect", "identity", or
+    what the space's supernet calls so.
 
     Args:
         wrapped: Another pruner of Optuna, which may prune as well. Default: None, which prunes
@@ -60,10 +64,24 @@ class CollapsePruner(BasePruner):
         self._wrapped = wrapped
         self._max_skip = max_skip
         self._patience = patience
+        self._warned = False
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
         """Tell whether the trial has collapsed, or else what the wrapped pruner says."""
-        latest = (SKIP_SHARE.read(trial) or [])[-self._patience :]
+        shares = SKIP_SHARE.read(trial)
+        if shares is None and ENTROPY.read(trial) is not None:
+            self._warn_of(trial)
+        latest = (shares or [])[-self._patience :]
         if len(latest) == self._patience and min(latest) > self._max_skip:
             return True
         return self._wrapped is not None and self._wrapped.prune(study, trial)
+
+    def _warn_of(self, trial: FrozenTrial) -> None:
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"CollapsePruner cannot see trial {trial.number} collapse, since none of its "
+                'choices is known as a skip connection: call the choice "skip_connect", or leave '
+                "the pruner out.",
+                stacklevel=3,
+            )

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from scipy.stats import kendalltau
 
 from optuna_nas.objectives.one_shot import CHOICES, EIGENVALUE, read_alphas
-from optuna_nas.pruners._collapse import SKIP_SHARE
+from optuna_nas.pruners._collapse import ENTROPY, SKIP_SHARE
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -92,7 +92,7 @@ def plot_alphas(
 
 
 def plot_collapse(study: Study) -> go.Figure:
-    """Draw the share of skip connections and, where there is one, the eigenvalue by epoch.
+    """Draw the share of skip connections and the eigenvalue by epoch, as far as they are known.
 
     Args:
         study: Study of ``DARTSObjective``.
@@ -105,33 +105,43 @@ def plot_collapse(study: Study) -> go.Figure:
     from plotly.subplots import make_subplots
 
     curves = _get_collapse_info(study)
-    panels = [("share of skip connections", [(c.label, c.skip_share) for c in curves])]
-    if any(curve.eigenvalue for curve in curves):
-        panels.append(("largest eigenvalue", [(c.label, c.eigenvalue) for c in curves]))
+    panels = [
+        ("share of skip connections", [(c.label, c.skip_share) for c in curves]),
+        ("largest eigenvalue", [(c.label, c.eigenvalue) for c in curves]),
+    ]
+    panels = [(name, lines) for name, lines in panels if any(values for _, values in lines)]
     figure = make_subplots(rows=1, cols=len(panels), subplot_titles=[name for name, _ in panels])
+    shown: set[str] = set()
     for column, (_, lines) in enumerate(panels, start=1):
         colors = itertools.cycle(qualitative.Plotly)
         for (label, values), color in zip(lines, colors, strict=False):
+            if not values:
+                continue
             line = go.Scatter(
                 x=list(range(1, len(values) + 1)),
                 y=values,
                 name=label,
                 line={"color": color},
                 legendgroup=label,
-                showlegend=column == 1,
+                showlegend=label not in shown,
             )
+            shown.add(label)
             figure.add_trace(line, row=1, col=column)
-    figure.update_yaxes(range=[-0.05, 1.05], row=1, col=1)
+    if any(curve.skip_share for curve in curves):
+        figure.update_yaxes(range=[-0.05, 1.05], row=1, col=1)
     _count_epochs(figure, title_text="epoch")
     return figure.update_layout(title="Searches by alphas")
 
 
-def plot_rank_correlation(shared: Sequence[float], alone: Sequence[float]) -> go.Figure:
-    """Draw accuracies on shared weights against those of the same architectures on their own.
+def plot_rank_correlation(
+    shared: Sequence[float], alone: Sequence[float], *, metric: str = "metric"
+) -> go.Figure:
+    """Draw metrics on shared weights against those of the same architectures on their own.
 
     Args:
-        shared: Such as ``[objective.weights.accuracy(child) for child in children]``.
-        alone: Scores of the same architectures, trained from scratch.
+        shared: Such as ``[objective.weights.metric(child) for child in children]``.
+        alone: Those of the same architectures, trained from scratch.
+        metric: Its name, such as ``objective.task.metric_name``.
 
     Raises:
         ValueError: If there are fewer than two, or not as many of both.
@@ -141,8 +151,8 @@ def plot_rank_correlation(shared: Sequence[float], alone: Sequence[float]) -> go
     ranks = _get_ranks_info(shared, alone)
     points = go.Scatter(x=ranks.alone, y=ranks.shared, mode="markers")
     figure = go.Figure(points)
-    figure.update_xaxes(title_text="accuracy, trained from scratch")
-    figure.update_yaxes(title_text="accuracy on shared weights")
+    figure.update_xaxes(title_text=f"{metric}, trained from scratch")
+    figure.update_yaxes(title_text=f"{metric} on shared weights")
     return figure.update_layout(
         title=f"{len(ranks.alone)} architectures, Kendall's tau {ranks.tau:.2f}"
     )
@@ -167,13 +177,14 @@ def keep_figures(study: Study, trial: FrozenTrial) -> None:
     """
     from optuna_dashboard import save_plotly_graph_object
 
-    if SKIP_SHARE.read(trial) is None:
+    if ENTROPY.read(trial) is None:
         return
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     shown = study.best_trial if complete else trial
     if read_alphas(shown):
         save_plotly_graph_object(study, _alphas_by_menu(shown), graph_object_id=ALPHAS_ID)
-    save_plotly_graph_object(study, plot_collapse(study), graph_object_id=COLLAPSE_ID)
+    if SKIP_SHARE.read(trial) or EIGENVALUE.read(trial):
+        save_plotly_graph_object(study, plot_collapse(study), graph_object_id=COLLAPSE_ID)
 
 
 def _alphas_by_menu(trial: FrozenTrial) -> go.Figure:
@@ -245,12 +256,12 @@ def _get_collapse_info(study: Study) -> list[_Curves]:
     curves = [
         _Curves(
             f"trial {trial.number}, {trial.state.name.lower()}",
-            shares,
+            SKIP_SHARE.read(trial) or [],
             EIGENVALUE.read(trial) or [],
         )
         for trial in study.get_trials(deepcopy=False)
-        if (shares := SKIP_SHARE.read(trial))
     ]
+    curves = [curve for curve in curves if curve.skip_share or curve.eigenvalue]
     if not curves:
         raise ValueError(
             f"`study` must have trials of DARTSObjective, but {study.study_name!r} has none."

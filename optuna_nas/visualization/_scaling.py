@@ -1,4 +1,4 @@
-"""Accuracy of scaled networks against what they cost, with the fronts."""
+"""Metric of scaled networks against what they cost, with the fronts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_scaling"]
 
 TITLES = {
-    "macs": "multiply-adds of an image",
+    "macs": "multiply-adds of an example",
     "params": "parameters",
     "latency_ms": "measured latency (ms)",
 }
@@ -32,7 +32,7 @@ class _Group(NamedTuple):
 
     label: str
     cost: list[float]
-    accuracy: list[float]
+    values: list[float]
     text: list[str]
 
 
@@ -41,7 +41,7 @@ class _Front(NamedTuple):
 
     label: str
     cost: list[float]
-    accuracy: list[float]
+    values: list[float]
 
 
 class _Panel(NamedTuple):
@@ -56,11 +56,12 @@ class _ScalingInfo(NamedTuple):
     """Data of the figure."""
 
     title: str
+    metric: str
     panels: list[_Panel]
 
 
 def plot_scaling(*studies: Study, metrics: tuple[str, ...] | None = None) -> go.Figure:
-    """Draw accuracy against multiply-adds and against latency, with the Pareto fronts.
+    """Draw the metric against multiply-adds and against latency, with the Pareto fronts.
 
     Strategies have a colour each; networks of a grid that of their regime.
 
@@ -100,7 +101,14 @@ def _get_scaling_info(
     if metrics is None:
         metrics = tuple(metric for metric in found.metrics if metric != "params")
     bases = ", ".join(sorted({result.network for result in found.results}))
-    return _ScalingInfo(f"Scaling of {bases}", [_panel(found, metric) for metric in metrics])
+    panels = [_panel(found, metric) for metric in metrics]
+    return _ScalingInfo(f"Scaling of {bases}", _value_name(studies), panels)
+
+
+def _value_name(studies: tuple[Study, ...]) -> str:
+    """The name of the studies' values, if they have the same one."""
+    names = {study.metric_names[0] for study in studies if study.metric_names is not None}
+    return names.pop() if len(names) == 1 else "value"
 
 
 def _panel(found: ScalingAnalysis, metric: str) -> _Panel:
@@ -113,8 +121,8 @@ def _panel(found: ScalingAnalysis, metric: str) -> _Panel:
     fronts = []
     for regime_epochs in found.regimes:
         front = found.pareto(metric, epochs=regime_epochs)
-        cost, accuracy = [r.cost(metric) for r in front], [r.accuracy for r in front]
-        fronts.append(_Front(f"front, {counted(regime_epochs, 'epoch')}", cost, accuracy))
+        cost, values = [r.cost(metric) for r in front], [r.accuracy for r in front]
+        fronts.append(_Front(f"front, {counted(regime_epochs, 'epoch')}", cost, values))
     groups = [
         _Group(
             label,
@@ -148,13 +156,14 @@ def _draw(info: _ScalingInfo) -> go.Figure:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
+    name = html.escape(info.metric, quote=False)
     figure = make_subplots(rows=1, cols=len(info.panels), shared_yaxes=True)
     for column, panel in enumerate(info.panels, start=1):
         for number, front in enumerate(panel.fronts):
             line = {"color": "#6e7781", "dash": ("solid", "dash", "dot")[number % 3]}
             trace = go.Scatter(
                 x=front.cost,
-                y=front.accuracy,
+                y=front.values,
                 mode="lines+markers",
                 name=front.label,
                 line=line,
@@ -166,11 +175,11 @@ def _draw(info: _ScalingInfo) -> go.Figure:
         for number, group in enumerate(panel.groups):
             trace = go.Scatter(
                 x=group.cost,
-                y=group.accuracy,
+                y=group.values,
                 mode="markers",
                 name=html.escape(group.label, quote=False),
                 text=group.text,
-                hovertemplate="%{text}<br>accuracy %{y:.4f}<extra></extra>",
+                hovertemplate=f"%{{text}}<br>{name} %{{y:.4f}}<extra></extra>",
                 marker={"color": COLORS[number % len(COLORS)], "size": 8},
             )
             trace.update(legendgroup=group.label, showlegend=column == 1)
@@ -183,6 +192,6 @@ def _draw(info: _ScalingInfo) -> go.Figure:
             row=1,
             col=column,
         )
-    figure.update_yaxes(title_text="validation accuracy", row=1, col=1)
+    figure.update_yaxes(title_text=name, row=1, col=1)
     figure.update_layout(title=html.escape(info.title, quote=False), template="plotly_white")
     return figure

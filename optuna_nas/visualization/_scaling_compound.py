@@ -38,7 +38,7 @@ def plot_compound(study: Study) -> go.Figure:
     """Draw the trials of a compound search by the shares of depth, width and resolution.
 
     A corner is growth in one dimension only, the middle in all three alike; the colour is the
-    accuracy. The cross is the fitted optimum, where there are trials enough to fit one.
+    value. The cross is the fitted optimum, where there are trials enough to fit one.
 
     Args:
         study: Study of a ``CompoundScalingObjective``.

@@ -176,7 +176,7 @@ def test_best_names_values_as_the_study_does(run: Run, own_space: str) -> None:
     assert lines[-1] == "mean squared error    0.5145 (minimised)"
     facts = json.loads(run("best", "--space", own_space, "--json").output)
     assert (facts["metric"], facts["direction"]) == ("mean squared error", "minimize")
-    assert (facts["value"], facts["accuracy"]) == (0.5145, None)
+    assert (facts["value"], facts["validation"]) == (0.5145, None)
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png"])

@@ -47,7 +47,7 @@ def command_of(output: str, label: str) -> list[str]:
 def test_darts_says_what_it_does_and_goes_on(run: Run) -> None:
     options = ("--alpha", "lr=0.1", "--watch-eigenvalue", "--prune-collapse", "--recompute")
     first = run(*DARTS, *options).output
-    assert re.findall(r"^(\w+ \d of \d): accuracy \d+\.\d%$", first, re.M) == [
+    assert re.findall(r"^(\w+ \d of \d): accuracy \d+\.\d\d%$", first, re.M) == [
         *("search 1 of 2", "search 2 of 2", "evaluation 1 of 1")
     ]
     made = study("darts")

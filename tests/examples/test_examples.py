@@ -15,6 +15,7 @@ ARGUMENTS = {
     "own_space.py": "",
     "own_training.py": "--trials 3",
     "own_variant.py": "",
+    "multilabel.py": "--trials 1 --epochs 1 --images 200",
 }
 FOR_CI_ONLY = {
     "digits_search.py": "--folder out --trials 3 --seeds 2 --final-epochs 1",
@@ -32,11 +33,23 @@ FOR_CI_ONLY = {
     "random_search_asha.py": "--trials 4 --epochs 2 --seeds 2",
     "resnet_rs_scaling.py": "--short 1 --long 2 --repetitions 1 --images 32",
     "scale_found_cell.py": "--trials 1 --epochs 1 --repetitions 1 --images 32",
+    "character_transformer.py": "--trials 1 --epochs 1",
+    "forecasting.py": "--trials 2 --epochs 1",
+    "image_and_table.py": "--trials 2 --epochs 1",
+    "segmentation.py": "--trials 1 --epochs 1 --pictures 60",
+    "tabular_regression.py": "--trials 2 --epochs 2",
 }
 
 
 NEEDS = {"lightning_ddp.py": ("lightning",)}
-METRICS = {"lightning_ddp.py": "validation MAE 0."}
+METRICS = {
+    "lightning_ddp.py": "validation MAE 0.",
+    "character_transformer.py": "shared-weights perplexity",
+    "forecasting.py": "DARTSObjective: validation MAE",
+    "multilabel.py": "DARTSObjective: validation macro F1",
+    "segmentation.py": "DARTSObjective: validation IoU",
+    "tabular_regression.py": "DARTSObjective: validation MAE",
+}
 
 
 def run(command: list[str], folder: Path) -> str:

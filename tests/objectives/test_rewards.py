@@ -60,7 +60,7 @@ def test_the_exponent_makes_twice_the_latency_worth_five_percent() -> None:
 )
 def test_numbers_out_of_range(changes: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        mnasnet_reward(**({"accuracy": 0.5, "cost": 1.0, "target": 80.0} | changes))  # type: ignore[arg-type]
+        mnasnet_reward(**({"metric": 0.5, "cost": 1.0, "target": 80.0} | changes))  # type: ignore[arg-type]
 
 
 def test_an_exponent_that_is_not_used_is_warned_of() -> None:

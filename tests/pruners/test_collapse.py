@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from optuna_nas.keys import SKIP_SHARE_KEY
+from optuna_nas.keys import ENTROPY_KEY, SKIP_SHARE_KEY
 from optuna_nas.pruners import CollapsePruner
 
 
@@ -53,6 +55,18 @@ def test_trials_of_other_objectives_are_left_alone():
     trial = study.ask()
     trial.report(0.0, 1)
     assert not trial.should_prune()
+
+
+def test_a_search_without_known_skip_connections_is_told_of_once():
+    pruner = CollapsePruner(patience=1)
+    trial = optuna.create_study(pruner=pruner).ask()
+    trial.set_user_attr(ENTROPY_KEY, [1.0])
+    trial.report(0.0, 1)
+    with pytest.warns(UserWarning, match='cannot see trial 0 collapse.*call the choice "skip_c'):
+        assert not trial.should_prune()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not trial.should_prune()
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,8 @@ def test_strategies_have_a_colour_each_and_one_front(strategies: optuna.Study) -
         assert [group.label for group in panel.groups] == ["base", "depth", "width"]
         assert all(len(group.cost) == 2 for group in panel.groups)
         (front,) = panel.fronts
-        assert front.accuracy == sorted(front.accuracy)
-        assert front.accuracy[-1] == max(trial.value for trial in strategies.trials)
+        assert front.values == sorted(front.values)
+        assert front.values[-1] == max(trial.value for trial in strategies.trials)
 
 
 def test_regimes_have_a_colour_and_a_front_each(grid: optuna.Study) -> None:
@@ -78,7 +78,7 @@ def test_regimes_have_a_colour_and_a_front_each(grid: optuna.Study) -> None:
     (panel,) = info.panels  # latency was not measured
     assert [group.label for group in panel.groups] == ["1 epoch", "2 epochs"]
     assert [front.label for front in panel.fronts] == ["front, 1 epoch", "front, 2 epochs"]
-    assert panel.fronts[1].accuracy[0] == pytest.approx(0.53)
+    assert panel.fronts[1].values[0] == pytest.approx(0.53)
     with pytest.raises(ValueError, match="has no latency_ms"):
         plot_scaling(grid, metrics=("latency_ms",))
 

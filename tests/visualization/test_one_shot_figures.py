@@ -20,11 +20,15 @@ from optuna_nas.visualization import (
 )
 
 
-def trial(shares, eigenvalues=None, state=TrialState.COMPLETE):
-    attributes = {SKIP_SHARE_KEY: shares, ENTROPY_KEY: [1.0] * len(shares)}
+def trial(shares, eigenvalues=None, state=TrialState.COMPLETE, epochs=None):
+    """A trial with a share of skip connections, or without any after so many epochs."""
+    epochs = epochs or len(shares)
+    attributes = {ENTROPY_KEY: [1.0] * epochs}
+    if shares:
+        attributes[SKIP_SHARE_KEY] = shares
     if eigenvalues:
         attributes[EIGENVALUE_KEY] = eigenvalues
-    for epoch in range(1, len(shares) + 1):
+    for epoch in range(1, epochs + 1):
         attributes[f"{ALPHAS_KEY}:{epoch}"] = {
             "normal_2_from_0": [0.1 * epoch, 1 - 0.1 * epoch],
             "reduce_2_from_0": [0.5, 0.25],
@@ -93,8 +97,33 @@ def test_collapse():
         plot_collapse(study(create_trial(value=1.0)))
 
 
+def test_searches_without_skip_connections():
+    """Nothing is drawn of a share that is unknown, and the eigenvalue is without it."""
+    figure = plot_collapse(study(trial([0.1, 0.2]), trial([], [3.0, 4.0])))
+    assert [(line.name, list(line.y)) for line in figure.data] == [
+        *(("trial 0, complete", [0.1, 0.2]), ("trial 1, complete", [3.0, 4.0]))
+    ]
+    assert all(line.showlegend for line in figure.data)
+    made = study(trial([], epochs=2))
+    keep_figures(made, made.trials[0])
+    assert [*kept(made)] == ["darts-alphas"]
+    with pytest.raises(ValueError, match="`study` must have trials of DARTSObjective"):
+        plot_collapse(made)
+
+
+def test_the_best_search_of_an_error_is_shown():
+    made = optuna.create_study(direction="minimize")
+    least = trial([0.1])
+    least.value = 0.25
+    made.add_trials([trial([0.2]), least])
+    keep_figures(made, made.trials[0])
+    assert kept(made)["darts-alphas"].layout.title.text == "Mixing weights of trial 1 by epoch"
+
+
 def test_rank_correlation():
-    figure = plot_rank_correlation([0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.8, 0.7])
+    figure = plot_rank_correlation([0.1, 0.2, 0.3, 0.4], [0.5, 0.6, 0.8, 0.7], metric="MAE")
+    axes = figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
+    assert axes == ("MAE, trained from scratch", "MAE on shared weights")
     assert "4 architectures, Kendall's tau 0.67" in figure.layout.title.text
     assert list(figure.data[0].x) == [0.5, 0.6, 0.8, 0.7]
     with pytest.raises(ValueError, match="`shared` and `alone` must have a score for each"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,11 +16,10 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial
 
+    from optuna_nas.objectives.identity import MetricWords
     from optuna_nas.spaces import SearchSpace
 
-__all__ = ["best", "describe", "summary"]
-
-METRIC_BESIDE_NAME = "validation accuracy"
+__all__ = ["best", "describe", "summary", "value_in_words"]
 
 
 @click.command()
@@ -78,12 +76,17 @@ def summary(study: Study) -> str:
 
 def describe(study: Study, space: SearchSpace, trial: FrozenTrial) -> str:
     """A trial's architecture and figures, a line each."""
-    facts = _facts(study, space, trial)
+    from optuna_nas.objectives.identity import metric_words
+
+    facts, words = _facts(study, space, trial), metric_words(study)
     rows = [("architecture", facts["architecture"]), ("trial", str(facts["trial"]))]
-    if facts["value"] != facts["accuracy"]:
-        rows.append((facts["metric"], _written(facts)))
-    if facts["accuracy"] is not None:
-        rows.append((METRIC_BESIDE_NAME, f"{facts['accuracy']:.2%}"))
+    if facts["value"] != facts["validation"]:
+        rows.append(
+            (facts["metric"], _written(words, facts["metric"], facts["value"], facts["direction"]))
+        )
+    if facts["validation"] is not None:
+        name = facts["validation_metric"]
+        rows.append((name, _written(words, name, facts["validation"], facts["direction"])))
     if facts["latency_ms"] is not None:
         rows.append(("latency", f"{facts['latency_ms']:.4g} ms"))
     if facts["params"] is not None:
@@ -95,17 +98,31 @@ def describe(study: Study, space: SearchSpace, trial: FrozenTrial) -> str:
     return "\n".join(f"{name:<{width}}{value}" for name, value in rows)
 
 
+def value_in_words(study: Study, trial: FrozenTrial) -> str:
+    """The value of a trial with its name."""
+    from optuna_nas.objectives.identity import metric_words
+
+    if trial.value is None:
+        return "no value"
+    words = metric_words(study)
+    name = _value_name(study, words)
+    return f"{name} {_written(words, name, trial.value, study.direction.name.lower())}"
+
+
 def _facts(study: Study, space: SearchSpace, trial: FrozenTrial) -> dict[str, Any]:
+    from optuna_nas.objectives.identity import metric_words
     from optuna_nas.objectives.trial import LATENCY, MACS, PARAMS
 
     architecture = space.architecture(trial)
     decided = architecture.params
+    words = metric_words(study)
     return {
         "trial": trial.number,
-        "metric": _metric(study),
+        "metric": _value_name(study, words),
         "direction": study.direction.name.lower(),
         "value": trial.value,
-        "accuracy": _accuracy(study, trial),
+        "validation_metric": None if words is None else words.name,
+        "validation": _on_all_examples(study, trial, words),
         "latency_ms": LATENCY.read(trial),
         "architecture": str(architecture),
         "params": PARAMS.read(trial),
@@ -114,18 +131,16 @@ def _facts(study: Study, space: SearchSpace, trial: FrozenTrial) -> dict[str, An
     }
 
 
-def _metric(study: Study) -> str:
+def _value_name(study: Study, words: MetricWords | None) -> str:
     """The name of the study's values, which an objective of ours or the user has given."""
-    from optuna_nas.objectives import read_identity
-
     if study.metric_names is not None:
         return study.metric_names[0]
-    # Studies on our objectives have had no names while their metric was the accuracy.
-    return METRIC_BESIDE_NAME if read_identity(study) is not None else "value"
+    # Studies on our objectives have had no names while they had one kind of metric only.
+    return "value" if words is None else words.name
 
 
-def _accuracy(study: Study, trial: FrozenTrial) -> float | None:
-    """The trial's accuracy on all validation images, None where that is not known."""
+def _on_all_examples(study: Study, trial: FrozenTrial, words: MetricWords | None) -> float | None:
+    """The trial's metric on all validation examples, None where that is not known."""
     from optuna_nas.objectives import derived_metrics
     from optuna_nas.objectives.trial import METRIC_BESIDE
 
@@ -133,12 +148,13 @@ def _accuracy(study: Study, trial: FrozenTrial) -> float | None:
     if derived is not None:
         return derived
     kept = METRIC_BESIDE.read(trial)
-    return trial.value if kept is None and _metric(study) == METRIC_BESIDE_NAME else kept
+    if kept is not None or words is None:
+        return kept
+    return trial.value if _value_name(study, words) == words.name else None
 
 
-def _written(facts: Mapping[str, Any]) -> str:
-    """A value that is no accuracy, with the direction of what is not to be maximised."""
-    if facts["metric"].endswith("accuracy"):
-        return f"{facts['value']:.2%}"
-    minimised = " (minimised)" if facts["direction"] == "minimize" else ""
-    return f"{facts['value']:.4g}{minimised}"
+def _written(words: MetricWords | None, name: str, value: float, direction: str) -> str:
+    """A value in the format of its metric, with the direction of what is not to be maximised."""
+    is_metric = words is not None and words.is_of(name)
+    written = words.format(value) if words is not None and is_metric else f"{value:.4g}"
+    return f"{written} (minimised)" if direction == "minimize" else written

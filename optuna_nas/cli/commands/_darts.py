@@ -14,6 +14,7 @@ from optuna_nas.cli._lazy_choice import LazyChoice
 from optuna_nas.cli._numbers import EPOCHS
 from optuna_nas.cli._objective import make_ready
 from optuna_nas.cli._one_shot import (
+    OneShotStudy,
     begin,
     folder_of,
     one_shot_options,
@@ -21,7 +22,7 @@ from optuna_nas.cli._one_shot import (
     search_command,
     sizes,
 )
-from optuna_nas.cli._options import changes_option, place_words, tell_password
+from optuna_nas.cli._options import changes_option, make_study, place_words, tell_password
 from optuna_nas.cli._progress import PhaseBars
 from optuna_nas.cli.commands._best import describe, summary
 
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from optuna_nas.objectives import DARTSObjective, DARTSVariant
-    from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import Data, EpochResult
+    from optuna_nas.training import EpochResult
 
     _Text = click.ParamType[str]
 else:  # before click 8.2 it is not generic
@@ -152,11 +152,11 @@ def darts(
     from optuna_nas.objectives import best_trials
     from optuna_nas.stores import file_name
 
-    study, searched, data, chosen = begin(
-        storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given
-    )
+    begun = begin(storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given)
+    searched, chosen = begun.space, begun.chosen
     with PhaseBars({"search": chosen["epochs"], "evaluation": chosen[EVAL_EPOCHS]}) as bars:
-        objective = _objective(searched, data, chosen, storage, artifacts, device, bars)
+        objective = _objective(begun, storage, artifacts, device, bars)
+        study = begun.study or make_study(storage, study_name, direction=objective.direction)
         make_ready(study, objective, chosen)
         _search(study, objective, trials, bars, prune_collapse=chosen["prune_collapse"])
     click.echo(summary(study))
@@ -169,7 +169,7 @@ def darts(
         alone = search_command(
             study,
             searched,
-            data,
+            begun.data,
             str(searched.architecture(trial)),
             given=space,
             build=sizes(chosen, chosen["build"]),
@@ -181,9 +181,7 @@ def darts(
 
 
 def _objective(
-    space: SearchSpace,
-    data: Data,
-    chosen: Mapping[str, Any],
+    begun: OneShotStudy,
     storage: str,
     artifacts: Path | None,
     device: str,
@@ -194,8 +192,10 @@ def _objective(
     from optuna_nas.objectives import AlphaRecipe, DARTSObjective
     from optuna_nas.objectives.one_shot import published_recipe
 
+    space, data, task, chosen = begun.space, begun.data, begun.task, begun.chosen
+
     def on_epoch(phase: str, result: EpochResult) -> None:
-        bars.advance(phase, f"accuracy {result.val_metric:.1%}")
+        bars.advance(phase, f"{task.metric_name} {task.format(result.val_metric)}")
 
     variant = _combined(
         chosen[VARIANTS], order=chosen["order"], watch_eigenvalue=chosen["watch_eigenvalue"]
@@ -204,6 +204,7 @@ def _objective(
     return DARTSObjective(
         space,
         data,
+        task=task,
         variant=variant,
         epochs=chosen["epochs"],
         supernet=sizes(chosen, chosen["supernet"]),

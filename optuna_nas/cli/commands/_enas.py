@@ -13,6 +13,7 @@ import click
 from optuna_nas.cli._numbers import EPOCHS
 from optuna_nas.cli._objective import make_ready
 from optuna_nas.cli._one_shot import (
+    OneShotStudy,
     begin,
     folder_of,
     one_shot_options,
@@ -20,7 +21,7 @@ from optuna_nas.cli._one_shot import (
     search_command,
     sizes,
 )
-from optuna_nas.cli._options import place_words, tell_password
+from optuna_nas.cli._options import make_study, place_words, tell_password
 from optuna_nas.cli._progress import PhaseBars
 from optuna_nas.cli.commands._best import summary
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from optuna_nas.objectives import ScoredChild, SharedWeightsObjective
     from optuna_nas.spaces import SearchSpace
-    from optuna_nas.training import Data, EpochResult
+    from optuna_nas.training import EpochResult, Task
 
 __all__ = ["enas"]
 
@@ -81,7 +82,7 @@ DEFAULTS: Mapping[str, Any] = {
     default=10,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Number of the best to score again, on all validation images.",
+    help="Number of the best to score again, on all validation examples.",
 )
 @place_options("enas")
 def enas(
@@ -101,13 +102,13 @@ def enas(
     On an existing study it goes on with the study's settings and weights. Thousands of trials are
     faster with --storage journal:nas.log.
     """
-    study, searched, data, chosen = begin(
-        storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given
-    )
-    count = _left(study, chosen) if trials is None else trials
+    begun = begin(storage, study_name, DEFAULTS, space=space, space_setting=space_setting, **given)
+    searched, data, chosen = begun.space, begun.data, begun.chosen
+    count = _left(begun.study, chosen) if trials is None else trials
     with PhaseBars({WEIGHTS: chosen["epochs"], CHILDREN: count}) as bars:
         folder = folder_of(storage, artifacts)
-        objective = _objective(searched, data, chosen, folder, device, bars)
+        objective = _objective(begun, folder, device, bars)
+        study = begun.study or make_study(storage, study_name, direction=objective.direction)
         make_ready(study, objective, chosen)
         study.sampler = _sampler(chosen, searched)
         _search(study, objective, chosen, count, bars)
@@ -115,8 +116,8 @@ def enas(
         best = objective.derive(study, top_k)
     click.echo(summary(study))
     if best:
-        click.echo(f"\nthe best on shared weights, on all {len(data.val)} validation images:")
-        click.echo(_table(best))
+        click.echo(f"\nthe best on shared weights, on all {len(data.val)} validation {data.noun}:")
+        click.echo(_table(best, begun.task))
         trial = f"--study-name {shlex.quote(study_name)} --trial {best[0].trial}"
         place = place_words(storage)
         click.echo(f"\nDraw it:           optuna-nas draw{place} {trial} -o enas.svg")
@@ -134,22 +135,18 @@ def enas(
     tell_password(storage)
 
 
-def _left(study: Study, chosen: Mapping[str, Any]) -> int:
+def _left(study: Study | None, chosen: Mapping[str, Any]) -> int:
     """Number of trials that the schedule has left."""
     from optuna_nas.objectives.identity import was_refused
 
-    ended = sum(
-        trial.state.is_finished() and not was_refused(trial)
-        for trial in study.get_trials(deepcopy=False)
-    )
+    trials = [] if study is None else study.get_trials(deepcopy=False)
+    ended = sum(trial.state.is_finished() and not was_refused(trial) for trial in trials)
     alternating: int = chosen["epochs"] * chosen["children_per_epoch"]
     return max(0, (PRETRAINED_TRIALS if chosen["schedule"] == "pretrain" else alternating) - ended)
 
 
 def _objective(
-    space: SearchSpace,
-    data: Data,
-    chosen: Mapping[str, Any],
+    begun: OneShotStudy,
     folder: Path,
     device: str,
     bars: PhaseBars,
@@ -157,6 +154,8 @@ def _objective(
     """The objective that was chosen."""
     from optuna_nas.objectives import SharedWeightsObjective
     from optuna_nas.objectives.one_shot import published_shared_recipe
+
+    space, data, chosen = begun.space, begun.data, begun.chosen
 
     def on_epoch(phase: str, result: EpochResult) -> None:
         text = f"loss of the weights {result.train_loss:.3f}"
@@ -168,6 +167,7 @@ def _objective(
     return SharedWeightsObjective(
         space,
         data,
+        task=begun.task,
         schedule=chosen["schedule"],
         epochs=chosen["epochs"],
         children_per_epoch=chosen["children_per_epoch"],
@@ -212,9 +212,11 @@ def _search(
         optimize(study, objective, n_trials=trials, callbacks=[count])
 
 
-def _table(children: Sequence[ScoredChild]) -> str:
+def _table(children: Sequence[ScoredChild], task: Task) -> str:
+    name = str(task.metric_name)
+    width = max(8, len(name))
     rows = [
-        f"{rank:>4}  {child.metric:>8.2%}  {child.trial:>6}  {child.architecture}"
+        f"{rank:>4}  {task.format(child.metric):>{width}}  {child.trial:>6}  {child.architecture}"
         for rank, child in enumerate(children, start=1)
     ]
-    return "\n".join(["      accuracy   trial  architecture", *rows])
+    return "\n".join([f"      {name:>{width}}   trial  architecture", *rows])

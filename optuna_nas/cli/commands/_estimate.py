@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ def estimate(
     *,
     space: str | None,
     space_setting: Mapping[str, Any],
-    images: DataChoice,
+    dataset: DataChoice,
     build: Mapping[str, Any],
     recipe: Mapping[str, Any],
     epochs: int,
@@ -36,15 +37,15 @@ def estimate(
 ) -> None:
     """Say what a search would cost before it starts: sizes, limits, time."""
     from optuna_nas import objectives
-    from optuna_nas.training import Recipe
 
-    if space is None or images.data is None:
+    if space is None or dataset.data is None:
         raise click.UsageError("give --space and --data")
+    data = dataset.load()
     found = objectives.estimate(
         load_space(space, space_setting),
-        images.load(),
+        data,
         build=build or None,
-        recipe=Recipe(**recipe),
+        recipe=dataclasses.replace(data.default_recipe, **recipe),
         **options,
     )
     click.echo(found)

@@ -83,11 +83,11 @@ def _trained(folder: Path, seed: int | None, space: str | None, onnx: bool, outp
     return room.export(
         model,
         output,
-        input_size=(data["in_channels"], *data["image_size"]),
+        inputs=data["inputs"],
         title=what if architecture is None else str(architecture),
-        classes=data["classes"],
-        mean=data["mean"],
-        std=data["std"],
+        classes=data.get("classes", ()),
+        mean=data.get("mean", ()),
+        std=data.get("std", ()),
         graph=None if architecture is None else architecture.graph(),
         onnx=onnx,
     )

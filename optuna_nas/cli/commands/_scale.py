@@ -108,8 +108,8 @@ def _numbers(kind: click.ParamType[Any]) -> Callable[..., tuple[Any, ...] | None
 )
 @collected("training", EvaluatorChoice)
 @click.option("--data", help="digits, fashion-mnist, cifar10, cifar100 or folder:PATH.")
-@click.option("--train-size", type=POSITIVE, help="Images to train with; default: all.")
-@click.option("--val-size", type=POSITIVE, help="Images to validate with.")
+@click.option("--train-size", type=POSITIVE, help="Examples to train with; default: all.")
+@click.option("--val-size", type=POSITIVE, help="Examples to validate with.")
 @files_options
 @recipe_option
 @click.option(

@@ -20,6 +20,7 @@ from optuna_nas.cli._objective import (
 )
 from optuna_nas.cli._options import (
     artifacts_option,
+    find_study,
     make_study,
     place_words,
     space_options,
@@ -96,7 +97,7 @@ def _sampler_names() -> list[str]:
 @click.option(
     "--target-latency-ms",
     type=POSITIVE_FLOAT,
-    help="Search by MnasNet's reward: accuracy * (latency / target) ** -0.07.",
+    help="Search by MnasNet's reward: metric * (latency / target) ** -0.07.",
 )
 @click.option("--seed", type=SEED, help="Seed of sampler and training.  [default: 0]")
 @click.option(
@@ -111,7 +112,7 @@ def _sampler_names() -> list[str]:
 def search(
     *,
     objective: str | None,
-    images: DataChoice,
+    dataset: DataChoice,
     trials: int,
     storage: str,
     study_name: str,
@@ -128,24 +129,25 @@ def search(
     own = None if objective is None else load_objective(objective)
     if own is not None:
         refuse_beside_objective(BESIDE_OBJECTIVE)
-    direction = "maximize" if own is None else own.directions[0]
-    study = make_study(storage, study_name, direction=direction)
-    if sampled_hyperparameters(study):
+    known = find_study(storage, study_name)
+    if known is not None and sampled_hyperparameters(known):
         raise click.UsageError(
             f"the trials of study {study_name!r} sampled hyperparameters by a function, which no "
             "storage keeps: go on with it in Python, or take another --study-name"
         )
     given = {name: settings.pop(name) for name in CHOSEN}
-    chosen = read_choice(study, {**SEARCH_DEFAULTS, **seed_of(own)}, **given)
+    chosen = read_choice(known, {**SEARCH_DEFAULTS, **seed_of(own)}, **given)
     store = picture_store(storage, artifacts=artifacts) if pictures else None
     evaluated: Any = (
-        study_objective(study, chosen, images, artifact_store=store, **settings)
+        study_objective(known, chosen, dataset, artifact_store=store, **settings)
         if own is None
         else configured(own, chosen, given, store)
     )
-    study.sampler = _sampler(chosen["sampler"], chosen["seed"], evaluated.space)
-    study.pruner = make_pruner(chosen["pruner"], getattr(evaluated, "epochs", None))
+    sampler = _sampler(chosen["sampler"], chosen["seed"], evaluated.space)
+    pruner = make_pruner(chosen["pruner"], getattr(evaluated, "epochs", None))
+    study = known or make_study(storage, study_name, direction=evaluated.direction)
     make_ready(study, evaluated, chosen)
+    study.sampler, study.pruner = sampler, pruner
     for text in enqueue:
         evaluated.space.parse(text).enqueue(study)
     optimize(study, evaluated, n_trials=trials, show_progress_bar=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
     from optuna_nas.final import FinalRun
+    from optuna_nas.training import Task
 
 __all__ = ["final_options", "tell_run", "train"]
 
@@ -76,7 +78,7 @@ class Baselines:
         random_trials: Upper limit on trials of a random search; 0: none; None: as many epochs as
             the search.
         random_study: Name of a random search in the same storage.
-        resnet: Whether a ResNet of equal FLOPs is trained.
+        resnet: Whether a ResNet of equal FLOPs is trained, if it fits the task.
     """
 
     random_trials: int | None
@@ -109,11 +111,13 @@ class Baselines:
 @click.option(
     "--random-study", metavar="NAME", help="Pick from this random search in the same storage."
 )
-@click.option("--resnet/--no-resnet", default=True, help="Train a ResNet of equal FLOPs, too.")
+@click.option(
+    "--resnet/--no-resnet", default=True, help="Train a ResNet of equal FLOPs, too, on images."
+)
 @click.option(
     "--validate/--no-validate",
     default=True,
-    help="Keep the validation images for choosing among what was found, or train on them too.",
+    help="Keep the validation examples for choosing among what was found, or train on them too.",
 )
 @click.option(
     "--output",
@@ -121,7 +125,7 @@ class Baselines:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for weights, model cards and the table.  [default: STUDY-final]",
 )
-@collected("images", DataChoice)
+@collected("dataset", DataChoice)
 @files_options
 @device_option
 def train(
@@ -136,7 +140,7 @@ def train(
     baselines: Baselines,
     validate: bool,
     output: Path | None,
-    images: DataChoice,
+    dataset: DataChoice,
     device: str,
 ) -> None:
     """Train the best architectures to the end, beside random search and a ResNet.
@@ -164,7 +168,7 @@ def train(
         train_by_function(study, own, folder=folder, top=top, seeds=final.seeds, build=build)
         return
     chosen = read_choice(study, SEARCH_DEFAULTS)
-    searched = own or study_objective(study, chosen, images, space=space, device=device)
+    searched = own or study_objective(study, chosen, dataset, space=space, device=device)
     study.pruner = make_pruner(chosen["pruner"], searched.epochs)
     length = final.length
     random_search = _random_study(study, baselines, storage)
@@ -177,13 +181,13 @@ def train(
         top=top,
         seeds=final.seeds,
         build=build,
-        recipe=final.changed_recipe,
+        recipe=final.changed_recipe(searched.data),
         random_study=random_search,
         max_random_trials=baselines.random_trials or None,
         baselines=None if baselines.resnet else [],
         validate=validate,
         device=device,
-        on_run=tell_run,
+        on_run=functools.partial(tell_run, searched.task),
     )
     click.echo(f"\n{compared}")
     if compared.chosen is not None:
@@ -195,9 +199,10 @@ def _word(path: Path) -> str:
     return shlex.quote(f"./{path}" if str(path).startswith("-") else str(path))
 
 
-def tell_run(name: str, run: FinalRun) -> None:
+def tell_run(task: Task, name: str, run: FinalRun) -> None:
     """Say how a run ended."""
-    told = f"validation {run.val_metric:.2%}" if run.is_validated else "trained"
+    validated = f"validation {task.metric_name} {task.format(run.val_metric)}"
+    told = validated if run.is_validated else "trained"
     click.echo(f"{name}, seed {run.seed}: {run.failure or told}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from optuna_nas.cli._chosen import architecture_options, chosen_architecture, tr
 from optuna_nas.cli._numbers import POSITIVE, SIDE
 from optuna_nas.cli._options import device_option, files_options
 from optuna_nas.cli._values import DataChoice, FinalTraining, collected
+from optuna_nas.cli.commands._best import value_in_words
 from optuna_nas.cli.commands._train import final_options, tell_run
 
 if TYPE_CHECKING:
@@ -26,11 +28,11 @@ __all__ = ["transfer"]
 
 @click.command()
 @architecture_options
-@collected("images", DataChoice)
+@collected("dataset", DataChoice)
 @click.option("--data", required=True, help="digits, fashion-mnist, cifar10 or folder:PATH.")
 @click.option("--image-size", type=SIDE, help="Pixels; default: as they are.")
-@click.option("--train-size", type=POSITIVE, help="Images to train with; default: all.")
-@click.option("--val-size", type=POSITIVE, help="Images to validate with.")
+@click.option("--train-size", type=POSITIVE, help="Examples to train with; default: all.")
+@click.option("--val-size", type=POSITIVE, help="Examples to validate with.")
 @files_options
 @click.option("--cells", type=click.IntRange(min=1), help="Cells, as the space counts them.")
 @click.option("--channels", type=click.IntRange(min=1), help="Channels of the first stack.")
@@ -48,7 +50,7 @@ __all__ = ["transfer"]
 @device_option
 def transfer(
     *,
-    images: DataChoice,
+    dataset: DataChoice,
     cells: int | None,
     channels: int | None,
     size: str | None,
@@ -61,13 +63,13 @@ def transfer(
     """Train a found cell on other data, at the size of its search and larger."""
     from optuna_nas.final import transfer as run
     from optuna_nas.objectives import StudyIdentity, read_identity, recipe_of
-    from optuna_nas.training import Recipe
+    from optuna_nas.training import Recipe, task_of
 
     architecture, study = chosen_architecture(**named)
     identity = (None if study is None else read_identity(study)) or StudyIdentity()
     larger_cells, larger_channels = _size(architecture, cells, channels, size)
-    loaded = images.load_images()
-    length, changed = final.length, final.changed_recipe
+    loaded = dataset.load_images()
+    length, changed = final.length, final.changed_recipe(loaded)
     searched = identity.training_recipe()
     if study is not None:
         trial = trial_of_study(study, named["trial"])
@@ -87,7 +89,7 @@ def transfer(
         seeds=final.seeds,
         origin=_origin(study, named["trial"]),
         device=device,
-        on_run=tell_run,
+        on_run=partial(tell_run, task_of(loaded, None)),
     )
     click.echo(f"\n{compared}")
 
@@ -111,6 +113,6 @@ def _origin(study: Study | None, trial: str) -> dict[str, Any]:
 
 
 def _search_result(study: Study, found: FrozenTrial, identity: StudyIdentity) -> str:
-    value = "no value" if found.value is None else f"{found.value:.4g}"
     where = "its data" if identity.data is None else identity.data.name
+    value = value_in_words(study, found)
     return f"trial {found.number} of study {study.study_name!r}: {value} on {where}"

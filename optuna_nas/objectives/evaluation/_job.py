@@ -38,7 +38,7 @@ class TrainingJob:
         seed: Seed of weights and data order.
         device: ``"auto"`` or any torch device.
         accumulate: Parts in which each batch is learned, one after the other.
-        image_size: Size of training images by epoch, as for :func:`optuna_nas.training.fit`.
+        image_size: Size of training examples by epoch, as for :func:`optuna_nas.training.fit`.
 
     Raises:
         ValueError: If ``epochs``, ``accumulate`` or ``seed`` is out of range.

@@ -1,5 +1,6 @@
 """Identity of a study, as a typed value: read, checked, recorded, and made an objective again."""
 
+from optuna_nas.objectives.identity._metric_words import MetricWords, metric_words
 from optuna_nas.objectives.identity._parts import (
     DARTSIdentity,
     DataIdentity,
@@ -42,6 +43,7 @@ __all__ = [
     "DataIdentity",
     "EvaluationIdentity",
     "FunctionIdentity",
+    "MetricWords",
     "ProxyIdentity",
     "RewardIdentity",
     "ScaledIdentity",
@@ -53,6 +55,7 @@ __all__ = [
     "as_field",
     "ask_for",
     "differences",
+    "metric_words",
     "read_identity",
     "rebuilt",
     "rebuilt_data",

@@ -155,13 +155,13 @@ class DataIdentity(Part):
 
     Attributes:
         name: Name for ``load_data``, or that of data of the user's own.
-        in_channels: Number of channels of an image.
-        image_size: Height and width of images.
+        in_channels: Number of channels, where there are some.
+        image_size: Height and width, likewise.
         train_size: Examples to train with.
         val_size: Examples to validate with.
         test_size: Examples to test with.
         split_seed: Chooses the splits.
-        stream: Whether images are read from their files in training.
+        stream: Whether examples are read from their files in training.
         target: Columns of a file that are predicted.
         task: Task of those columns, "regression" or "classification".
         more: Further keys that name them, such as ``content_hash``.
@@ -178,6 +178,11 @@ class DataIdentity(Part):
     target: Any = _kept(json_value)
     task: Any = _kept(json_value)
     more: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def inputs(self) -> Any:
+        """Inputs of networks, for ``InputSpec.of``; None: they are not kept."""
+        return self.input_size or self.more.get("inputs")
 
     @property
     def input_size(self) -> tuple[int, int, int] | None:
@@ -224,8 +229,8 @@ class ProxyIdentity(Part):
 
     Attributes:
         name: One of ``optuna_nas.objectives.proxies.PROXIES``.
-        batch_size: Images that it looks at.
-        seed: Seed of weights and images.
+        batch_size: Examples that it looks at.
+        seed: Seed of weights and examples.
     """
 
     name: str = _kept(text(), key="proxy", always=True)
@@ -255,7 +260,7 @@ class DARTSIdentity(Part):
     Attributes:
         order: Order of alpha's gradient, 1 or 2.
         alpha: Recipe of alpha.
-        alpha_share: Share of the training images that alpha learns from.
+        alpha_share: Share of the training examples that alpha learns from.
         mixing: From alpha to mixing weights.
         selection: Rule by which the architecture is derived; None: by alpha.
         stop: Rule that ends the search early; None: there is none.

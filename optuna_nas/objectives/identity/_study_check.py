@@ -100,9 +100,7 @@ class StudyCheck(PerProcess):
         metric: Name of the metric, in plots and in the dashboard.
     """
 
-    def __init__(
-        self, value: TrialValue | None = None, metric: str = "validation accuracy"
-    ) -> None:
+    def __init__(self, value: TrialValue | None = None, metric: str = "validation metric") -> None:
         self._value = value or TrialValue()
         self.metrics = self._value.names(metric)
         self._forget()
@@ -193,10 +191,12 @@ class StudyCheck(PerProcess):
                 f"has other directions: create it with directions={wanted}."
             )
         if alone or len(study.directions) == 1:
+            is_error = wanted[0] == "minimize"
+            better, verb = ("less", "minimise") if is_error else ("more", "maximise")
             raise ValueError(
-                f"{name} returns one number, the more the better, but the study "
-                f"{study.study_name!r} does not maximise one value: create it with "
-                'direction="maximize".'
+                f"{name} returns one number, the {better} the better, but the study "
+                f"{study.study_name!r} does not {verb} one value: create it with "
+                f'direction="{wanted[0]}".'
             )
 
 

@@ -45,7 +45,7 @@ class StudyIdentity:
         space: Search space; None where sizes of a network are searched.
         objective: Name of the objective's class, where the study keeps it.
         data: Data that networks are trained and validated on.
-        task: Loss, metric and direction; None: classification by accuracy.
+        task: Loss, metric and direction; None: those of ``Task.classification()``.
         epochs: Number of epochs of a trial.
         build: Arguments for ``architecture.build``.
         supernet: Arguments for ``space.supernet``.

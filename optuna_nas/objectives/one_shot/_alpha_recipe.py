@@ -27,7 +27,7 @@ class AlphaRecipe:
         weight_decay: L2 penalty on alpha, at least 0.
         warmup_epochs: Epochs in which only the weights learn, at least 0; PC-DARTS takes 15.
         exact: With ``order=2``: differentiate twice instead of taking a finite difference.
-        share: Share of the training images that alpha learns from, in [0, 1); they are the last
+        share: Share of the training examples that alpha learns from, in [0, 1); they are the last
             ones.
 
     Raises:

@@ -344,7 +344,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
 
         def on_epoch(result: EpochResult) -> None:
             results.append(result)
-            keep_readings(run.trial, learner.readings, supernet.choices)
+            keep_readings(run.trial, learner.readings, supernet)
             run.tell("search", result)
             if report is not None:
                 report(result)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial, FrozenTrial
 
     from optuna_nas.spaces import Architecture
-    from optuna_nas.spaces.base import Supernet
+    from optuna_nas.spaces.base import AlphaLayout, Supernet
 
 __all__ = [
     "SearchReading",
@@ -79,7 +79,7 @@ def skip_share(supernet: Supernet, architecture: Architecture) -> float:
     chosen = {
         name: choice
         for name, choice in supernet.chosen(architecture).items()
-        if not layout.skips.isdisjoint(layout.choices[name])
+        if _offers_skip(layout, name)
     }
     shares = [
         sum(choice in layout.skips for choice in cell) / len(cell)
@@ -89,23 +89,26 @@ def skip_share(supernet: Supernet, architecture: Architecture) -> float:
     return max(shares, default=0.0)
 
 
-def keep_readings(
-    trial: BaseTrial, readings: Sequence[SearchReading], choices: Mapping[str, Sequence[Any]]
-) -> None:
+def _offers_skip(layout: AlphaLayout, decision: str) -> bool:
+    return not layout.skips.isdisjoint(layout.choices[decision])
+
+
+def keep_readings(trial: BaseTrial, readings: Sequence[SearchReading], supernet: Supernet) -> None:
     """Write the readings of all epochs until now to a trial; those of earlier calls are there.
 
     Args:
-        trial: Where they are kept.
+        trial: Trial that keeps them.
         readings: At least one.
-        choices: Of the supernet, by decision.
+        supernet: Supernet that they are of.
     """
     if CHOICES.read(trial) is None:
-        named = {name: list(map(str, values)) for name, values in choices.items()}
+        named = {name: list(map(str, values)) for name, values in supernet.choices.items()}
         trial.set_user_attr(CHOICES_KEY, named)
     trial.set_user_attr(ENTROPY_KEY, [round(reading.entropy, DIGITS) for reading in readings])
-    trial.set_user_attr(
-        SKIP_SHARE_KEY, [round(reading.skip_share, DIGITS) for reading in readings]
-    )
+    # A share of nothing would look like a search that does not collapse.
+    if any(_offers_skip(supernet.layout, name) for cell in supernet.layout.cells for name in cell):
+        shares = [round(reading.skip_share, DIGITS) for reading in readings]
+        trial.set_user_attr(SKIP_SHARE_KEY, shares)
     if readings[-1].eigenvalue is not None:
         trial.set_user_attr(EIGENVALUE_KEY, [reading.eigenvalue for reading in readings])
     # One attribute an epoch: databases cut a long one off.

@@ -72,7 +72,7 @@ def naswot(
 
     Args:
         model: On the device of the inputs; batch norms take the statistics of the batch.
-        inputs: A batch of at least two examples; images must be normalised.
+        inputs: A batch of at least two examples, as networks take them: normalised.
         target: Not used.
         loss: Not used.
 

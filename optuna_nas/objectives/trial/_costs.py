@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 Meter: TypeAlias = "Callable[[nn.Module, Any], Latency | float]"
-"""Measures a network on images of a size: :class:`LatencyMeter`, or a function of yours that
+"""Measures a network on inputs of a size: :class:`LatencyMeter`, or a function of yours that
 returns milliseconds, such as one that asks a telephone."""
 
 COSTS = ("latency_ms", "macs", "params")

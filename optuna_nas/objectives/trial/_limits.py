@@ -38,7 +38,7 @@ class Limits:
 
     Args:
         max_params: Upper limit on trainable parameters.
-        max_macs: Upper limit on multiply-adds of one image.
+        max_macs: Upper limit on multiply-adds of one example.
         max_latency_ms: Upper limit on the measured latency.
         min_proxy: Lower limits on scores by proxies.
 

@@ -3,7 +3,7 @@
 References:
     - [Tan2019] Tan et al. MnasNet: Platform-Aware Neural Architecture Search for Mobile. CVPR
       2019. arXiv:1807.11626. The reward, soft and hard; the exponent -0.07: twice the latency is
-      worth 5 % of the accuracy.
+      worth 5 % of the metric.
     - [TanLe2019] Tan, Le. EfficientNet. ICML 2019. arXiv:1905.11946. The same with multiply-adds.
 """
 
@@ -30,11 +30,11 @@ EXPONENT = -0.07
 
 
 def mnasnet_reward(
-    accuracy: float, cost: float, *, target: float, exponent: float = EXPONENT, hard: bool = False
+    metric: float, cost: float, *, target: float, exponent: float = EXPONENT, hard: bool = False
 ) -> float:
-    """Return ``accuracy * (cost / target) ** exponent``.
+    """Return ``metric * (cost / target) ** exponent``.
 
-    For a training loop of your own: report and return it instead of the accuracy.
+    For a training loop of your own: report and return it instead of a metric that is maximised.
 
     Example:
         >>> from optuna_nas.objectives import mnasnet_reward
@@ -44,18 +44,18 @@ def mnasnet_reward(
         0.25
 
     Args:
-        accuracy: Accuracy of the network.
+        metric: Metric of the network, the higher the better.
         cost: Its latency, multiply-adds or parameters, above 0.
         target: The paper's T, in the same unit.
         exponent: The paper's alpha = beta, at most 0.
         hard: Take alpha = 0 and beta = -1 instead: up to the target a cost is free, above it the
-            accuracy is divided by the excess.
+            metric is divided by the excess.
 
     Raises:
         ValueError: If an argument is out of range.
     """
     _check(target, exponent, hard)
-    return accuracy * _factor(cost, target, exponent, hard)
+    return metric * _factor(cost, target, exponent, hard)
 
 
 class Reward(abc.ABC):
@@ -136,7 +136,7 @@ class LatencyReward(_PowerReward):
 
     Given to an objective as ``value=``. Latency is measured before training, as the objective's
     ``latency`` says, and reports are multiplied as the value is, so that a pruner compares
-    rewards. A trial keeps ``optuna_nas:latency_ms`` and its ``optuna_nas:accuracy``.
+    rewards. A trial keeps ``optuna_nas:latency_ms`` and its metric.
 
     When not to use it: where the limit is one that must hold, take ``max_latency_ms``; where the
     whole trade-off is wanted, ``value=("metric", "latency_ms")``. With the soft reward a search

@@ -196,5 +196,5 @@ def _enas_settings(*, lr: float, tanh_constant: float) -> dict[str, Any]:
 
 
 def cubed(value: float) -> float:
-    """Compute the reward of arXiv:1611.01578: the cube of the accuracy."""
+    """Compute the reward of arXiv:1611.01578: the cube of the metric."""
     return value**3

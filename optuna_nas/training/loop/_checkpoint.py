@@ -1,7 +1,8 @@
 """A run that was interrupted goes on after its last whole epoch, as if nothing had happened.
 
 What a run draws is a function of (seed, epoch), so weights, optimizer, gradient scaler, average
-and the results so far are all that is kept; the order of the images and the random states follow.
+and the results so far are all that is kept; the order of the examples and the random states
+follow.
 """
 
 from __future__ import annotations
@@ -218,9 +219,9 @@ def _state_in(content: bytes) -> dict[str, Any]:
     state = unpacked(content, "cpu", error)
     try:
         read = _STATE(state)
-        if "task" not in read["run"]:  # classification, whose metric is an accuracy
+        if "task" not in read["run"]:  # plain classification, whose metric is a share
             for result in read["results"]:
-                _accuracy(result["val_accuracy"])
+                _share(result["val_accuracy"])
         return read
     except ValueError as e:
         raise DamagedFileError(f"{error} It {e}.") from e
@@ -238,8 +239,8 @@ def _in_order(value: object) -> list[dict[str, Any]]:
     return results
 
 
-def _accuracy(value: float) -> float:
-    """Check an accuracy, NaN where there was nothing to validate on."""
+def _share(value: float) -> float:
+    """Check a share, NaN where there was nothing to validate on."""
     return value if math.isnan(value) else number(0.0, 1.0)(value)
 
 

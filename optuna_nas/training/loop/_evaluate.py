@@ -39,7 +39,7 @@ class Evaluation:
 
     Attributes:
         loss: Mean loss, without what is for training only, such as label smoothing.
-        metric: The task's metric; that of classification is the accuracy, in [0, 1].
+        metric: The task's metric.
         count: Examples in the split.
     """
 
@@ -72,7 +72,7 @@ def evaluate(
         model: Takes the data's inputs, gives what the task's loss takes. It is moved to
             ``device``.
         split: ``data.val``, or ``data.test`` after the search.
-        data: It prepares the inputs: mean and standard deviation normalise images.
+        data: It prepares the inputs, such as by mean and standard deviation.
         task: Loss and metric; None: that of the data.
         device: See :func:`resolve_device`.
         batch_size: Examples at once, at least 1.

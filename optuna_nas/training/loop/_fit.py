@@ -112,7 +112,7 @@ def fit(
         data: See :func:`load_data`, :class:`TensorData` and :class:`LoaderData`; already on
             ``device`` where many runs share it.
         epochs: At least 1.
-        task: Loss, metric and direction; None: that of the data, for images classification.
+        task: Loss, metric and direction; None: that of the data.
         recipe: The settings; by default ``Recipe()`` for images, for other data AdamW.
         seed: Seed of data order, augmentation and dropout. The weights are the caller's: build the
             model within :func:`seeded`.

@@ -15,8 +15,7 @@ class EpochResult:
         epoch: 1, 2, ...
         train_loss: Mean over the examples of the epoch, as trained (augmented, smoothed).
         val_loss: Mean loss on ``data.val`` after the epoch; NaN if it is empty.
-        val_metric: The task's metric on ``data.val``, such as the accuracy in [0, 1]; NaN
-            likewise.
+        val_metric: The task's metric on ``data.val``; NaN likewise.
         seconds: Wall time of training and validation.
         lr: Learning rate of the epoch's first step.
         restored: Whether it is known from a checkpoint, and was not trained by this process.
