@@ -57,6 +57,7 @@ __all__ = [
     "NAMES",
     "PNAS_CIFAR",
     "RESNET_RS_IMAGENET",
+    "TABLE",
     "by_name",
     "published_epochs",
 ]
@@ -233,6 +234,17 @@ RESNET_RS_IMAGENET = dataclasses.replace(
 """ResNet-RS-50 and -101 on ImageNet at 160 pixels, 350 epochs [Bello2021]; for 192 pixels and more
 take ``randaugment_magnitude=15``, from ResNet-RS-200 on ``drop_path=0.1``. Ours: the warm-up, no
 Nesterov."""
+
+TABLE = Recipe(
+    optimizer="adamw",
+    nesterov=False,
+    lr=3e-3,
+    weight_decay=0.1,
+    batch_size=32,
+    schedule="cosine",
+)
+"""Ours, for tables of some hundred or thousand rows and networks of ``MLPSpace``: 30 to 100 epochs,
+with a batch of 256 or more (``with_batch_size`` scales the rate) where there are more rows."""
 
 _RECIPES: Mapping[str, tuple[Recipe, int | None]] = MappingProxyType(
     {
