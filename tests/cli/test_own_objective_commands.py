@@ -104,6 +104,8 @@ def test_inputs_that_the_function_does_not_say_are_asked_for(run: Run) -> None:
 def test_an_objective_of_this_package_is_taken_as_it_is(run: Run) -> None:
     images = ("--objective", "nets.py:images")
     assert "1 complete" in run("search", *images, "--trials", "1", "--no-pictures").output
+    final = ("--seeds", "1", "--epochs", "1", "--random-trials", "0", "--no-resnet")
+    assert "trial-0" in run("train", *images, *final, "--build", "channels=2").output
     refused = run("search", *images, "--trials", "1", "--max-params", "5", code=2).output
     assert "--max-params is set where the objective is made" in refused
 
