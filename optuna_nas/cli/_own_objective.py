@@ -25,6 +25,7 @@ __all__ = [
     "configured",
     "load_objective",
     "objective_option",
+    "objective_to_train",
     "refuse_beside_objective",
     "seed_of",
     "space_or_objective",
@@ -141,6 +142,29 @@ def refuse_beside_objective(allowed: Collection[str]) -> None:
             )
 
 
+def objective_to_train(text: str, study: Study) -> Any:
+    """Load the objective of a study, whose networks it can train to the end.
+
+    Args:
+        text: Value of ``--objective``.
+        study: The study.
+
+    Raises:
+        click.BadParameter: If it does not train networks.
+        ValueError: If the study has other settings.
+    """
+    from optuna_nas.objectives import TrainingFunction, TrainingObjective
+
+    objective = load_objective(text)
+    if not isinstance(objective, TrainingFunction | TrainingObjective):
+        raise click.BadParameter(
+            f"{text!r} trains no networks: give a training function or a TrainingObjective",
+            param_hint=OPTION,
+        )
+    objective.prepare(study)
+    return objective
+
+
 def train_by_function(
     study: Study,
     objective: TrainingFunction,
@@ -162,7 +186,6 @@ def train_by_function(
     """
     from optuna_nas.final import retrain_by_function
 
-    objective.prepare(study)
     final = objective.with_options(build={**objective.build, **build}) if build else objective
 
     def tell(name: str, run: FinalRun) -> None:

@@ -16,7 +16,7 @@ from optuna_nas.stores import open_storage
 Run = Callable[..., Result]
 NETS = """
 from torch import nn
-from optuna_nas.objectives import TrainingObjective, training_function
+from optuna_nas.objectives import ProxyObjective, TrainingObjective, training_function
 from optuna_nas.spaces import NASBench201Space, function_space
 
 @function_space
@@ -40,6 +40,7 @@ def pareto(model, trial, report):
 images = TrainingObjective(
     NASBench201Space(), "digits", epochs=1, build={"cells": 1, "channels": 2}, device="cpu"
 )
+scores = ProxyObjective(NASBench201Space(), "digits", device="cpu")
 number = 3
 """
 OWN = ("--objective", "nets.py:objective")
@@ -78,6 +79,8 @@ def test_the_study_is_shown_drawn_and_exported(run: Run) -> None:
     trained = run("train", *OWN, "--seeds", "2", "--top", "1").output
     assert "trial-0, seed 1: MAE 2\n" in trained
     assert "2 ± 0" in trained
+    exported = run("export", "nas-final/trial-0", *OWN, "--no-onnx").output
+    assert "nas-final/trial-0/export/model.py" in exported
     kept = json.loads(Path("nas-final/trial-0/seed-0.json").read_text())
     assert kept["result"]["val_metric"] == 2.0
     wider = run("train", *OWN, "--seeds", "1", "--build", "outputs=3", "-o", "wide").output
@@ -101,6 +104,8 @@ def test_inputs_that_the_function_does_not_say_are_asked_for(run: Run) -> None:
 def test_an_objective_of_this_package_is_taken_as_it_is(run: Run) -> None:
     images = ("--objective", "nets.py:images")
     assert "1 complete" in run("search", *images, "--trials", "1", "--no-pictures").output
+    final = ("--seeds", "1", "--epochs", "1", "--random-trials", "0", "--no-resnet")
+    assert "trial-0" in run("train", *images, *final, "--build", "channels=2").output
     refused = run("search", *images, "--trials", "1", "--max-params", "5", code=2).output
     assert "--max-params is set where the objective is made" in refused
 
@@ -131,3 +136,7 @@ def test_train_refuses_what_the_function_says(run: Run) -> None:
     run("search", *OWN, "--trials", "1", "--no-pictures")
     refused = run("train", *OWN, "--epochs", "3", code=2).output
     assert "--epochs is set in the code of --objective: change it there" in refused
+    other = run("train", "--objective", "nets.py:unknown", code=1).output
+    assert "was created with other settings: " in other
+    scores = run("train", "--objective", "nets.py:scores", code=2).output
+    assert "'nets.py:scores' trains no networks: give a training function or a Tr" in scores

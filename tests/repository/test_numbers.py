@@ -25,7 +25,7 @@ RESULTS = {
     *("Comparison", "CompoundFit", "EpochResult", "Estimate", "Evaluation", "FoldedNetwork"),
     *("ImageData", "Latency", "LayerProfile", "NonFiniteLossError", "Payoff", "PowerLaw"),
     *("Processes", "Profile", "ScalingAnalysis", "ScalingResult", "ScoredArchitecture"),
-    *("SearchReading", "StudyIdentity"),
+    *("FunctionRun", "SearchReading", "StudyIdentity"),
     *("ScoredChild", "SizeEstimate", "StreamedSplit", "Verdict", "OptunaPruningCallback"),
 }
 ELSEWHERE = {
@@ -34,6 +34,7 @@ ELSEWHERE = {
     *("randaugment_magnitude", "activation_memory", "fold_batch_norm", "best_trials"),
     *("CompoundScalingObjective", "ScalingStudyObjective", "StrategyObjective", "resnet_rs"),
     *("mnasnet_reward", "measure_latencies", "efficientnet", "ScaledTraining"),
+    "training_function",  # which checks when it decorates
 }
 
 
@@ -48,6 +49,10 @@ def model() -> nn.Module:
 
 def search() -> dict[str, Any]:
     return {"space": spaces.NASBench201Space(), "data": data(), "epochs": 1}
+
+
+def own_loop(model: Any, trial: Any, report: Any) -> float:
+    return 1.0
 
 
 # The other arguments that these need.
@@ -75,6 +80,12 @@ NEEDS: dict[str, Callable[[], dict[str, Any]]] = {
     "SharedWeightsObjective": search,
     "SizeReward": lambda: {"target_params": 10},
     "TrainingObjective": search,
+    "TrainingFunction": lambda: {
+        "function": own_loop,
+        "space": spaces.NASBench201Space(),
+        "inputs": (1, 8, 8),
+        "metric": "MAE",
+    },
     "ReusableRuns": lambda: {"score": max, "epochs": 1},
     "TrainingJob": lambda: {"network": spaces.published.NASBENCH201_RESNET, "epochs": 1},
     "estimate": lambda: {"space": spaces.NASBench201Space(), "data": data()},

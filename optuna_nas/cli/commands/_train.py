@@ -28,8 +28,8 @@ from optuna_nas.cli._options import (
     study_options,
 )
 from optuna_nas.cli._own_objective import (
-    load_objective,
     objective_option,
+    objective_to_train,
     refuse_beside_objective,
     train_by_function,
 )
@@ -162,7 +162,7 @@ def train(
     if read_identity(study) is None:
         raise click.UsageError(f"the study {study_name!r} was not created by optuna-nas search")
     folder = output or Path(file_name(study_name, "-final"))
-    own = None if objective is None else load_objective(objective)
+    own = None if objective is None else objective_to_train(objective, study)
     if isinstance(own, TrainingFunction):
         refuse_beside_objective(BESIDE_FUNCTION)
         train_by_function(study, own, folder=folder, top=top, seeds=final.seeds, build=build)
