@@ -183,5 +183,6 @@ def test_attributes_are_read_nowhere_else() -> None:
         "spaces/base/_identity.py",
         "objectives/identity/_study_check.py",  # copied, with a trial that waits again
         "objectives/trial/_workers.py",
+        "objectives/own_loop/_shared_trial.py",  # kept as they are, of another process
     )
     assert not [line for line in found if not line.startswith(allowed)]

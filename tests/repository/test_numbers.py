@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from optuna_nas import objectives, profiling, pruners, samplers, scaling, spaces, training
@@ -25,10 +26,11 @@ RESULTS = {
     *("Comparison", "CompoundFit", "EpochResult", "Estimate", "Evaluation", "FoldedNetwork"),
     *("ImageData", "Latency", "LayerProfile", "NonFiniteLossError", "Payoff", "PowerLaw"),
     *("Processes", "Profile", "ScalingAnalysis", "ScalingResult", "ScoredArchitecture"),
-    *("FunctionRun", "SearchReading", "StudyIdentity"),
+    *("FunctionRun", "LoaderSplit", "Report", "SearchReading", "StudyIdentity"),
     *("ScoredChild", "SizeEstimate", "StreamedSplit", "Verdict", "OptunaPruningCallback"),
 }
 ELSEWHERE = {
+    "repeat",
     *("fail_dead_trials", "warm_start", "score_architectures", "seeded", "fit", "evaluate"),
     *("load_checkpoint", "load_data", "family", "grown_to", "stage_blocks", "repeats"),
     *("randaugment_magnitude", "activation_memory", "fold_batch_norm", "best_trials"),
@@ -49,6 +51,12 @@ def model() -> nn.Module:
 
 def search() -> dict[str, Any]:
     return {"space": spaces.NASBench201Space(), "data": data(), "epochs": 1}
+
+
+def loaders() -> dict[str, Any]:
+    rows = torch.utils.data.TensorDataset(torch.zeros(20, 2), torch.zeros(20))
+    loader = torch.utils.data.DataLoader(rows, batch_size=5)
+    return {"name": "rows", "train": loader, "val": loader}
 
 
 def own_loop(model: Any, trial: Any, report: Any) -> float:
@@ -79,6 +87,8 @@ NEEDS: dict[str, Callable[[], dict[str, Any]]] = {
     },
     "SharedWeightsObjective": search,
     "SizeReward": lambda: {"target_params": 10},
+    "TensorData": lambda: {"name": "rows", "train": (torch.zeros(20, 2), torch.arange(20) % 2)},
+    "LoaderData": loaders,
     "TrainingObjective": search,
     "TrainingFunction": lambda: {
         "function": own_loop,
