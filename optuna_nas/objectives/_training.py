@@ -97,7 +97,7 @@ class TrainingObjective(Objective[TrainingPlan]):
         task: Loss, metric and direction, such as ``Task.regression()``; None: that of the data.
         build: Arguments for ``architecture.build`` besides the number of classes and channels,
             which data and task decide. Default: ``space.proxy``, the paper's search size.
-        recipe: Settings of the training. Default: ``Recipe()`` for images, AdamW for other data.
+        recipe: Settings of the training. Default: ``data.default_recipe``.
         hyperparameters: A function of the trial that returns fields of the recipe, such as
             ``lambda trial: {"lr": trial.suggest_float("lr", 1e-3, 1.0, log=True)}``; see also
             :func:`recipe_of`.

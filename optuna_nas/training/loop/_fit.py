@@ -113,7 +113,7 @@ def fit(
             ``device`` where many runs share it.
         epochs: At least 1.
         task: Loss, metric and direction; None: that of the data.
-        recipe: The settings; by default ``Recipe()`` for images, for other data AdamW.
+        recipe: The settings; by default ``data.default_recipe``.
         seed: Seed of data order, augmentation and dropout. The weights are the caller's: build the
             model within :func:`seeded`.
         device: See :func:`resolve_device`.
