@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
+import optuna
 import pytest
 import torch
 from darts_searches import DATA, SIZE, objective, run
 from optuna.trial import TrialState
 
+from optuna_nas.keys import SKIP_SHARE_KEY
 from optuna_nas.objectives import Perturbation, SigmoidMixing
 from optuna_nas.objectives.one_shot import published_recipe, published_shared_recipe
 from optuna_nas.objectives.one_shot._learner import MixedNetwork
-from optuna_nas.objectives.one_shot._readings import skip_share
+from optuna_nas.objectives.one_shot._readings import SearchReading, keep_readings, skip_share
 from optuna_nas.spaces import (
     DARTSSpace,
     ENASMacroSpace,
@@ -57,6 +59,24 @@ def test_a_space_names_its_skips_and_cells():
     plain = NASBench201Space()
     share = skip_share(plain.supernet(**SIZE), plain.architecture(cell))
     assert share == pytest.approx(4 / 6)
+
+
+def test_a_share_of_skips_is_kept_where_there_are_some():
+    """A share of nothing is none: it would look like a search that does not collapse."""
+    reading = SearchReading(entropy=1.0, skip_share=0.0, weights={}, params={})
+
+    @function_space
+    def without(trial, num_classes=10, in_channels=1):
+        body = choice(trial, "op", {"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh})
+        return torch.nn.Sequential(body, torch.nn.Flatten(), torch.nn.LazyLinear(num_classes))
+
+    for supernet, known in (
+        (NASBench201Space().supernet(**SIZE), True),
+        (without.supernet(), False),
+    ):
+        trial = optuna.create_study().ask()
+        keep_readings(trial, [reading], supernet)
+        assert (SKIP_SHARE_KEY in trial.user_attrs) == known
 
 
 def test_a_space_names_the_edges_that_stay():
