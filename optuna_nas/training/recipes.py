@@ -243,8 +243,8 @@ TABLE = Recipe(
     batch_size=32,
     schedule="cosine",
 )
-"""Ours, for tables of some hundred or thousand rows and networks of ``MLPSpace``: 30 to 100 epochs,
-with a batch of 256 or more (``with_batch_size`` scales the rate) where there are more rows."""
+"""Ours, for tables of some hundred or thousand rows and networks of ``MLPSpace``: 30 to 100
+epochs, with a batch of 256 or more (``with_batch_size`` scales the rate) where there are more rows."""
 
 _RECIPES: Mapping[str, tuple[Recipe, int | None]] = MappingProxyType(
     {
