@@ -244,7 +244,8 @@ TABLE = Recipe(
     schedule="cosine",
 )
 """Ours, for tables of some hundred or thousand rows and networks of ``MLPSpace``: 30 to 100
-epochs, with a batch of 256 or more (``with_batch_size`` scales the rate) where there are more rows."""
+epochs, with a batch of 256 or more (``with_batch_size`` scales the rate) where there are more
+rows."""
 
 _RECIPES: Mapping[str, tuple[Recipe, int | None]] = MappingProxyType(
     {
