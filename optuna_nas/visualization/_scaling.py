@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_scaling"]
 
 TITLES = {
-    "macs": "multiply-adds of an example",
+    "macs": "multiply-adds of an image",
     "params": "parameters",
     "latency_ms": "measured latency (ms)",
 }

@@ -95,7 +95,7 @@ def test_transfer_of_a_found_cell(run: Run) -> None:
         "--val-size", "50", "--image-size", "12", "--cells", "2", "--channels", "8",
         "--epochs", "1", "--seeds", "1", "--device", "cpu",
     ).output  # fmt: skip
-    assert re.search(r"trial \d of study 'a': 0\.\d+ on digits", output)
+    assert re.search(r"trial \d of study 'a': validation accuracy \d+\.\d+% on digits", output)
     assert re.search(r"found +searched-size", output)
     card = read_card(Path("transferred/larger"))
     assert "'cells': 2" in str(card)

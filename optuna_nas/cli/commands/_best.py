@@ -121,7 +121,7 @@ def _facts(study: Study, space: SearchSpace, trial: FrozenTrial) -> dict[str, An
         "metric": _value_name(study, words),
         "direction": study.direction.name.lower(),
         "value": trial.value,
-        "validation_metric": None if words is None else words.name,
+        "validation_metric": "validation metric" if words is None else words.name,
         "validation": _on_all_examples(study, trial, words),
         "latency_ms": LATENCY.read(trial),
         "architecture": str(architecture),
