@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import torch
 from torch import nn
@@ -32,6 +32,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from optuna_nas._ground.checks import (
     require_choice,
+    require_options,
     require_probability,
     require_sizes,
 )
@@ -163,35 +164,10 @@ class CellNetwork(FeatureNetwork):
         raise OddSizeError((height, width), (_nearest(height, working), _nearest(width, working)))
 
 
-def cell_network(
-    normal: Cell,
-    reduce: Cell | None,
-    *,
-    num_classes: int,
-    in_channels: int,
-    cells: int,
-    channels: int,
-    assembly: str = "nasnet",
-    stem: str = "cifar",
-    auxiliary: bool = False,
-    drop_path: float = 0.0,
-    dropout: float = 0.0,
-    features_only: bool = False,
-    ops: str | None = None,
-    own_ops: Mapping[str, OpFactory] | None = None,
-) -> CellNetwork:
-    """Build a network of cells: ``(B, I, H, W) -> (B, num_classes)``.
-
-    Cells may be numbered either way (see :class:`Cell`) and stand in any assembly.
+class CellNetworkOptions(TypedDict, total=False):
+    """Options of :func:`cell_network`; all of them may be left out.
 
     Args:
-        normal: The cell that keeps the size of its maps.
-        reduce: The cell that halves it. If None, as in PNAS, the normal cell at stride 2.
-        num_classes: Number of logits; 0 for pooled features, ``(B, network.num_features)``.
-        in_channels: ``I``.
-        cells: ``N``, normal cells in each of three stacks (``nasnet``) or cells (``pnas``); ``L``
-            cells in all (``darts``), plus two (``enas``).
-        channels: ``F`` or ``C``, doubled at each reduction.
         assembly: ``"nasnet"`` (reduction cells between stacks), ``"pnas"`` (3N cells, number N
             and 2N at stride 2), ``"darts"`` (reductions at L//3 and 2L//3, both inputs projected)
             or ``"enas"`` (reductions at L//3 and 2(L//3)+1).
@@ -209,6 +185,41 @@ def cell_network(
             module ``(B, channels, H, W) -> (B, channels, H/stride, W/stride)``, rounded up. Where
             its input has other channels, a 1x1 convolution stands before it. A batch norm in it
             keeps its epsilon.
+    """
+
+    assembly: str
+    stem: str
+    auxiliary: bool
+    drop_path: float
+    dropout: float
+    features_only: bool
+    ops: str | None
+    own_ops: Mapping[str, OpFactory] | None
+
+
+def cell_network(
+    normal: Cell,
+    reduce: Cell | None,
+    *,
+    num_classes: int,
+    in_channels: int,
+    cells: int,
+    channels: int,
+    **options: Unpack[CellNetworkOptions],
+) -> CellNetwork:
+    """Build a network of cells: ``(B, I, H, W) -> (B, num_classes)``.
+
+    Cells may be numbered either way (see :class:`Cell`) and stand in any assembly.
+
+    Args:
+        normal: The cell that keeps the size of its maps.
+        reduce: The cell that halves it. If None, as in PNAS, the normal cell at stride 2.
+        num_classes: Number of logits; 0 for pooled features, ``(B, network.num_features)``.
+        in_channels: ``I``.
+        cells: ``N``, normal cells in each of three stacks (``nasnet``) or cells (``pnas``); ``L``
+            cells in all (``darts``), plus two (``enas``).
+        channels: ``F`` or ``C``, doubled at each reduction.
+        options: See :class:`CellNetworkOptions`.
 
     Raises:
         ValueError: If a name is unknown, a number out of range, ``stem`` not one of the
@@ -217,11 +228,15 @@ def cell_network(
             has another shape, and :class:`ImageTooSmallError` or :class:`OddSizeError`.
         TypeError: If an operation of your own is no module.
     """
+    require_options("cell_network", options, CellNetworkOptions)
     require_sizes(in_channels=in_channels, cells=cells)
-    rules, before = _choose(assembly, stem)
+    rules, before = _choose(options.get("assembly", "nasnet"), options.get("stem", "cifar"))
+    drop_path, dropout = options.get("drop_path", 0.0), options.get("dropout", 0.0)
     _check_numbers(channels, before, drop_path=drop_path, dropout=dropout)
-    family = rules.style.ops if ops is None else ops
-    rules = replace(rules, style=replace(rules.style, ops=family, own_ops=own_ops or {}))
+    family, own_ops = options.get("ops"), options.get("own_ops") or {}
+    family = rules.style.ops if family is None else family
+    style = replace(rules.style, ops=family, own_ops=own_ops)
+    rules = replace(rules, style=style)
     network = CellNetwork(
         normal,
         normal if reduce is None else reduce,
@@ -231,10 +246,10 @@ def cell_network(
         in_channels=in_channels,
         cells=cells,
         channels=channels,
-        auxiliary=auxiliary,
+        auxiliary=options.get("auxiliary", False),
         drop_path=drop_path,
         dropout=dropout,
-        features_only=features_only,
+        features_only=options.get("features_only", False),
     )
     for module in our_modules(network):
         if isinstance(module, _BatchNorm):
