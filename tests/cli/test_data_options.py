@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import Result
 
 from optuna_nas.objectives import read_identity
 from optuna_nas.stores import open_storage
+from optuna_nas.training.recipes import TABLE
 
 Run = Callable[..., Result]
 
@@ -55,6 +57,18 @@ def test_a_file_is_searched_and_gone_on_with(run: Run, space: tuple[str, str]) -
     assert identity.data is not None
     assert (identity.data.target, identity.data.task) == ("rooms", "classification")
     assert identity.data.arguments["train_size"] == 18
+
+
+def test_a_file_is_searched_with_the_space_for_tables(run: Run, space: tuple[str, str]) -> None:
+    data = ("--data", "csv:houses.csv", "--target", "price", "--task", "regression")
+    settings = ("--space", "mlp", "--space-setting", "num_layers=1", "--recipe", "batch_size=8")
+    run("search", *settings, *data, "--epochs", "1", "--trials", "2", "--no-pictures")
+    study = optuna.load_study(study_name="nas", storage=open_storage(STORAGE))
+    identity = read_identity(study)
+    assert identity is not None
+    assert identity.training_recipe() == dataclasses.replace(TABLE, batch_size=8)
+    place = ("--epochs", "1", "--seeds", "1", "--top", "1", "--random-trials", "0")
+    assert "test RMSE" in run("train", *place, "--output", "final").output
 
 
 @pytest.mark.parametrize(

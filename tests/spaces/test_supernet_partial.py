@@ -124,5 +124,5 @@ def test_it_searches():
     study.optimize(objective, n_trials=1)
     assert SPACE.architecture(study.best_trial).params
     one = objective.space.supernet(partial=2, **SIZE)
-    logits = one(torch.randn(2, 2, 8, 8), SPACE.architecture(study.best_trial))
+    logits = one(torch.randn(2, 2, 8, 8), architecture=SPACE.architecture(study.best_trial))
     assert logits.shape == (2, 5)

@@ -116,7 +116,8 @@ def one_shot(data: ImageData) -> list[Architecture]:
     ]
     found = []
     for objective in variants:
-        study = optuna.create_study(direction="maximize", pruner=CollapsePruner())
+        pruner = CollapsePruner() if objective.space == space else None  # others have no skips
+        study = optuna.create_study(direction="maximize", pruner=pruner)
         study.optimize(objective, n_trials=1)
         found.append(objective.space.architecture(study.best_trial))
         plot_alphas(study.best_trial)

@@ -14,12 +14,14 @@ import torch
 
 from optuna_nas._ground.checks import require_bool, shown
 from optuna_nas._ground.inputs import Inputs, arranged, map_tensors, parts_of
+from optuna_nas.training._recipe import Recipe
 from optuna_nas.training.data._base import Data
 from optuna_nas.training.data._partition import partition
 from optuna_nas.training.data.tensors._pools import Pools, read_pools
 from optuna_nas.training.data.tensors._split import TensorSplit
 from optuna_nas.training.data.tensors._standardise import Standardiser
 from optuna_nas.training.data.tensors._targets import require_fitting, strata_of
+from optuna_nas.training.recipes import TABLE
 from optuna_nas.training.task import Task
 
 __all__ = ["TensorData"]
@@ -187,6 +189,11 @@ class TensorData(Data):
         if inputs.ndim == 2:
             return {"in_features": inputs.shape[1]}
         return {"in_channels": inputs.shape[1]} if inputs.ndim > 2 else {}
+
+    @property
+    def default_recipe(self) -> Recipe:
+        """``recipes.TABLE`` for a table (N, F) of floats alone, else that of other data."""
+        return TABLE if "in_features" in self.build_arguments else super().default_recipe
 
     def prepare(self, inputs: Inputs, device: torch.device) -> Inputs:
         """Return inputs of a split as a network takes them, on a device: standardised."""

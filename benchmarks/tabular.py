@@ -1,0 +1,299 @@
+"""Searched networks on small tables, beside scikit-learn's networks and boosted trees.
+
+Five tables: diabetes (rows 442, features 10), breast cancer (569, 30), wine (178, 13), digits as
+numbers (1797, 64), and 1000 rows of Friedman's function of ten features, whose first two interact.
+For each split of 60 % train, 20 % validation and 20 % test, every method has the same wall time:
+
+- ours: what `optuna-nas search --space mlp` and `optuna-nas train --no-validate --top 1` do. A
+  search of MLPSpace by validation, from three usual networks on, then its best network with three
+  seeds on train and validation together. Its score is the mean over the seeds, each a network
+  alone; `average` is that of their averaged outputs, for information.
+- MLP and HistGradientBoosting of scikit-learn, tuned by Optuna's TPE by validation, then fitted
+  with the best settings on train and validation together.
+
+Inputs are standardised for all, and so are the targets of regression. The test rows are looked at
+once. The metric is accuracy, or R2 in regression.
+
+    python benchmarks/tabular.py --seconds 60 --splits 5
+"""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+import optuna
+import torch
+from sklearn.datasets import make_friedman1
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from contestants import ALL_SAMPLERS
+from optuna_nas.final import Spread, found, train_candidates
+from optuna_nas.objectives import TrainingObjective
+from optuna_nas.spaces import MLPSpace
+from optuna_nas.training import Task, TensorData, load_data, load_weights
+
+TABLES = ("diabetes", "breast-cancer", "wine", "digits-table", "friedman")
+METHODS = ("ours", "MLP", "boosting")
+SEARCH_SHARE = 0.7  # of the time; the rest is for the final runs
+TOP = 3
+STARTS = (
+    "width=128, activation=gelu, norm=batch, skip=False, dropout=0.2, embedding=none",
+    "width=128, activation=relu, norm=none, skip=False, dropout=0.3, embedding=none",
+    "width=128, activation=gelu, norm=batch, skip=False, dropout=0.2, embedding=periodic",
+)
+"""Usual networks of two layers, tried first, as `optuna-nas search --enqueue` does it."""
+
+
+class Result(NamedTuple):
+    """Test metric of a method on one split."""
+
+    table: str
+    method: str
+    split: int
+    score: float
+    trials: int
+    seconds: float
+    average: float | None = None
+
+
+def load(table: str, split: int) -> TensorData:
+    """A table under one split, with three parts."""
+    if table != "friedman":
+        return load_data(table, split_seed=split)
+    inputs, target = make_friedman1(n_samples=1000, n_features=10, noise=1.0, random_state=0)
+    return TensorData(
+        table,
+        (inputs, target),
+        task=Task.regression(),
+        standardise=True,
+        split_seed=split,
+    )
+
+
+def rows(data: TensorData, *parts: str) -> tuple[np.ndarray, np.ndarray]:
+    """Standardised inputs and targets of some parts, one after the other."""
+    splits = [getattr(data, part) for part in parts]
+    inputs = [data.prepare(split.inputs, torch.device("cpu")).numpy() for split in splits]
+    targets = [split.targets.numpy() for split in splits]
+    return np.concatenate(inputs), np.concatenate(targets)
+
+
+def is_regression(data: TensorData) -> bool:
+    return data.classes is None
+
+
+def score(data: TensorData, targets: np.ndarray, predicted: np.ndarray) -> float:
+    """Accuracy of classes, R2 of numbers."""
+    metric = r2_score if is_regression(data) else accuracy_score
+    return float(metric(targets, predicted))
+
+
+def ours(data: TensorData, seconds: float, seed: int, sampler: str, epochs: int) -> dict[str, Any]:
+    began = time.monotonic()
+    space = MLPSpace()
+    objective = TrainingObjective(space, data, epochs=epochs, seed=seed, device="cpu")
+    study = optuna.create_study(
+        direction=objective.direction,
+        sampler=ALL_SAMPLERS[sampler](seed),
+        pruner=optuna.pruners.MedianPruner(),
+    )
+    for text in STARTS:
+        space.parse(f"num_layers=2, {text}").enqueue(study)
+    study.optimize(objective, timeout=SEARCH_SHARE * seconds)
+    candidates = found(study, space, data, top=TOP, build=objective.build)
+    outputs: list[np.ndarray] = []
+    with tempfile.TemporaryDirectory() as folder:
+        # One by one, as long as there is time: a run is never cut short.
+        for count in range(1, len(candidates) + 1):
+            started = time.monotonic()
+            compared = train_candidates(
+                candidates[:count],
+                data.merged(),
+                folder=folder,
+                epochs=epochs,
+                seeds=1,
+                device="cpu",
+            )
+            run = compared.finalists[-1].runs[0]
+            outputs.append(_outputs(candidates[count - 1], run, data))
+            now = time.monotonic()
+            if now + (now - started) - began > seconds:
+                break
+    targets = rows(data, "test")[1]
+    return {
+        "score": score(data, targets, _decided(data, outputs[0])),
+        "average": score(data, targets, _decided(data, np.mean(outputs, 0))),
+        "trials": len(study.trials),
+    }
+
+
+def _outputs(candidate: Any, run: Any, data: TensorData) -> np.ndarray:
+    """Numbers, or probabilities, that a trained network gives for the test rows."""
+    model = candidate.make()
+    model.load_state_dict(load_weights(run.weights))
+    merged = data.merged()
+    with torch.no_grad():
+        y = model.eval()(merged.prepare(merged.test.inputs, torch.device("cpu")))
+    return np.asarray(y[:, 0] if is_regression(data) else y.softmax(-1))
+
+
+def _decided(data: TensorData, outputs: np.ndarray) -> np.ndarray:
+    return outputs if is_regression(data) else outputs.argmax(-1)
+
+
+def network(trial: Any, regression: bool, seed: int) -> Any:
+    """scikit-learn's network with the settings of a trial."""
+    make = MLPRegressor if regression else MLPClassifier
+    width = trial.suggest_categorical("width", [16, 32, 64, 128, 256, 512])
+    return make(
+        hidden_layer_sizes=(width,) * trial.suggest_int("layers", 1, 5),
+        activation=trial.suggest_categorical("activation", ["relu", "tanh", "logistic"]),
+        solver=trial.suggest_categorical("solver", ["adam", "lbfgs"]),
+        alpha=trial.suggest_float("alpha", 1e-6, 10.0, log=True),
+        learning_rate_init=trial.suggest_float("lr", 1e-4, 3e-2, log=True),
+        batch_size=trial.suggest_categorical("batch_size", [16, 32, 64, 128]),
+        max_iter=trial.suggest_int("max_iter", 10, 300, log=True),
+        random_state=seed,
+    )
+
+
+def boosting(trial: Any, regression: bool, seed: int) -> Any:
+    """Boosted trees with the settings of a trial."""
+    make = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
+    return make(
+        learning_rate=trial.suggest_float("lr", 0.01, 0.3, log=True),
+        max_iter=trial.suggest_int("max_iter", 20, 500, log=True),
+        max_leaf_nodes=trial.suggest_int("max_leaf_nodes", 2, 63, log=True),
+        min_samples_leaf=trial.suggest_int("min_samples_leaf", 1, 50, log=True),
+        l2_regularization=trial.suggest_float("l2", 1e-6, 10.0, log=True),
+        early_stopping=False,
+        random_state=seed,
+    )
+
+
+def tuned(
+    make: Callable[[Any, bool, int], Any], data: TensorData, seconds: float, seed: int
+) -> dict[str, Any]:
+    """Tune a model of scikit-learn by TPE, and fit it with the best settings on all but test."""
+    regression = is_regression(data)
+    (inputs, targets), (unseen, wanted) = rows(data, "train"), rows(data, "val")
+    center, scale = (targets.mean(), targets.std()) if regression else (0, 1)
+
+    def fitted(trial: Any, x: np.ndarray, y: np.ndarray) -> Any:
+        return make(trial, regression, seed).fit(x, (y - center) / scale if regression else y)
+
+    def predicted(model: Any, x: np.ndarray) -> np.ndarray:
+        found = model.predict(x)
+        return found * scale + center if regression else found
+
+    def objective(trial: optuna.Trial) -> float:
+        return score(data, wanted, predicted(fitted(trial, inputs, targets), unseen))
+
+    sampler = optuna.samplers.TPESampler(seed=seed)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(objective, timeout=seconds, catch=ValueError)  # lbfgs may diverge
+    best = optuna.trial.FixedTrial(study.best_params)
+    merged = data.merged()
+    model = fitted(best, *rows(merged, "train"))
+    return {
+        "score": score(data, rows(merged, "test")[1], predicted(model, rows(merged, "test")[0])),
+        "trials": len(study.trials),
+    }
+
+
+@functools.cache
+def warm_up() -> None:
+    """Import in this process what a training imports on its first run, which takes seconds."""
+    data = load_data("iris")
+    objective = TrainingObjective(MLPSpace(), data, epochs=1, device="cpu")
+    optuna.create_study(direction="maximize").optimize(objective, n_trials=1)
+
+
+def run(job: tuple[str, str, int], seconds: float, sampler: str, epochs: int) -> Result:
+    """Run one method on one split of a table."""
+    table, method, split = job
+    warnings.simplefilter("ignore")  # networks of scikit-learn that have not converged
+    torch.set_num_threads(1)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warm_up()
+    data = load(table, split)
+    began = time.monotonic()
+    if method == "ours":
+        told = ours(data, seconds, split, sampler, epochs)
+    else:
+        make = network if method == "MLP" else boosting
+        told = tuned(make, data, seconds, split)
+    return Result(table, method, split, seconds=time.monotonic() - began, **told)
+
+
+def report(results: list[Result]) -> None:
+    """Print a row for each table, and how many are won."""
+    print("\n| table | ours | average | MLP | boosting | best |\n|---|---|---|---|---|---|")
+    won = 0
+    tables = [name for name in TABLES if any(r.table == name for r in results)]
+    for table in tables:
+        of = {m: [r for r in results if (r.table, r.method) == (table, m)] for m in METHODS}
+        spreads = {method: Spread.over(r.score for r in of[method]) for method in METHODS}
+        average = Spread.over(r.average for r in of["ours"] if r.average is not None)
+        best = max(METHODS, key=lambda method: spreads[method].mean)
+        won += best == "ours" and spreads["ours"].mean > max(
+            spreads[method].mean for method in METHODS[1:]
+        )
+        cells = [spreads["ours"], average, *(spreads[method] for method in METHODS[1:])]
+        print(f"| {table} | {' | '.join(f'{c.mean:.4f} ± {c.sd:.4f}' for c in cells)} | {best} |")
+    for method in sorted({r.method for r in results}):
+        of_method = [r for r in results if r.method == method]
+        trials = sum(r.trials for r in of_method) / len(of_method)
+        seconds = sum(r.seconds for r in of_method) / len(of_method)
+        print(f"{method}: {trials:.0f} trials and {seconds:.1f} s on average")
+    print(f"ours beats both on {won} of {len(tables)} tables by the mean over splits")
+
+
+@click.command(help=__doc__.splitlines()[0])
+@click.option("--seconds", default=60.0, show_default=True, help="Of each method on each split.")
+@click.option("--splits", default=5, show_default=True)
+@click.option("--table", "tables", multiple=True, type=click.Choice(TABLES), default=TABLES)
+@click.option("--method", "methods", multiple=True, type=click.Choice(METHODS), default=METHODS)
+@click.option(
+    "--sampler", default="predictor-noisy", type=click.Choice([*ALL_SAMPLERS]), show_default=True
+)
+@click.option("--epochs", default=30, show_default=True, help="Of each of our runs.")
+@click.option("--jobs", default=1, show_default=True, help="Processes side by side.")
+def main(
+    seconds: float,
+    splits: int,
+    tables: tuple[str, ...],
+    methods: tuple[str, ...],
+    sampler: str,
+    epochs: int,
+    jobs: int,
+) -> None:
+    work = [
+        (table, method, split) for table in tables for split in range(splits) for method in methods
+    ]
+    results = []
+    one = functools.partial(run, seconds=seconds, sampler=sampler, epochs=epochs)
+    with ProcessPoolExecutor(jobs) as pool:
+        for found_one in pool.map(one, work):
+            results.append(found_one)
+            print(
+                f"{found_one.table} {found_one.split} {found_one.method}: {found_one.score:.4f}"
+                + ("" if found_one.average is None else f" (average {found_one.average:.4f})")
+                + f", {found_one.trials} trials, {found_one.seconds:.1f} s",
+                flush=True,
+            )
+    report(results)
+
+
+if __name__ == "__main__":
+    main()
