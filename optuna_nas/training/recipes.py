@@ -235,7 +235,7 @@ RESNET_RS_IMAGENET = dataclasses.replace(
 take ``randaugment_magnitude=15``, from ResNet-RS-200 on ``drop_path=0.1``. Ours: the warm-up, no
 Nesterov."""
 
-TABLE = Recipe(optimizer="adamw", nesterov=False, lr=3e-3, weight_decay=0.1, batch_size=64)
+TABLE = Recipe(optimizer="adamw", nesterov=False, lr=3e-3, weight_decay=0.5, batch_size=64)
 """Ours, and what networks of tables are trained with by default: some 30 epochs for hundreds or
 thousands of rows; take ``TABLE.with_batch_size(512)`` where there are many more."""
 
