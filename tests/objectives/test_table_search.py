@@ -32,10 +32,11 @@ def test_networks_learn_targets_of_any_unit(embedding: str) -> None:
     with seeded(0):
         model = objective.space.parse(USUAL + embedding).build(**objective.build)
     before = evaluate(model, data.val, data, device="cpu").metric
-    fit(model, data, epochs=10, device="cpu")
+    recipe = dataclasses.replace(objective.recipe, batch_size=16)
+    fit(model, data, epochs=10, recipe=recipe, device="cpu")
     after = evaluate(model, data.val, data, device="cpu").metric
     assert -2 < before < 0.2  # about the mean of the targets
-    assert after > 0.3
+    assert after > 0.6
 
 
 def test_tables_have_a_recipe_and_are_searched() -> None:
