@@ -94,8 +94,8 @@ class SearchSpace(SpaceHooks):
         from optuna_nas.spaces import SearchSpace
 
         @dataclass(frozen=True, kw_only=True)
-        class MLPSpace(SearchSpace):
-            name = "mlp"
+        class LayersSpace(SearchSpace):
+            name = "layers"
             num_layers: int = 3
 
             def decide(self, trial):
