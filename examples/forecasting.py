@@ -1,72 +1,59 @@
-"""A forecast from the last day of a series and the hour: two inputs, one searched network."""
-
-from __future__ import annotations
+"""Forecast demand from the day before and the hour of the week (20 s; linear: MAE 0.11)."""
 
 import click
 import optuna
 import torch
 from torch import nn
 
+from optuna_nas.final import retrain
 from optuna_nas.objectives import DARTSObjective, TrainingObjective
 from optuna_nas.spaces import choice, function_space
 from optuna_nas.training import Recipe, Task, TensorData
 
-STEPS, WIDTH = 24, 16
-RECIPE = Recipe(optimizer="adamw", lr=0.01, nesterov=False)
 
-
-def waves(length=1500):
-    """Daily and weekly waves with noise: the past is learned from, the future is the test."""
-    t = torch.arange(float(length))
-    noise = 0.1 * torch.randn(length, generator=torch.Generator().manual_seed(0))
-    series = (t / 24 * 6.28).sin() + 0.5 * (t / 168 * 6.28).cos() + noise
-    windows, hours = series.unfold(0, STEPS, 1)[:-1, :, None], t[STEPS:].long() % 24
-    parts = [slice(0, 1000), slice(1000, 1200), slice(1200, None)]
-    train, val, test = [((windows[p], hours[p]), series[STEPS:][p]) for p in parts]
-    return TensorData("waves", train, val, test, task=Task.regression(metric="mae"))
+def demand():
+    t = torch.arange(168 * 16)  # the hours of 16 weeks
+    noise = 0.1 * torch.randn(len(t), generator=torch.Generator().manual_seed(0))
+    series = torch.where(t // 24 % 7 < 5, 1.0, 0.6) * (1.5 + (t * torch.pi / 12).sin()) + noise
+    examples = (series.unfold(0, 24, 1)[:-1], t[24:] % 168, series[24:])
+    parts = zip(*(x.split([1600, 500, 564]) for x in examples), strict=True)  # past and future
+    splits = [((day, hour), after) for day, hour, after in parts]
+    return TensorData("demand", *splits, task=Task.regression(metric="mae"))
 
 
 class Forecaster(nn.Module):
-    def __init__(self, reader, act):
+    def __init__(self, reader, act, width):
         super().__init__()
         self.reader, self.act = reader, act
-        self.embed, self.head = nn.Embedding(24, WIDTH), nn.Linear(WIDTH, 1)
+        self.hour, self.head = nn.Embedding(168, width), nn.Linear(width, 1)
 
-    def forward(self, series, hour):
-        return self.head(self.act(self.reader(series) + self.embed(hour)))
-
-
-class GRU(nn.GRU):
-    def forward(self, x):
-        return super().forward(x)[0][:, -1]
-
-
-READERS = {
-    "gru": lambda: GRU(1, WIDTH, batch_first=True),
-    "linear": lambda: nn.Sequential(nn.Flatten(), nn.Linear(STEPS, WIDTH)),
-    "mlp": lambda: nn.Sequential(
-        nn.Flatten(), nn.Linear(STEPS, 32), nn.ReLU(), nn.Linear(32, WIDTH)
-    ),
-}
+    def forward(self, day, hour):
+        return self.head(self.act(self.reader(day) + self.hour(hour)))
 
 
 @function_space
-def forecaster(trial):
+def forecaster(trial, width=32):
+    readers = {
+        "linear": lambda: nn.Linear(24, width),
+        "mlp": lambda: nn.Sequential(nn.Linear(24, width), nn.ReLU(), nn.Linear(width, width)),
+    }
     acts = {"relu": nn.ReLU, "tanh": nn.Tanh, "skip_connect": nn.Identity}
-    return Forecaster(choice(trial, "reader_op", READERS), choice(trial, "act_op", acts))
+    return Forecaster(choice(trial, "reader_op", readers), choice(trial, "act_op", acts), width)
 
 
-@click.command()
-@click.option("--trials", default=9)
-@click.option("--epochs", default=5)
-def main(trials, epochs):
-    data, options = waves(), {"epochs": epochs, "recipe": RECIPE}
-    training = TrainingObjective(forecaster, data, max_params=20_000, **options)
-    for objective in (training, DARTSObjective(forecaster, data, eval_epochs=epochs, **options)):
+@click.command(help=__doc__)
+@click.option("--trials", default=6, show_default=True)
+@click.option("--epochs", default=20, show_default=True)
+@click.option("--folder", default="runs/forecasting", show_default=True)
+def main(trials, epochs, folder):
+    options = {"epochs": epochs, "recipe": Recipe(optimizer="adamw", lr=0.005, nesterov=False)}
+    training = TrainingObjective(forecaster, demand(), **options)
+    darts = DARTSObjective(forecaster, demand(), eval_epochs=epochs, **options)
+    for name, objective, n_trials in (("training", training, trials), ("DARTS", darts, 1)):
         study = optuna.create_study(direction=objective.direction)
-        study.optimize(objective, n_trials=trials if objective is training else 1)
-        found = forecaster.architecture(study.best_trial)
-        print(f"{type(objective).__name__}: {objective.metric} {study.best_value:.3f}: {found}")
+        study.optimize(objective, n_trials=n_trials)
+        print(f"{name}: {objective.metric} {study.best_value:.3f}")
+        print(retrain(study, objective, folder=f"{folder}/{name}", random_study=False, **options))
 
 
 if __name__ == "__main__":

