@@ -1,4 +1,4 @@
-"""Read several labels off a digit: even, large, round, nine (30 s; logistic regression: F1 0.90)."""
+"""Read several labels off a digit: even, large, round, nine (30 s; linear: F1 0.90)."""
 
 import click
 import optuna
