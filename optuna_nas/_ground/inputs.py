@@ -29,6 +29,7 @@ __all__ = [
     "join",
     "length",
     "map_tensors",
+    "moved",
     "parts_of",
     "shapes",
     "split",
@@ -68,6 +69,11 @@ def parts_of(inputs: Inputs) -> tuple[torch.Tensor, ...]:
 def map_tensors(change: Callable[[torch.Tensor], torch.Tensor], inputs: Inputs) -> Inputs:
     """Return a batch of the same form with every tensor changed."""
     return arranged(map(change, parts_of(inputs)), inputs)
+
+
+def moved(inputs: Inputs, device: torch.device | str) -> Inputs:
+    """Return a batch on a device, without waiting for it."""
+    return map_tensors(lambda tensor: tensor.to(device, non_blocking=True), inputs)
 
 
 def length(inputs: Inputs) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from optuna_nas._ground.checks import require_int, require_seed
-from optuna_nas._ground.inputs import map_tensors
+from optuna_nas._ground.inputs import moved
 from optuna_nas.objectives.proxies import PROXIES
 from optuna_nas.training import resolve_device, seeded, task_of, task_settings
 
@@ -74,8 +74,8 @@ class ProxyScorer:
             generator = torch.Generator().manual_seed(self._seed)
             chosen = torch.randperm(len(self._data.train), generator=generator)[: self.batch_size]
             inputs, target = next(iter(self._data.train.batches([chosen])))
-            moved = map_tensors(lambda t: t.to(self._device), target)
-            self._batch = self._data.prepare(inputs, self._device), moved
+            prepared = self._data.prepare(inputs, self._device)
+            self._batch = prepared, moved(target, self._device)
         return self._batch
 
 

@@ -319,9 +319,10 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         """Return what is derived, and the supernet's metric after the last epoch."""
         seed = training_seed(self._seed, run.trial)
         supernet = make_supernet(self.space, self.supernet, self.data, seed).to(self.device)
+        task = self.task.bound_to(self.data, plan.recipe)
         learner = BilevelLearner(
             supernet,
-            self.task.bound_to(self.data, plan.recipe),
+            task,
             plan.recipe,
             plan.alpha,
             self.variant,
@@ -331,7 +332,7 @@ class DARTSObjective(Objective[SearchPlan], PublishedVariants):
         search = AlphaSearch(
             learner,
             self.data,
-            self.task.bound_to(self.data, plan.recipe),
+            task,
             plan.recipe,
             plan.alpha,
             self.variant,

@@ -16,8 +16,8 @@ from optuna_nas.objectives.one_shot._bilevel import (
     second_order,
 )
 from optuna_nas.objectives.one_shot._eigenvalue import largest_eigenvalue
-from optuna_nas.objectives.one_shot._memory_format import fast_on_cpu
 from optuna_nas.objectives.one_shot._readings import SearchReading, take_reading
+from optuna_nas.objectives.one_shot._supernets import run_supernet
 from optuna_nas.training import Processes
 from optuna_nas.training.data import Batch
 from optuna_nas.training.loop import Learner
@@ -57,9 +57,7 @@ class MixedNetwork(nn.Module):
         self.progress = 0.0
 
     def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
-        args = map(fast_on_cpu, inputs)
-        kwargs = {name: fast_on_cpu(part) for name, part in named.items()}
-        return self.supernet(*args, mixture=self.mixture(), **kwargs)
+        return run_supernet(self.supernet, inputs, named, mixture=self.mixture())
 
     def mixture(self) -> dict[str, torch.Tensor]:
         """The weights of each decision."""

@@ -20,11 +20,12 @@ from torch import nn
 from optuna_nas._ground.keyed import derived_seed
 from optuna_nas._ground.per_process import PerProcess
 from optuna_nas.nn.ops import use_batch_statistics
-from optuna_nas.objectives.one_shot._memory_format import fast_on_cpu
-from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, evaluate, seeded
+from optuna_nas.objectives.one_shot._supernets import run_supernet
+from optuna_nas.training import EpochResult, NonFiniteLossError, Processes, seeded
 from optuna_nas.training.loop import (
     Checkpoints,
     Learner,
+    evaluate_split,
     keyed_generator,
 )
 from optuna_nas.training.optim import learning_rate
@@ -58,8 +59,7 @@ class ChildNetwork(nn.Module):
 
     def forward(self, *inputs: torch.Tensor, **named: torch.Tensor) -> Any:
         assert self.child is not None
-        kwargs = {name: fast_on_cpu(part) for name, part in named.items()}
-        return self.supernet(*map(fast_on_cpu, inputs), architecture=self.child, **kwargs)
+        return run_supernet(self.supernet, inputs, named, architecture=self.child)
 
 
 class SharedWeights(PerProcess):
@@ -94,10 +94,10 @@ class SharedWeights(PerProcess):
         for alpha in supernet.alphas().values():
             alpha.requires_grad_(False)
         self._network = ChildNetwork(supernet)
-        bound = task.bound_to(data, recipe)
-        self._learner = Learner(self._network, recipe, bound, device, Processes())
+        # Bound once: what data tell of a task is not counted again at each of thousands of trials.
+        self._task = task.bound_to(data, recipe)
+        self._learner = Learner(self._network, recipe, self._task, device, Processes())
         self._data = data
-        self._task = task
         self._recipe = recipe
         self._epochs = epochs
         self._seed = seed
@@ -183,12 +183,12 @@ class SharedWeights(PerProcess):
     def _metric(self, child: Architecture, split: Any) -> float:
         with self._lock:
             self._network.child = child
-            found = evaluate(
+            found = evaluate_split(
                 self._network,
                 split,
                 self._data,
-                task=self._task,
-                device=self._device,
+                self._task,
+                self._device,
                 batch_size=self._recipe.batch_size,
             )
         return found.metric

@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from optuna_nas._ground.forward import materialise
 from optuna_nas.training import seeded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from optuna_nas.spaces import SearchSpace
     from optuna_nas.spaces.base import Supernet
     from optuna_nas.training import Data
 
-__all__ = ["make_supernet"]
+__all__ = ["make_supernet", "run_supernet"]
+
+
+def run_supernet(
+    supernet: Supernet,
+    inputs: Iterable[torch.Tensor],
+    named: Mapping[str, torch.Tensor],
+    **reading: Any,
+) -> Any:
+    """Call a supernet on a batch, laid out as it is fast.
+
+    Args:
+        supernet: The supernet.
+        inputs: Positional inputs.
+        named: Named inputs.
+        reading: ``mixture`` or ``architecture``.
+    """
+    laid_out = {name: _fast_on_cpu(part) for name, part in named.items()}
+    return supernet(*map(_fast_on_cpu, inputs), **laid_out, **reading)
+
+
+def _fast_on_cpu(x: torch.Tensor) -> torch.Tensor:
+    """Lay out pictures channel by channel on a CPU, where pools and depthwise products gain."""
+    if x.device.type == "cpu" and x.ndim == 4:
+        return x.contiguous(memory_format=torch.channels_last)
+    return x
 
 
 def make_supernet(

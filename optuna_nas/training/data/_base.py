@@ -8,11 +8,11 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 
-from optuna_nas._ground.inputs import Inputs, InputSpec, map_tensors
+from optuna_nas._ground.inputs import Inputs, InputSpec, map_tensors, moved
 from optuna_nas.training._distributed import Processes
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training.data._feed import Feed, without_augmentation
@@ -76,10 +76,18 @@ class Data(ABC):
     default_task: Task | None = None
     noun: str = "examples"
 
+    _feed_class: ClassVar[type[Feed]] = Feed
+
     @property
     @abstractmethod
     def identity(self) -> dict[str, Any]:
         """Settings that name the data and its splits in a study, ready for JSON."""
+
+    @property
+    def _sizes(self) -> dict[str, Any]:
+        """Name and sizes of the splits, with which identities begin."""
+        sizes = {f"{part}_size": len(getattr(self, part)) for part in ("train", "val", "test")}
+        return {"name": self.name, **sizes}
 
     @property
     def example(self) -> Inputs:
@@ -115,7 +123,7 @@ class Data(ABC):
 
     def prepare(self, inputs: Inputs, device: torch.device) -> Inputs:
         """Return inputs of a split as a network takes them, on a device; without augmentation."""
-        return map_tensors(lambda t: t.to(device, non_blocking=True), inputs)
+        return moved(inputs, device)
 
     @property
     def default_recipe(self) -> Recipe:
@@ -140,7 +148,7 @@ class Data(ABC):
         image_size: Callable[[int], int] | None = None,
     ) -> Feed:
         """Return the source of training batches; see :class:`Feed`."""
-        return Feed(
+        return self._feed_class(
             self,
             recipe,
             seed,
@@ -156,7 +164,7 @@ class Data(ABC):
         """Yield this process's share of a split in batches, as a network takes them."""
         order = torch.arange(processes.rank, len(split), processes.count)
         for inputs, target in split.to(device).batches(torch.split(order, batch_size)):
-            yield self.prepare(inputs, device), _moved(target, device)
+            yield self.prepare(inputs, device), moved(target, device)
 
     def merged(self) -> Self:
         """Return the data with its validation examples among the training ones.
@@ -188,7 +196,3 @@ class Data(ABC):
         for name, split in splits.items():
             object.__setattr__(changed, name, split)  # the data may be frozen
         return changed
-
-
-def _moved(target: Inputs, device: torch.device) -> Inputs:
-    return map_tensors(lambda t: t.to(device, non_blocking=True), target)

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from optuna_nas._ground.inputs import Inputs, InputSpec
-from optuna_nas.training._distributed import Processes
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training.data._augment import Normaliser
 from optuna_nas.training.data._base import Data
@@ -62,6 +61,7 @@ class ImageData(Data):
 
     default_task = Task.classification()
     noun = "images"
+    _feed_class = ImageFeed
 
     @property
     def num_classes(self) -> int:
@@ -90,10 +90,7 @@ class ImageData(Data):
         Equal identities mean equal splits.
         """
         identity: dict[str, Any] = {
-            "name": self.name,
-            "train_size": len(self.train),
-            "val_size": len(self.val),
-            "test_size": len(self.test),
+            **self._sizes,
             "split_seed": self.split_seed,
             "image_size": list(self.image_size),
             "in_channels": self.in_channels,
@@ -144,27 +141,6 @@ class ImageData(Data):
     def suited(self, recipe: Recipe) -> Recipe:
         """Return a published recipe as it is: it was published for images."""
         return recipe
-
-    def feed(
-        self,
-        recipe: Recipe,
-        seed: int,
-        device: torch.device,
-        processes: Processes,
-        *,
-        channels_last: bool = False,
-        image_size: Callable[[int], int] | None = None,
-    ) -> ImageFeed:
-        """Return the source of augmented training images."""
-        return ImageFeed(
-            self,
-            recipe,
-            seed,
-            device,
-            processes,
-            channels_last=channels_last,
-            image_size=image_size,
-        )
 
     def resized(self, image_size: int | tuple[int, int]) -> ImageData:
         """Return the same splits with images of another size, for a network that grows with them.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
-from optuna_nas._ground.inputs import Inputs, length, map_tensors, split
+from optuna_nas._ground.inputs import Inputs, length, map_tensors, moved, split
 from optuna_nas.training._distributed import Processes
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._seeded import keyed_generator
@@ -93,6 +93,10 @@ class Feed:
         self._image_size = image_size
         self._format = torch.channels_last if channels_last else torch.contiguous_format
         self.steps = self._count_steps()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Prepare what all epochs need; by default nothing."""
 
     def _count_steps(self) -> int:
         return whole_steps(
@@ -114,16 +118,13 @@ class Feed:
     def _read(self, batches: list[torch.Tensor], epoch: int) -> Iterator[tuple[Any, Any]]:
         """Yield inputs and targets of each batch of indices, targets on the device."""
         for inputs, target in self._train.batches(batches):
-            yield inputs, map_tensors(self._moved, target)
+            yield inputs, moved(target, self._device)
 
     def _augmented(
         self, inputs: Inputs, augmentation: torch.Generator, epoch: int, step: int
     ) -> Inputs:
         """Return inputs as the network takes them."""
         return map_tensors(self._formatted, self._data.prepare(inputs, self._device))
-
-    def _moved(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.to(self._device, non_blocking=True)
 
     def _formatted(self, tensor: torch.Tensor) -> torch.Tensor:
         return tensor.contiguous(memory_format=self._format) if tensor.ndim == 4 else tensor

@@ -5,17 +5,15 @@ Letters: ``B`` images in a batch, ``C`` channels, ``H`` x ``W`` pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from optuna_nas._ground.inputs import Inputs
+from optuna_nas._ground.inputs import Inputs, moved
 from optuna_nas._ground.keyed import derived_seed
-from optuna_nas.training._distributed import Processes
-from optuna_nas.training._recipe import Recipe
 from optuna_nas.training._seeded import seeded
-from optuna_nas.training.data._augment import Normaliser, crop_and_flip, cutout, resized_floats
+from optuna_nas.training.data._augment import crop_and_flip, cutout, resized_floats
 from optuna_nas.training.data._feed import Feed
 from optuna_nas.training.data._policies import apply_to_each, image_views
 from optuna_nas.training.data._stream import StreamedSplit
@@ -31,28 +29,10 @@ class ImageFeed(Feed):
 
     _augments = True
 
-    def __init__(
-        self,
-        data: ImageData,
-        recipe: Recipe,
-        seed: int,
-        device: torch.device,
-        processes: Processes,
-        *,
-        channels_last: bool = False,
-        image_size: Callable[[int], int] | None = None,
-    ) -> None:
-        super().__init__(
-            data,
-            recipe,
-            seed,
-            device,
-            processes,
-            channels_last=channels_last,
-            image_size=image_size,
-        )
-        self._normalise = Normaliser(data.mean, data.std, device)
-        self._view = image_views(recipe, data.image_size, data.in_channels)
+    _data: ImageData
+
+    def _begin(self) -> None:
+        self._view = image_views(self._recipe, self._data.image_size, self._data.in_channels)
 
     def _read(self, batches: list[torch.Tensor], epoch: int) -> Iterator[tuple[Any, Any]]:
         if not isinstance(self._train, StreamedSplit):
@@ -60,10 +40,7 @@ class ImageFeed(Feed):
             return
         seed = derived_seed(self._seed, epoch, "stream")
         for images, labels in self._train.batches(batches, view=self._view, seed=seed):
-            yield (
-                images.to(self._device, non_blocking=True),
-                labels.to(self._device, non_blocking=True),
-            )
+            yield moved(images, self._device), moved(labels, self._device)
 
     def _augmented(
         self, inputs: Inputs, augmentation: torch.Generator, epoch: int, step: int
@@ -76,7 +53,7 @@ class ImageFeed(Feed):
             purpose = self._processes.own(f"view {step}")
             with seeded(derived_seed(self._seed, epoch, purpose), device=self._device):
                 images = apply_to_each(self._view, images)
-        floats = self._normalise(images)
+        floats = self._data.prepare(images, self._device)
         if recipe.cutout:
             floats = cutout(floats, recipe.cutout, augmentation)
         if self._image_size is not None:

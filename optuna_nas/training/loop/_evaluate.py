@@ -82,9 +82,8 @@ def evaluate(
     """
     require_int("batch_size", batch_size)
     target = place(model, device)
-    precision = Precision(target.type, None)
     bound = task_of(data, task).bound_to(data)
-    return evaluate_split(model, split, data, bound, target, precision, batch_size=batch_size)
+    return evaluate_split(model, split, data, bound, target, batch_size=batch_size)
 
 
 def evaluate_split(
@@ -93,18 +92,22 @@ def evaluate_split(
     data: Data,
     task: Task,
     device: torch.device,
-    precision: Precision,
+    precision: Precision | None = None,
     processes: Processes | None = None,
     *,
     batch_size: int = BATCH_SIZE,
 ) -> Evaluation:
-    """Do :func:`evaluate` with a model on its device; each process takes a part of the split."""
+    """Do :func:`evaluate` with a model on its device; each process takes a part of the split.
+
+    The task is bound to the data; without a precision it is computed in float32.
+    """
     if len(split) == 0:
         raise ValueError(
             f"`split` must have {data.noun}, but this one of {data.name!r} is empty: load the "
             "data with a larger size."
         )
     processes = processes or Processes()
+    precision = precision or Precision(device.type, None)
     metric = task.metric_state(device)
     sums: list[torch.Tensor] = []  # read at the end: each reading would wait for the device
     counts: list[torch.Tensor | int] = []

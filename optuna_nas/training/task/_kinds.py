@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 
 from optuna_nas._ground.checks import require_choice, require_share
-from optuna_nas.training.task._standard import ClassTask, StandardTask
+from optuna_nas.training.task._standard import ClassTask, StandardTask, constant
 from optuna_nas.training.task._task import Task
 
 if TYPE_CHECKING:
@@ -169,14 +169,11 @@ class Regression(StandardTask):
         }
 
     def weighted_loss(self, output: Any, target: Any) -> tuple[torch.Tensor, torch.Tensor | int]:
-        scale = torch.ones((), device=output.device, dtype=output.dtype)
-        if self.target_std is not None:
-            scale = torch.tensor(self.target_std, device=output.device, dtype=output.dtype)
         target = target.to(output.dtype).reshape(output.shape)
-        if len(scale.shape) and len(scale) == 1:
-            scale = scale[0]
-        loss = _LOSSES[self.loss_name](output / scale, target / scale, reduction="sum")
-        return loss, output.numel()
+        if self.target_std is not None:
+            scale = constant(self.target_std, output.dtype, output.device)
+            output, target = output / scale, target / scale
+        return _LOSSES[self.loss_name](output, target, reduction="sum"), output.numel()
 
     def check(self, output: Any, target: Any) -> None:
         """Check that there is an output for each target."""

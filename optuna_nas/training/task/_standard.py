@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +16,13 @@ from optuna_nas.training.task._task import Task
 if TYPE_CHECKING:
     from optuna_nas.training._recipe import Recipe
 
-__all__ = ["ClassTask", "StandardTask"]
+__all__ = ["ClassTask", "StandardTask", "constant"]
+
+
+@functools.lru_cache(maxsize=64)  # a new copy to the device at each step would be waited for
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """Return numbers that do not change as a tensor, which nobody may write to."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def _weights(class_weights: Sequence[float] | str | None) -> tuple[float, ...] | str | None:
@@ -170,4 +177,4 @@ class ClassTask(StandardTask):
     def weight(self, like: torch.Tensor) -> torch.Tensor | None:
         if not isinstance(self.class_weights, tuple):
             return None
-        return torch.tensor(self.class_weights, device=like.device, dtype=like.dtype)
+        return constant(self.class_weights, like.dtype, like.device)

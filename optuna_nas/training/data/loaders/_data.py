@@ -6,15 +6,14 @@ Letters: ``B`` examples in a batch.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
 from optuna_nas._ground.checks import require_int, shown
-from optuna_nas._ground.inputs import Inputs, length, map_tensors
+from optuna_nas._ground.inputs import Inputs, length, map_tensors, moved
 from optuna_nas.training._distributed import Processes
-from optuna_nas.training._recipe import Recipe
 from optuna_nas.training.data._base import Data
 from optuna_nas.training.data.loaders._batches import is_dealt_out
 from optuna_nas.training.data.loaders._feed import LoaderFeed, own_rows
@@ -73,6 +72,7 @@ class LoaderData(Data):
     train: LoaderSplit
     val: LoaderSplit
     test: LoaderSplit
+    _feed_class = LoaderFeed
 
     def __init__(
         self,
@@ -141,13 +141,7 @@ class LoaderData(Data):
     @property
     def identity(self) -> dict[str, Any]:
         """Settings that name the data in a study, ready for JSON."""
-        identity: dict[str, Any] = {
-            "name": self.name,
-            "train_size": len(self.train),
-            "val_size": len(self.val),
-            "test_size": len(self.test),
-            "inputs": str(self.inputs),
-        }
+        identity: dict[str, Any] = {**self._sizes, "inputs": str(self.inputs)}
         batch_size = getattr(self.train.loader, "batch_size", None)
         if batch_size is not None:
             identity["batch_size"] = batch_size
@@ -160,27 +154,6 @@ class LoaderData(Data):
         """Arguments of networks that the data decides, as they were given."""
         return self._build
 
-    def feed(
-        self,
-        recipe: Recipe,
-        seed: int,
-        device: torch.device,
-        processes: Processes,
-        *,
-        channels_last: bool = False,
-        image_size: Callable[[int], int] | None = None,
-    ) -> LoaderFeed:
-        """Return the source of training batches."""
-        return LoaderFeed(
-            self,
-            recipe,
-            seed,
-            device,
-            processes,
-            channels_last=channels_last,
-            image_size=image_size,
-        )
-
     def evaluation_batches(
         self, split: LoaderSplit, device: torch.device, processes: Processes, batch_size: int
     ) -> Iterator[tuple[Inputs, Inputs]]:
@@ -189,5 +162,4 @@ class LoaderData(Data):
         for inputs, target in split.read(0, 0):
             rows, targets = own_rows(inputs, alone), own_rows(target, alone)
             if length(rows):
-                moved = map_tensors(lambda t: t.to(device, non_blocking=True), targets)
-                yield self.prepare(rows, device), moved
+                yield self.prepare(rows, device), moved(targets, device)

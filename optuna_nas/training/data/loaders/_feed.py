@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import torch
 
-from optuna_nas._ground.inputs import Inputs, length, map_tensors
+from optuna_nas._ground.inputs import Inputs, length, map_tensors, moved
 from optuna_nas.training._distributed import Processes
 from optuna_nas.training.data._feed import Batch, Feed
 from optuna_nas.training.data.loaders._batches import is_dealt_out
@@ -71,7 +71,7 @@ class LoaderFeed(Feed):
                     inputs = own_rows(inputs, self._processes)
                     target = own_rows(target, self._processes)
                 ready = map_tensors(self._formatted, self._data.prepare(inputs, self._device))
-                yield Batch(ready, map_tensors(self._moved, target), whole)
+                yield Batch(ready, moved(target, self._device), whole)
                 done += 1
                 if done == self.steps:
                     return

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from optuna_nas._ground.checks import require_bool, shown
-from optuna_nas._ground.inputs import Inputs, arranged, map_tensors, parts_of
+from optuna_nas._ground.inputs import Inputs, arranged, moved, parts_of
 from optuna_nas.training._recipe import Recipe
 from optuna_nas.training.data._base import Data
 from optuna_nas.training.data._partition import partition
@@ -162,10 +162,7 @@ class TensorData(Data):
         Equal identities mean equal splits.
         """
         identity: dict[str, Any] = {
-            "name": self.name,
-            "train_size": len(self.train),
-            "val_size": len(self.val),
-            "test_size": len(self.test),
+            **self._sizes,
             "split_seed": self.split_seed,
             "stratified": self.stratified,
             "inputs": str(self.inputs),
@@ -197,11 +194,11 @@ class TensorData(Data):
 
     def prepare(self, inputs: Inputs, device: torch.device) -> Inputs:
         """Return inputs of a split as a network takes them, on a device: standardised."""
-        moved = map_tensors(lambda t: t.to(device, non_blocking=True), inputs)
+        here = moved(inputs, device)
         if not self.standardisers:
-            return moved
-        both = zip(parts_of(moved), self.standardisers, strict=True)
-        return arranged((x if change is None else change(x) for x, change in both), moved)
+            return here
+        both = zip(parts_of(here), self.standardisers, strict=True)
+        return arranged((x if change is None else change(x) for x, change in both), here)
 
     def merged(self) -> Self:
         """Return the data with its validation examples among those for training.
