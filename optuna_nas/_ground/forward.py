@@ -18,8 +18,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, is_lazy
 
-from optuna_nas._ground.examples import Examples
-from optuna_nas._ground.inputs import Inputs, call, parts_of, shapes
+from optuna_nas._ground.inputs import Examples, Inputs, call, parts_of, shapes
 
 __all__ = ["copied", "evaluating", "materialise", "run_forward", "training"]
 

@@ -10,9 +10,8 @@ from typing import Any
 from torch import nn
 
 from optuna_nas._ground.checks import shown
-from optuna_nas._ground.examples import Examples, examples_of
 from optuna_nas._ground.forward import evaluating
-from optuna_nas._ground.inputs import InputSpec, call, parts_of
+from optuna_nas._ground.inputs import Examples, InputSpec, call, examples_of, parts_of
 from optuna_nas._version import __version__
 from optuna_nas.export._classes import ModuleClass, classes_of
 from optuna_nas.export._names import assignment

@@ -19,8 +19,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_map
 
-from optuna_nas._ground.examples import Examples, examples_of
-from optuna_nas._ground.inputs import parts_of
+from optuna_nas._ground.inputs import Examples, examples_of, parts_of
 from optuna_nas.drawing import save_picture
 from optuna_nas.export._axes import Axes, axes_of, resized
 from optuna_nas.export._code import model_code

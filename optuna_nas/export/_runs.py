@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._ground.examples import Examples
 from optuna_nas._ground.forward import evaluating, run_forward
-from optuna_nas._ground.inputs import Inputs, parts_of
+from optuna_nas._ground.inputs import Examples, Inputs, parts_of
 
 __all__ = ["answer_of", "example_batch", "give_weights", "module_from_code", "varied"]
 

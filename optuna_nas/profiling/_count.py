@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from optuna_nas._ground.examples import Examples
 from optuna_nas._ground.forward import evaluating, materialise, run_forward
+from optuna_nas._ground.inputs import Examples
 from optuna_nas.profiling._formulas import FORMULAS
 
 __all__ = ["Count", "Shape"]

@@ -24,9 +24,8 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from optuna_nas._ground.examples import examples_of, home_of
 from optuna_nas._ground.forward import evaluating, run_forward
-from optuna_nas._ground.inputs import Inputs, call, parts_of
+from optuna_nas._ground.inputs import Inputs, call, examples_of, home_of, parts_of
 
 __all__ = ["FoldedNetwork", "fold_batch_norm"]
 

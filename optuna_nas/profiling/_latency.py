@@ -19,9 +19,16 @@ from torch import nn
 from optuna_nas._ground.bounds import MAX_THREADS
 from optuna_nas._ground.checks import require_int, require_positive
 from optuna_nas._ground.device import resolve_device
-from optuna_nas._ground.examples import Examples, examples_of
 from optuna_nas._ground.forward import copied, evaluating, run_forward
-from optuna_nas._ground.inputs import Inputs, InputSpec, length, map_tensors, parts_of
+from optuna_nas._ground.inputs import (
+    Examples,
+    Inputs,
+    InputSpec,
+    examples_of,
+    length,
+    map_tensors,
+    parts_of,
+)
 from optuna_nas.profiling._fold import FoldedNetwork, fold_batch_norm
 from optuna_nas.profiling._timing import Timed, time_forward
 from optuna_nas.profiling._turn import turn_on

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from optuna_nas._ground.checks import require_int
-from optuna_nas._ground.examples import examples_of
+from optuna_nas._ground.inputs import examples_of
 from optuna_nas.profiling._count import Count, Shape
 from optuna_nas.profiling._profile import Profile
 

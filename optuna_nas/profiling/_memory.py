@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from optuna_nas._ground.examples import examples_of
 from optuna_nas._ground.forward import materialise, run_forward, training
+from optuna_nas._ground.inputs import examples_of
 
 __all__ = ["activation_memory"]
 

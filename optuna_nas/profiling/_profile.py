@@ -13,8 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from optuna_nas._ground.examples import examples_of
-from optuna_nas._ground.inputs import InputSpec
+from optuna_nas._ground.inputs import InputSpec, examples_of
 from optuna_nas.profiling._count import Count
 
 __all__ = ["Profile", "profile"]

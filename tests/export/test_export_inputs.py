@@ -10,8 +10,7 @@ import torch
 from any_networks import Characters, Forecaster, ImageAndTable, Pair
 from torch import nn
 
-from optuna_nas._ground.examples import Examples
-from optuna_nas._ground.inputs import Inputs, call
+from optuna_nas._ground.inputs import Examples, Inputs, call
 from optuna_nas.export import UnwritableError, export, model_code, module_from_code
 from optuna_nas.training import seeded
 

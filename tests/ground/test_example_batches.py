@@ -10,8 +10,8 @@ from any_networks import Forecaster, ImageAndTable
 from torch import nn
 
 from optuna_nas._ground.bounds import MAX_PIXELS
-from optuna_nas._ground.examples import Examples, examples_of, home_of
 from optuna_nas._ground.forward import materialise, run_forward
+from optuna_nas._ground.inputs import Examples, examples_of, home_of
 
 
 def test_blank_batches_have_the_networks_type() -> None:

@@ -17,14 +17,14 @@ from torchvision.transforms import v2
 from torchvision.transforms.functional import normalize
 
 from optuna_nas.training import Recipe
-from optuna_nas.training.data._augment import (
+from optuna_nas.training.data.images._augment import (
     Normaliser,
     crop_and_flip,
     cutout,
     random_crop,
     random_flip,
 )
-from optuna_nas.training.data._policies import apply_to_each, image_views
+from optuna_nas.training.data.images._policies import apply_to_each, image_views
 
 
 def _images(batch: int, channels: int, height: int, width: int) -> torch.Tensor:

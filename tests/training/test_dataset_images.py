@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from optuna_nas.training import ImageData
-from optuna_nas.training.data._pixels import as_bytes
+from optuna_nas.training.data.images._pixels import as_bytes
 
 
 def _their_loader(name: str) -> Image.Image:

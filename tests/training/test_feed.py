@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from optuna_nas.training import ImageData, Processes, Recipe, load_data
-from optuna_nas.training.data._augment import Normaliser
 from optuna_nas.training.data._feed import Batch
-from optuna_nas.training.data._image_feed import ImageFeed
+from optuna_nas.training.data.images._augment import Normaliser
+from optuna_nas.training.data.images._feed import ImageFeed
 
 CPU = torch.device("cpu")
 ALL = Recipe(crop_padding=1, flip=True, cutout=2, policy="randaugment", batch_size=32)

@@ -159,6 +159,8 @@ def test_images_must_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyP
     class Memory:
         available = 100
 
-    monkeypatch.setattr("optuna_nas.training.data._masks.psutil.virtual_memory", lambda: Memory())
+    monkeypatch.setattr(
+        "optuna_nas.training.data.images._masks.psutil.virtual_memory", lambda: Memory()
+    )
     with pytest.raises(ValueError, match="must fit into memory, but 5 of 4x6 pixels need"):
         _load(tmp_path)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optuna_nas.training import Split, load_data
-from optuna_nas.training.data._data import assemble
 from optuna_nas.training.data._partition import stratified_order
+from optuna_nas.training.data.images._data import assemble
 
 
 def _pool(labels: list[int]) -> Split:

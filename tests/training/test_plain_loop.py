@@ -19,7 +19,7 @@ from optuna_nas.nn import DropPath
 from optuna_nas.spaces import published
 from optuna_nas.training import History, ImageData, Recipe, evaluate, fit, load_data, seeded
 from optuna_nas.training._seeded import keyed_generator
-from optuna_nas.training.data._augment import Normaliser, cutout, random_crop, random_flip
+from optuna_nas.training.data.images._augment import Normaliser, cutout, random_crop, random_flip
 
 EPOCHS = 4
 Stepper = Callable[[nn.Module], tuple[torch.optim.Optimizer, lr_scheduler.LRScheduler]]

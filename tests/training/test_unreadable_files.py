@@ -21,7 +21,7 @@ from PIL import Image
 from torchvision.datasets import ImageFolder
 
 from optuna_nas.training import ImageData, load_data
-from optuna_nas.training.data._pictures import UnreadableImageError, open_picture
+from optuna_nas.training.data.images._pictures import UnreadableImageError, open_picture
 
 
 def _png_header(width: int, height: int) -> bytes:

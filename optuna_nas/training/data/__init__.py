@@ -1,12 +1,15 @@
 """Data sets, their splits, and the batches made of them: images, tensors, and any loaders."""
 
-from optuna_nas.training.data._augment import Normaliser
 from optuna_nas.training.data._base import Data, DataSplit
-from optuna_nas.training.data._data import ImageData
 from optuna_nas.training.data._feed import Batch, Feed
 from optuna_nas.training.data._load import load_data
-from optuna_nas.training.data._split import AnySplit, Split
-from optuna_nas.training.data._stream import StreamedSplit
+from optuna_nas.training.data.images import (
+    AnySplit,
+    ImageData,
+    Normaliser,
+    Split,
+    StreamedSplit,
+)
 from optuna_nas.training.data.loaders import LoaderData, LoaderSplit
 from optuna_nas.training.data.tensors import Standardiser, TensorData, TensorSplit
 

@@ -20,13 +20,13 @@ from typing import Any, Literal, TypeAlias, TypedDict, Unpack, overload
 import numpy as np
 import torch
 
-from optuna_nas.training.data._data import ImageData, assemble
-from optuna_nas.training.data._datasets import content_hash
-from optuna_nas.training.data._folder import files_hash, read_folder, stream_folder
-from optuna_nas.training.data._masks import load_masks
-from optuna_nas.training.data._pixels import resized
-from optuna_nas.training.data._split import Split
-from optuna_nas.training.data._stream import worker_count
+from optuna_nas.training.data.images._data import ImageData, assemble
+from optuna_nas.training.data.images._datasets import content_hash
+from optuna_nas.training.data.images._folder import files_hash, read_folder, stream_folder
+from optuna_nas.training.data.images._masks import load_masks
+from optuna_nas.training.data.images._pixels import resized
+from optuna_nas.training.data.images._split import Split
+from optuna_nas.training.data.images._stream import worker_count
 from optuna_nas.training.data.tables import TABLES, load_csv, load_table
 from optuna_nas.training.data.tensors import TensorData
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from optuna_nas._ground.bounds import MAX_SIDE
 from optuna_nas._ground.checks import is_int, shown
-from optuna_nas.training.data._pictures import UnreadableImageError, eight_bit
+from optuna_nas.training.data.images._pictures import UnreadableImageError, eight_bit
 
 __all__ = ["as_bytes", "as_size", "checked_image", "resized", "to_bytes"]
 

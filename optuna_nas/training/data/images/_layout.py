@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from optuna_nas.training.data._pictures import require_image_file
+from optuna_nas.training.data.images._pictures import require_image_file
 
 __all__ = ["PARTS", "class_names", "labelled_files", "part_folders"]
 

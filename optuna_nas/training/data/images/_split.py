@@ -11,8 +11,8 @@ from typing import TypeAlias
 
 import torch
 
-from optuna_nas.training.data._pixels import resized
-from optuna_nas.training.data._stream import StreamedSplit
+from optuna_nas.training.data.images._pixels import resized
+from optuna_nas.training.data.images._stream import StreamedSplit
 
 __all__ = ["AnySplit", "Split", "joined", "statistics"]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
-from optuna_nas._ground.reached import (
+from optuna_nas._ground.source._reached import (
     CONSTANTS,
     CONTAINERS,
     Reached,

@@ -13,13 +13,13 @@ import torch
 from optuna_nas._ground.inputs import Inputs, moved
 from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.training._seeded import seeded
-from optuna_nas.training.data._augment import crop_and_flip, cutout, resized_floats
 from optuna_nas.training.data._feed import Feed
-from optuna_nas.training.data._policies import apply_to_each, image_views
-from optuna_nas.training.data._stream import StreamedSplit
+from optuna_nas.training.data.images._augment import crop_and_flip, cutout, resized_floats
+from optuna_nas.training.data.images._policies import apply_to_each, image_views
+from optuna_nas.training.data.images._stream import StreamedSplit
 
 if TYPE_CHECKING:
-    from optuna_nas.training.data._data import ImageData
+    from optuna_nas.training.data.images._data import ImageData
 
 __all__ = ["ImageFeed"]
 

@@ -14,13 +14,13 @@ import psutil
 import torch
 from PIL import Image
 
-from optuna_nas.training.data._pictures import (
+from optuna_nas.training.data.images._pictures import (
     UnreadableImageError,
     damaged,
     open_picture,
     require_image_file,
 )
-from optuna_nas.training.data._pixels import as_size
+from optuna_nas.training.data.images._pixels import as_size
 from optuna_nas.training.data.tensors import TensorData
 from optuna_nas.training.task import Task
 

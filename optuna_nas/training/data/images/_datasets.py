@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch.utils.data import ConcatDataset, Subset
 
-from optuna_nas.training.data._pictures import (
+from optuna_nas.training.data.images._pictures import (
     READ_ERRORS,
     UnreadableImageError,
     damaged,
     open_picture,
 )
-from optuna_nas.training.data._pixels import as_bytes, as_size, resized
-from optuna_nas.training.data._split import AnySplit, Split
-from optuna_nas.training.data._stream import StreamedSplit, worker_count
+from optuna_nas.training.data.images._pixels import as_bytes, as_size, resized
+from optuna_nas.training.data.images._split import AnySplit, Split
+from optuna_nas.training.data.images._stream import StreamedSplit, worker_count
 
 __all__ = ["content_hash", "pools_of"]
 

@@ -21,13 +21,13 @@ from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from optuna_nas._ground.checks import require_int
 from optuna_nas._ground.keyed import derived_seed
 from optuna_nas.training._seeded import keyed_generator, seeded
-from optuna_nas.training.data._pictures import (
+from optuna_nas.training.data.images._pictures import (
     READ_ERRORS,
     UnreadableImageError,
     damaged,
     in_sentence,
 )
-from optuna_nas.training.data._pixels import as_size, checked_image, to_bytes
+from optuna_nas.training.data.images._pixels import as_size, checked_image, to_bytes
 
 __all__ = ["StreamedSplit", "worker_count"]
 

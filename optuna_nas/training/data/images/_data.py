@@ -2,7 +2,7 @@
 
 Small data sets fit into memory as uint8, a quarter of their size as floats; they are normalised
 and augmented in batches on the device where they lie. Large ones are read image by image while a
-network trains: see :mod:`optuna_nas.training.data._stream`.
+network trains: see :mod:`optuna_nas.training.data.images._stream`.
 
 Letters: ``N`` images, ``C`` channels, ``H`` x ``W`` pixels, ``K`` classes.
 """
@@ -19,12 +19,12 @@ import torch
 
 from optuna_nas._ground.inputs import Inputs, InputSpec
 from optuna_nas.training._recipe import Recipe
-from optuna_nas.training.data._augment import Normaliser
 from optuna_nas.training.data._base import Data
-from optuna_nas.training.data._datasets import content_hash, pools_of
-from optuna_nas.training.data._image_feed import ImageFeed
 from optuna_nas.training.data._partition import partition
-from optuna_nas.training.data._split import AnySplit, Split, joined, statistics
+from optuna_nas.training.data.images._augment import Normaliser
+from optuna_nas.training.data.images._datasets import content_hash, pools_of
+from optuna_nas.training.data.images._feed import ImageFeed
+from optuna_nas.training.data.images._split import AnySplit, Split, joined, statistics
 from optuna_nas.training.task import Task
 
 if TYPE_CHECKING:

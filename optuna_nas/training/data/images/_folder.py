@@ -12,11 +12,16 @@ import torch
 from PIL import Image
 from torch.utils.data import Dataset
 
-from optuna_nas.training.data._layout import PARTS, class_names, labelled_files, part_folders
-from optuna_nas.training.data._pictures import open_picture
-from optuna_nas.training.data._pixels import as_size
-from optuna_nas.training.data._split import Split
-from optuna_nas.training.data._stream import StreamedSplit
+from optuna_nas.training.data.images._layout import (
+    PARTS,
+    class_names,
+    labelled_files,
+    part_folders,
+)
+from optuna_nas.training.data.images._pictures import open_picture
+from optuna_nas.training.data.images._pixels import as_size
+from optuna_nas.training.data.images._split import Split
+from optuna_nas.training.data.images._stream import StreamedSplit
 
 __all__ = ["files_hash", "read_folder", "stream_folder"]
 

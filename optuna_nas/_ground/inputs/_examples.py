@@ -16,7 +16,7 @@ from torch import nn
 
 from optuna_nas._ground.bounds import MAX_BATCH, MAX_PIXELS
 from optuna_nas._ground.checks import is_int, require_int, shown
-from optuna_nas._ground.inputs import InputPart, Inputs, InputSpec, shapes
+from optuna_nas._ground.inputs._inputs import InputPart, Inputs, InputSpec, shapes
 
 __all__ = ["Examples", "examples_of", "home_of"]
 
