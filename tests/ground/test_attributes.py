@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 import re
 from pathlib import Path
@@ -41,10 +42,20 @@ def _trial(**attributes: Any) -> FrozenTrial:
     return study.trials[0]
 
 
+ADAPTERS = {
+    "optuna_nas.training.adapters._lightning": "lightning",
+    "optuna_nas.training.adapters._trainer": "transformers",
+}
+"""Modules that need a package of an extra."""
+
+
 def _all_attributes() -> dict[str, Attribute[Any]]:
     """Every attribute that a module of the package describes."""
     found = {}
     for module in pkgutil.walk_packages(optuna_nas.__path__, "optuna_nas."):
+        needs = ADAPTERS.get(module.name)
+        if needs is not None and importlib.util.find_spec(needs) is None:
+            continue
         described = vars(importlib.import_module(module.name)).values()
         found |= {a.key: a for a in described if isinstance(a, Attribute)}
     return found
