@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
-from typing import Any
+from typing import Any, ClassVar
 
 import optuna
 import pytest
@@ -14,9 +15,11 @@ from torch import nn
 from optuna_nas.objectives import (
     AlphaRecipe,
     DARTSObjective,
+    DARTSVariant,
     LatencyReward,
     MacsReward,
     ProxyObjective,
+    Selection,
     SharedWeightsObjective,
     TrainingObjective,
     best_trials,
@@ -110,6 +113,37 @@ def test_a_reward_of_an_error_grows_with_the_cost() -> None:
     assert training(value=("metric", "macs")).directions == ["minimize", "minimize"]
 
 
+def test_runs_of_other_tasks_are_not_equal() -> None:
+    tasks = Task.regression(), Task.regression(metric="mae"), Task.regression(loss="mae")
+    keys = {study(training(task), 1).trials[0].user_attrs["optuna_nas:run"] for task in tasks}
+    assert len(keys) == len(tasks)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored(Selection):
+    """Goes by alpha, and holds the score to be an error with its sign changed."""
+
+    name: ClassVar[str] = "Scored"
+
+    def select(self, supernet: Any) -> Any:
+        assert supernet.score({}) < 0.0
+        return {}
+
+
+def test_selections_are_told_scores_of_which_more_is_better() -> None:
+    objective = DARTSObjective(
+        network,
+        table(),
+        task=Task.regression(),
+        variant=DARTSVariant(selection=Scored()),
+        epochs=1,
+        value="one_shot",
+        recipe=RECIPE,
+        **CPU,
+    )
+    assert study(objective, 1).best_value > 0.0
+
+
 def test_another_task_is_another_study() -> None:
     found = study(training(), 1)
     with pytest.raises(ValueError, match=r"task\.metric was 'rmse' and is now 'mae'"):
@@ -125,7 +159,7 @@ def test_the_objective_is_made_again_of_the_study() -> None:
     found.optimize(again, n_trials=1)
     task = Task(loss=absolute_error)
     own = study(training(task), 1)
-    with pytest.raises(ValueError, match="`task` must be given"):
+    with pytest.raises(ValueError, match="`task` must be given, .* has one of your own"):
         objective_from_study(own, space=network, data=table())
     given = objective_from_study(own, space=network, data=table(), task=task)
     assert given.direction == "minimize"

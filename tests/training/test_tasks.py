@@ -252,3 +252,15 @@ def test_classification_is_what_images_have_by_default() -> None:
     data = load_data("digits", train_size=64, val_size=50)
     assert data.default_task == Task.classification()
     assert str(data.inputs) == "1x8x8"
+
+
+def _times(factor: float) -> Any:
+    def loss(outputs: Any, targets: Any) -> Any:
+        return factor * (outputs - targets).abs().mean()
+
+    return loss
+
+
+def test_losses_of_one_name_are_told_apart_by_their_source() -> None:
+    assert Task(loss=_times(1.0)).identity == Task(loss=_times(1.0)).identity
+    assert Task(loss=_times(1.0)).identity != Task(loss=_times(2.0)).identity
